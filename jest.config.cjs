@@ -1,0 +1,51 @@
+const { existsSync } = require('node:fs');
+
+const swc = [
+  '@swc/jest',
+  {
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+    },
+    module: { type: 'commonjs' },
+  },
+];
+
+// Jest cannot load ES modules with `import()`, which the MongoDB driver uses in this one file, nor require NestJS, which is
+// published as ES modules only. Both go through swc.
+const driverFile = 'mongodb/lib/runtime_adapters\\.js$';
+
+const shared = {
+  testEnvironment: '<rootDir>/spec/support/environment.cjs',
+  globalSetup: '<rootDir>/spec/support/global-setup.ts',
+  globalTeardown: '<rootDir>/spec/support/global-teardown.ts',
+};
+
+const legacy = {
+  ...shared,
+  displayName: 'legacy',
+  roots: ['<rootDir>/spec'],
+  testMatch: ['**/*.spec.ts'],
+  testPathIgnorePatterns: ['/spec/standard/', '/spec/types/'],
+  moduleNameMapper: { '^mongoose-task-queue$': '<rootDir>/lib/index.ts' },
+  transform: { '^.+\\.[tj]s$': swc },
+  transformIgnorePatterns: [`/node_modules/(?!@nestjs/|(.*/)?${driverFile})`],
+};
+
+// What `tsc` made of spec/standard: swc does not chain a subclass's decorator metadata to its parent's.
+const standard = {
+  ...shared,
+  displayName: 'standard',
+  roots: ['<rootDir>/.standard/spec'],
+  testMatch: ['**/*.spec.js'],
+  transform: { [driverFile]: swc, '\\.ts$': swc }, // of our files, only the global setup is TypeScript here
+  transformIgnorePatterns: [`/node_modules/(?!(.*/)?${driverFile})`],
+};
+
+module.exports = {
+  projects: existsSync('.standard/spec') ? [legacy, standard] : [legacy],
+  reporters: ['default', '<rootDir>/spec/support/summary-reporter.cjs'],
+  testTimeout: 30_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,13 @@
+import { type Mongod, startMongod } from './mongod';
+
+declare global {
+  var mongodsOfThisRun: Mongod[] | undefined;
+}
+
+/** One server of each kind for the whole run. The workers start later and inherit the environment. */
+export default async function startServers(): Promise<void> {
+  const [standalone, replicaSet] = await Promise.all([startMongod(), startMongod({ replicaSet: true })]);
+  process.env['MONGODB_STANDALONE_URI'] = standalone.uri;
+  process.env['MONGODB_REPLICA_SET_URI'] = replicaSet.uri;
+  globalThis.mongodsOfThisRun = [standalone, replicaSet];
+}
