@@ -1,0 +1,43 @@
+import { MAX_TIMER_MS, refuseUnknown, requireInteger } from './check';
+
+/** How long the next attempt waits, in milliseconds. `attempt` is the number of the one that just ended, from 1. */
+export type Backoff = (attempt: number) => number;
+
+export interface ExponentialBackoff {
+  /** Upper bound of the first wait, in milliseconds. Default: 1 000. */
+  minMs?: number;
+
+  /** Upper bound of every wait, in milliseconds. Default: 3 600 000 (one hour). */
+  maxMs?: number;
+}
+
+/**
+ * Waits that double, with full jitter: after attempt n a random time between 0 and `min(maxMs, minMs * 2^(n-1))`, so that
+ * tasks which failed together do not come back together.
+ *
+ * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ */
+export function exponential(options: ExponentialBackoff = {}): Backoff {
+  const { minMs = 1_000, maxMs = 3_600_000, ...unknown } = options;
+
+  refuseUnknown(unknown, ['minMs', 'maxMs'], 'exponential()');
+  requireInteger('minMs', minMs, 0, MAX_TIMER_MS, 'milliseconds', '`exponential({ minMs: 1_000 })`');
+  requireInteger('maxMs', maxMs, minMs, MAX_TIMER_MS, 'milliseconds', '`exponential({ maxMs: 3_600_000 })`');
+
+  return (attempt) => Math.floor(Math.random() * Math.min(maxMs, minMs * 2 ** (attempt - 1)));
+}
+
+/** Always the same wait, in milliseconds. */
+export function constant(ms: number): Backoff {
+  requireInteger('ms', ms, 0, MAX_TIMER_MS, 'milliseconds', '`constant(5_000)`');
+
+  return () => ms;
+}
+
+/** A wait that grows by `stepMs` milliseconds with each attempt, up to `maxMs` (default: one hour). */
+export function linear(stepMs: number, maxMs = 3_600_000): Backoff {
+  requireInteger('stepMs', stepMs, 0, MAX_TIMER_MS, 'milliseconds', '`linear(5_000)`');
+  requireInteger('maxMs', maxMs, 0, MAX_TIMER_MS, 'milliseconds', '`linear(5_000, 60_000)`');
+
+  return (attempt) => Math.min(maxMs, stepMs * attempt);
+}

@@ -1,0 +1,190 @@
+import { Types, type mongo } from 'mongoose';
+import { notBlocked, passOver } from './blocked';
+import { collectionOf, type Definition, type Filter, type RawDocument } from './definition';
+import { State } from './fields';
+import { MAX_FAILURES } from './handle';
+import type { ReadyQuery } from './ready';
+import { isTimeExpired, persistently } from './transient';
+
+/** How long a claim waits for a document that an open transaction has written, in milliseconds. */
+const MAX_WAIT_MS = 200;
+/** The same for each of its neighbours, once one was found to be blocked. */
+const PROBE_MS = 20;
+/** Neighbours that are tried. */
+const WINDOW = 32;
+
+/** `_task.armed` may grow long where many models watch a document, and no handle has a use for it. */
+const WITHOUT_ARMED = { '_task.armed': 0 } as const;
+
+/** Takes the next ready task in one atomic update. */
+export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  for (;;) {
+    const claimed = await claimNext(definition, query);
+    // One that had used its attempts was failed by that very update: on to the next.
+    if (!claimed || isRunning(definition, claimed)) return claimed;
+  }
+}
+
+/** Takes up to `limit` ready tasks: their ids are read, updated with one token, and what was won is read by it. */
+export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+  for (;;) {
+    const ids = await candidateIds(definition, query, limit);
+    if (ids.length === 0) return [];
+
+    const claimed = await claimIds(definition, query, ids);
+    const running = claimed.filter((document) => isRunning(definition, document));
+    if (running.length > 0) return running;
+    // Others were faster at every one of them, or they are blocked: the single claim walks on past both.
+    if (claimed.length === 0) return [(await claimOne(definition, query)) ?? []].flat();
+  }
+}
+
+/** The ids of the first tasks that can be claimed now, in claim order. */
+export async function candidateIds(definition: Definition, query: ReadyQuery, limit: number): Promise<unknown[]> {
+  const found = await collectionOf(definition.model)
+    .find(
+      { ...query.filter, ...notBlocked(definition.model) },
+      { projection: { _id: 1 }, sort: query.order, limit, hint: query.hint, readPreference: 'primary' },
+    )
+    .toArray();
+
+  return found.map(({ _id }) => _id as unknown);
+}
+
+async function claimNext(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  try {
+    return await claimMatching(definition, query, notBlocked(definition.model), MAX_WAIT_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+
+    return claimPastBlocked(definition, query);
+  }
+}
+
+// An open transaction holds the head of the queue: what comes after it is tried one by one.
+async function claimPastBlocked(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  const [head, ...others] = await candidateIds(definition, query, WINDOW);
+  passOver(definition.model, head);
+  for (const _id of others) {
+    try {
+      const claimed = await claimMatching(definition, query, { _id }, PROBE_MS);
+      if (claimed) return claimed;
+    } catch (error) {
+      if (!isTimeExpired(error)) throw error;
+      passOver(definition.model, _id);
+    }
+  }
+
+  return null;
+}
+
+/**
+ * With a hint and no sort the server walks on to the next index entry after a lost race, where a sort would make it start
+ * again; the hinted index is in claim order either way.
+ */
+async function claimMatching(
+  definition: Definition,
+  query: ReadyQuery,
+  extra: Filter,
+  maxTimeMS: number,
+): Promise<RawDocument | null> {
+  const token = new Types.ObjectId();
+
+  return persistently(async (again) => {
+    const earlier = again ? await findClaimed(definition, query, token) : null;
+    if (earlier) return earlier;
+
+    return collectionOf(definition.model).findOneAndUpdate(
+      { ...query.filter, ...extra },
+      claimUpdate(definition, token),
+      {
+        // The driver's type knows only key patterns here; the server takes a name as well.
+        hint: query.hint as unknown as mongo.Document,
+        ...(query.mustSort && { sort: query.order }),
+        maxTimeMS,
+        projection: { ...definition.hidden, ...WITHOUT_ARMED },
+        returnDocument: 'after',
+        ...definition.writeConcern,
+      },
+    );
+  });
+}
+
+// A claim whose answer was lost may have been carried out: its token tells.
+async function findClaimed(
+  definition: Definition,
+  query: ReadyQuery,
+  token: Types.ObjectId,
+): Promise<RawDocument | null> {
+  const { $expr: _, ...live } = query.filter;
+
+  return collectionOf(definition.model).findOne(
+    { ...live, '_task.token': token },
+    { hint: query.hint, projection: { ...definition.hidden, ...WITHOUT_ARMED }, readPreference: 'primary' },
+  );
+}
+
+async function claimIds(definition: Definition, query: ReadyQuery, ids: unknown[]): Promise<RawDocument[]> {
+  const token = new Types.ObjectId();
+  const collection = collectionOf(definition.model);
+  const among: Filter = { _id: { $in: ids } };
+  const update = claimUpdate(definition, token);
+  const options = { hint: '_id_', maxTimeMS: MAX_WAIT_MS, ...definition.writeConcern };
+  try {
+    await persistently(() => collection.updateMany({ ...query.filter, ...among }, update, options));
+  } catch (error) {
+    // Some may have been won before a blocked one was met.
+    if (!isTimeExpired(error)) throw error;
+  }
+  const found = await collection
+    .find(
+      { ...among, '_task.token': token },
+      { projection: { ...definition.hidden, ...WITHOUT_ARMED }, readPreference: 'primary' },
+    )
+    .toArray();
+
+  return inOrderOf(ids, found);
+}
+
+/**
+ * What a claim writes. A task whose lease ended and that has used its attempts fails in the same write; a CREATED one that has
+ * used them was put back by hand and starts again at attempt 1.
+ */
+function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Document[] {
+  const { state } = options.fields;
+  const made = { $ifNull: ['$_task.attempts', 0] };
+  const isUsedUp = { $gte: [made, options.maxAttempts] };
+  const isOver = { $and: [{ $eq: [`$${state}`, State.RUNNING] }, isUsedUp] };
+  const failure = {
+    message: { $literal: 'The lease of the last attempt ended before the task was settled.' },
+    at: '$$NOW',
+    attempt: made,
+  };
+  const failures = { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES] };
+  const either = (whenOver: unknown, whenClaimed: unknown) => ({ $cond: [isOver, whenOver, whenClaimed] });
+
+  return [
+    {
+      $set: {
+        [state]: either(State.FAILED, State.RUNNING),
+        '_task.token': token,
+        '_task.availableAt': either('$_task.dueAt', { $add: ['$$NOW', options.leaseMs] }),
+        '_task.attempts': either(made, { $add: [{ $cond: [isUsedUp, 0, made] }, 1] }),
+        '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, either(0, 1)] },
+        '_task.startedAt': either('$_task.startedAt', '$$NOW'),
+        '_task.settledAt': either('$$NOW', '$_task.settledAt'),
+        '_task.errors': either(failures, '$_task.errors'),
+      },
+    },
+  ];
+}
+
+function isRunning({ options }: Definition, document: RawDocument): boolean {
+  return document[options.fields.state] === State.RUNNING;
+}
+
+function inOrderOf(ids: unknown[], documents: RawDocument[]): RawDocument[] {
+  const position = new Map(ids.map((id, index) => [String(id), index]));
+
+  return documents.sort((a, b) => position.get(String(a._id))! - position.get(String(b._id))!);
+}

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { mongo } from 'mongoose';
+import type { AnyModel } from './definition';
+import { UnsupportedServerError } from './errors';
+
+const REFRESH_MS = 60_000;
+/** A smaller step back after a refresh is an error of the estimate, a larger one a server with another clock. */
+const MAX_CORRECTION_MS = 1_000;
+/** MongoDB 6.0: the first whose partial indexes take `$in`. */
+const OLDEST_WIRE_VERSION = 17;
+
+interface Hello {
+  localTime: Date;
+  maxWireVersion: number;
+}
+
+/**
+ * An estimate of the server's clock, for times that an insert must bring along. It never runs ahead of the server, so that what
+ * is pushed as ready now is ready at once; it takes no part of this machine's wall clock.
+ */
+export class ServerClock {
+  #offset = 0;
+  #readAt = Number.NEGATIVE_INFINITY;
+  #last = 0;
+  #refreshing: Promise<void> | null = null;
+
+  constructor(
+    private readonly hello: () => Promise<Hello>,
+    private readonly monotonic: () => number = () => performance.now(),
+  ) {}
+
+  async now(): Promise<Date> {
+    if (this.monotonic() - this.#readAt > REFRESH_MS) await this.refresh();
+
+    const estimate = Math.floor(this.#offset + this.monotonic());
+    // Two pushes of one process keep their order across a refresh.
+    if (estimate > this.#last || this.#last - estimate > MAX_CORRECTION_MS) this.#last = estimate;
+
+    return new Date(this.#last);
+  }
+
+  /** After an election or a lost connection the next server may have another clock. */
+  expire(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = null;
+    });
+    await this.#refreshing;
+  }
+
+  async #read(): Promise<void> {
+    const { localTime, maxWireVersion } = await this.hello();
+    requireServer(maxWireVersion);
+    // The server read its clock before the answer arrived: taking the arrival as that moment errs to the past.
+    this.#readAt = this.monotonic();
+    this.#offset = localTime.getTime() - this.#readAt;
+  }
+}
+
+/** @throws {UnsupportedServerError} for a server older than MongoDB 6.0. */
+export function requireServer(maxWireVersion: number): void {
+  if (maxWireVersion >= OLDEST_WIRE_VERSION) return;
+  throw new UnsupportedServerError(
+    `Expected MongoDB 6.0 or newer, got a server with wire version ${maxWireVersion} (6.0 has ${OLDEST_WIRE_VERSION}). Upgrade the server.`,
+  );
+}
+
+const clocks = new WeakMap<mongo.MongoClient, ServerClock>();
+
+/** The clock of the server that a model lives on. Waits for the connection to be opened. */
+export async function clockOf(model: AnyModel): Promise<ServerClock> {
+  await connected(model);
+  const client = model.db.getClient() as unknown as mongo.MongoClient;
+  let clock = clocks.get(client);
+  if (!clock) {
+    clock = watch(client);
+    clocks.set(client, clock);
+  }
+
+  return clock;
+}
+
+export async function serverNow(model: AnyModel): Promise<Date> {
+  const clock = await clockOf(model);
+
+  return clock.now();
+}
+
+function watch(client: mongo.MongoClient): ServerClock {
+  const clock = new ServerClock(
+    () => client.db('admin').command({ hello: 1 }, { readPreference: 'primary' }) as unknown as Promise<Hello>,
+  );
+  client.on('topologyDescriptionChanged', ({ previousDescription, newDescription }) => {
+    if (primaryOf(previousDescription) !== primaryOf(newDescription)) clock.expire();
+  });
+  client.on('serverHeartbeatFailed', () => clock.expire());
+
+  return clock;
+}
+
+function primaryOf({ servers }: mongo.TopologyDescription): string | undefined {
+  return [...servers.values()].find(({ type }) => type === 'RSPrimary' || type === 'Standalone' || type === 'Mongos')
+    ?.address;
+}
+
+// Mongoose buffers what is asked of a model whose connection is still to be opened; so do we, by waiting for it.
+async function connected(model: AnyModel): Promise<void> {
+  await model.db.asPromise();
+  while (!model.db.db) await sleep(10);
+}

@@ -1,0 +1,149 @@
+import type { Document, Model, mongo, Schema } from 'mongoose';
+import { InvalidOptionError } from './errors';
+import type { ResolvedOptions } from './options';
+
+// Mongoose's Model and Document are invariant in their many parameters: only `any` stands for "of whatever schema".
+/* oxlint-disable typescript/no-explicit-any */
+export type AnySchema = Schema<any, any, any, any, any, any, any, any, any, any, any>;
+export type AnyModel = Model<any, any, any, any, any, any>;
+export type AnyDocument = Document<any, any, any>;
+/** As the driver reads it. `_id` and fields are of whatever type the schema gives them. */
+export interface RawDocument extends Record<string, any> {
+  _id: any;
+}
+/* oxlint-enable typescript/no-explicit-any */
+
+export type Filter = Record<string, unknown>;
+
+/** What a compiled model with the plugin is to the queue. */
+export interface Definition {
+  readonly model: AnyModel;
+  readonly options: ResolvedOptions;
+  /** Set for a discriminator: only documents of this kind are its tasks. */
+  readonly kind: { readonly key: string; readonly value: unknown } | null;
+  /** Whether the plugin was applied to this kind's schema and not to its base: then its indexes are its own too. */
+  readonly kindOnly: boolean;
+  /** Seconds after which tasks are deleted, or false. */
+  readonly expireAfterSeconds: number | false;
+  /** Paths with `select: false`: a claim leaves them out, like a query does. */
+  readonly hidden: Readonly<Record<string, 0>> | null;
+  readonly writeConcern: { readonly writeConcern?: mongo.WriteConcernSettings };
+  /** Where `timestamps` keeps the time of the last change, if it does. */
+  readonly updatedAt: { readonly path: string; now(): Date | number } | null;
+}
+
+const DEFAULT_EXPIRY_SECONDS = 86_400;
+const definitions = new WeakMap<AnyModel, Definition>();
+
+/** The definition of a model. Throws `InvalidOptionError` when its schema does not have the plugin. */
+export function definitionOf(model: AnyModel): Definition {
+  let definition = definitions.get(model);
+  if (!definition) {
+    definition = define(model);
+    definitions.set(model, definition);
+  }
+
+  return definition;
+}
+
+/** The native collection: queries by it run no middleware and are in no transaction unless one is named. */
+export function collectionOf(model: AnyModel): mongo.Collection<RawDocument> {
+  return model.collection as unknown as mongo.Collection<RawDocument>;
+}
+
+export function modelOf(document: AnyDocument): AnyModel {
+  return document.constructor as AnyModel;
+}
+
+/** The options the plugin left on the state path, from where they follow the schema into clones and discriminators. */
+export function optionsOf(schema: AnySchema): ResolvedOptions | undefined {
+  for (const path of Object.values(schema.paths)) {
+    const options = (path.options as { taskQueue?: ResolvedOptions }).taskQueue;
+    if (options) return options;
+  }
+
+  return undefined;
+}
+
+/** Whether the schema keeps a creation time of its own: then its documents are records first and tasks second. */
+export function keepsCreationTime(schema: AnySchema, options: ResolvedOptions): boolean {
+  const timestamps = schema.get('timestamps') as boolean | { createdAt?: boolean | string } | undefined;
+  if (timestamps && (timestamps === true || timestamps.createdAt !== false)) return true;
+
+  const path = schema.path(options.fields.createdAt);
+  return path !== undefined && !isAdded(path);
+}
+
+/** Whether the plugin added the path. The mark is a path option, so it follows the schema like the options do. */
+export function isAdded(path: { options: object } | undefined): boolean {
+  return path !== undefined && 'taskQueue' in path.options;
+}
+
+function define(model: AnyModel): Definition {
+  const schema = model.schema as AnySchema;
+  const options = optionsOf(schema);
+  if (!options) {
+    throw new InvalidOptionError(
+      `The model ${model.modelName} is no task queue. Write \`schema.plugin(taskQueue)\` before it is compiled.`,
+    );
+  }
+
+  const kind = kindOf(model);
+  const expires = options.expireAfterSeconds ?? (keepsCreationTime(schema, options) ? false : DEFAULT_EXPIRY_SECONDS);
+
+  return {
+    model,
+    options,
+    kind,
+    kindOnly: kind !== null && !baseHasPlugin(model),
+    expireAfterSeconds: expires,
+    hidden: hiddenPaths(schema),
+    writeConcern: writeConcernOf(schema),
+    updatedAt: updatedAtOf(schema),
+  };
+}
+
+function kindOf(model: AnyModel): Definition['kind'] {
+  const mapping = (
+    model.schema as AnySchema & { discriminatorMapping?: { key: string; value: unknown; isRoot: boolean } }
+  ).discriminatorMapping;
+
+  return mapping && !mapping.isRoot ? { key: mapping.key, value: mapping.value } : null;
+}
+
+// While a discriminator is being compiled, Mongoose has not yet told it its base: the base is the model on the same collection.
+function baseHasPlugin(model: AnyModel): boolean {
+  const base = Object.values(model.db.models as Record<string, AnyModel>).find(
+    (candidate) =>
+      candidate.collection.name === model.collection.name && candidate.discriminators && candidate !== model,
+  );
+
+  return base !== undefined && optionsOf(base.schema as AnySchema) !== undefined;
+}
+
+function hiddenPaths(schema: AnySchema): Record<string, 0> | null {
+  const hidden: Record<string, 0> = {};
+  schema.eachPath((name, path) => {
+    if ((path.options as { select?: boolean }).select === false) hidden[name] = 0;
+  });
+
+  return Object.keys(hidden).length > 0 ? hidden : null;
+}
+
+// Mongoose applies the schema's write concern to its own writes, and we to ours.
+function writeConcernOf(schema: AnySchema): Definition['writeConcern'] {
+  const writeConcern = schema.get('writeConcern') as mongo.WriteConcernSettings | undefined;
+
+  return writeConcern ? { writeConcern } : {};
+}
+
+function updatedAtOf(schema: AnySchema): Definition['updatedAt'] {
+  const timestamps = schema.get('timestamps') as
+    boolean | { updatedAt?: boolean | string; currentTime?: () => Date | number } | undefined;
+  if (!timestamps) return null;
+
+  const { updatedAt = true, currentTime = () => new Date() } = timestamps === true ? {} : timestamps;
+  if (updatedAt === false) return null;
+
+  return { path: typeof updatedAt === 'string' ? updatedAt : 'updatedAt', now: currentTime };
+}

@@ -1,0 +1,108 @@
+import type { Types } from 'mongoose';
+
+/**
+ * What the queue keeps of a task, in its `_task` sub-document. It is not a path of the schema: it never shows in `toJSON()`,
+ * and only claim, settle, push, park and wake write it, never a save of the user's.
+ */
+export interface Bookkeeping {
+  /** When the task can be claimed: its due time, the end of its lease, or never while it is parked. */
+  availableAt?: Date;
+  /** When the task is due by itself. */
+  dueAt?: Date;
+  /** The TTL index counts from here. */
+  expiresFrom?: Date;
+  /** Claims since the last push. */
+  attempts?: number;
+  /** Claims ever: the fencing number. */
+  claims?: number;
+  /** Who holds the task, or who settled it last. */
+  token?: Types.ObjectId;
+  startedAt?: Date;
+  settledAt?: Date;
+  /** One entry for each attempt that failed, the newest last. */
+  errors?: TaskFailure[];
+  key?: string;
+}
+
+/** Why an attempt failed. */
+export interface TaskFailure {
+  message: string;
+  stack?: string;
+  /** When it failed, by the server's clock. */
+  at: Date;
+  /** Number of the attempt, from 1; 0 when the task failed without having been popped. */
+  attempt: number;
+}
+
+/** The hold that a handle has on its task. */
+export interface Lease {
+  /** Names this claim. */
+  readonly token: string;
+  /** Number of this attempt, from 1. */
+  readonly attempt: number;
+  /** Grows with every claim of the task: give it to other systems, so that they can refuse a holder that is late. */
+  readonly fence: number;
+  /** When the lease ends, by the server's clock. */
+  readonly until: Date;
+}
+
+/** What this process knows of a document beyond its fields. */
+export interface Handle {
+  /** As last read or written. */
+  stored: Bookkeeping;
+  /** Set by a claim, cleared by a settle that succeeded. */
+  lease: Lease | null;
+  /** The token with which this handle settled, to recognise a settle that is sent again. */
+  settledWith: Types.ObjectId | null;
+  /** Whether a save under way is the queue's own. */
+  saving: boolean;
+  /** While a save of the user's is fenced: the filter the user had set. */
+  userFilter: { filter: Record<string, unknown> | undefined } | null;
+}
+
+/** Failures kept of a task; older ones are dropped. */
+export const MAX_FAILURES = 10;
+
+const handles = new WeakMap<object, Handle>();
+
+export function handleOf(document: object): Handle {
+  let handle = handles.get(document);
+  if (!handle) {
+    handle = { stored: {}, lease: null, settledWith: null, saving: false, userFilter: null };
+    handles.set(document, handle);
+  }
+
+  return handle;
+}
+
+/** Takes the bookkeeping out of a raw document before Mongoose makes a document of it. */
+export function takeBookkeeping(document: object, raw: { _task?: Bookkeeping }): void {
+  if (raw._task === undefined) return;
+
+  handleOf(document).stored = raw._task ?? {};
+  delete raw._task;
+}
+
+/** Gives the document the lease that a claim just wrote. */
+export function holdLease(document: object): void {
+  const handle = handleOf(document);
+  const { token, attempts = 0, claims = 0, availableAt } = handle.stored;
+  if (!token || !availableAt) return;
+
+  handle.lease = { token: token.toHexString(), attempt: attempts, fence: claims, until: availableAt };
+}
+
+/** The hold that this handle has on its task: set by `pop()`, null before it and after the task was settled. */
+export function lease(task: object): Lease | null {
+  return handleOf(task).lease;
+}
+
+/** How often the task was popped since it was pushed. */
+export function attempts(task: object): number {
+  return handleOf(task).stored.attempts ?? 0;
+}
+
+/** Why earlier attempts failed, the newest last; the last 10 are kept. */
+export function failures(task: object): readonly TaskFailure[] {
+  return handleOf(task).stored.errors ?? [];
+}

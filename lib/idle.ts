@@ -1,0 +1,62 @@
+import { onArrival } from './arrivals';
+import type { AnyModel } from './definition';
+
+/** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */
+const EAGER_MS = 10;
+const MAX_ERROR_WAIT_MS = 30_000;
+/** Waits vary by this part, so that processes which started together do not ask together. */
+const JITTER = 0.2;
+
+/** How a consumer waits when nothing is ready: shortly after activity, then up to `pollMs`, until a task arrives in this process. */
+export class Idle {
+  #waitMs = EAGER_MS;
+  #errorMs = 0;
+  #arrived = false;
+  #wake: () => void = () => {};
+  #stopListening: (() => void) | null = null;
+
+  constructor(
+    private readonly model: AnyModel,
+    private readonly pollMs: number,
+  ) {}
+
+  /** To be called before each look at the database: from here on an arrival ends the next wait. */
+  listen(): void {
+    this.#arrived = false;
+    this.#stopListening ??= onArrival(this.model, () => {
+      this.#arrived = true;
+      this.#waitMs = EAGER_MS;
+      this.#wake();
+    });
+  }
+
+  succeeded(): void {
+    this.#waitMs = EAGER_MS;
+    this.#errorMs = 0;
+  }
+
+  failed(): void {
+    this.#errorMs = Math.min(MAX_ERROR_WAIT_MS, Math.max(this.pollMs, this.#errorMs * 2));
+  }
+
+  async wait(signal: AbortSignal): Promise<void> {
+    if (this.#arrived || signal.aborted) return;
+    const waitMs = this.#errorMs || Math.min(this.#waitMs, this.pollMs);
+    this.#waitMs = Math.min(this.#waitMs * 2, this.pollMs);
+
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, waitMs * (1 - JITTER + 2 * JITTER * Math.random()));
+      signal.addEventListener('abort', wake, { once: true });
+      this.#wake = wake;
+    });
+  }
+
+  close(): void {
+    this.#stopListening?.();
+  }
+}

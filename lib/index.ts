@@ -1,0 +1,12 @@
+export { taskQueue } from './plugin';
+export type { TaskQueueOptions } from './options';
+export { Priority, State } from './fields';
+export { pushNew as push } from './push';
+export { pop, popMany, isEmpty } from './pop';
+export { queue } from './queue';
+export { fail, finish, release, renew, retry } from './settle';
+export { attempts, failures, lease } from './handle';
+export { ensureTaskIndexes } from './indexes';
+export { stats } from './stats';
+export { constant, exponential, linear, type Backoff } from './backoff';
+export * from './errors';

@@ -1,0 +1,155 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { IndexDefinition, IndexOptions } from 'mongoose';
+import { collectionOf, definitionOf, type AnyModel, type AnySchema, type Definition } from './definition';
+import { IndexConflictError } from './errors';
+import { claimOrder, indexName, liveFilter } from './ready';
+
+/** An index as the server describes it. */
+export interface TaskIndex {
+  name: string;
+  key: Record<string, number>;
+  unique?: boolean;
+  partialFilterExpression?: Record<string, unknown>;
+  expireAfterSeconds?: number;
+}
+
+const COMPARED = ['unique', 'partialFilterExpression', 'sparse', 'collation'] as const;
+
+/** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
+export function taskIndexes(definition: Definition): TaskIndex[] {
+  const { options, kind, kindOnly } = definition;
+  const claims = [claimIndex(definition)];
+  if (options.category) claims.push(categoryIndex(definition));
+  if (kind && !kindOnly) return claims;
+
+  return [
+    ...claims,
+    keyIndex(definition),
+    ...(definition.expireAfterSeconds === false ? [] : [expiryIndex(definition)]),
+  ];
+}
+
+/**
+ * Creates the indexes that are missing and brings the expiry of existing ones up to date. `pop()` waits for it once per
+ * process; call it in a deploy step to have them before. Idempotent; any number of processes may call it at once.
+ *
+ * @throws {IndexConflictError} when an index of that name or key exists with another definition.
+ */
+export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
+  const definition = definitionOf(model);
+  if (definition.kind && !definition.kindOnly) await ensureTaskIndexes(baseOf(model));
+  const existing = await existingIndexes(model);
+  const missing: TaskIndex[] = [];
+
+  for (const wanted of taskIndexes(definition)) {
+    const found = existing.find((index) => index.name === wanted.name || sameIndex(index, wanted));
+    if (!found) missing.push(wanted);
+    else await reconcile(model, wanted, found);
+  }
+  if (missing.length > 0)
+    await collectionOf(model).createIndexes(missing as Parameters<ReturnType<typeof collectionOf>['createIndexes']>[0]);
+  if (definition.expireAfterSeconds === false) await dropExpiry(definition, existing);
+}
+
+/** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
+export function declareIndexes(model: AnyModel): void {
+  const schema = model.schema as AnySchema;
+  const declared = new Set(schema.indexes().map(([, options]) => options.name));
+
+  for (const { key, ...options } of taskIndexes(definitionOf(model))) {
+    if (!declared.has(options.name)) schema.index(key as IndexDefinition, options as IndexOptions);
+  }
+}
+
+function claimIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'claim'),
+    key: claimOrder(definition),
+    partialFilterExpression: liveFilter(definition),
+  };
+}
+
+function categoryIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'category'),
+    key: { [definition.options.fields.category]: 1, ...claimOrder(definition) },
+    partialFilterExpression: liveFilter(definition),
+  };
+}
+
+function keyIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'key'),
+    key: { '_task.key': 1 },
+    unique: true,
+    partialFilterExpression: { ...liveFilter(definition), '_task.key': { $exists: true } },
+  };
+}
+
+function expiryIndex(definition: Definition): TaskIndex {
+  const { kind, kindOnly, expireAfterSeconds } = definition;
+
+  return {
+    name: indexName(definition, 'expiry'),
+    key: { '_task.expiresFrom': 1 },
+    expireAfterSeconds: expireAfterSeconds as number,
+    ...(kindOnly && kind && { partialFilterExpression: { [kind.key]: kind.value } }),
+  };
+}
+
+async function reconcile(model: AnyModel, wanted: TaskIndex, found: TaskIndex): Promise<void> {
+  if (!sameIndex(found, wanted)) {
+    throw new IndexConflictError(
+      `An index of ${model.collection.name} differs from the one the queue needs.\n` +
+        `  expected: ${JSON.stringify(wanted)}\n  found:    ${JSON.stringify(found)}\n` +
+        `Drop it, for example with \`${model.modelName}.collection.dropIndex('${found.name}')\`, or rename it; \`ensureTaskIndexes()\` creates the right one.`,
+    );
+  }
+  if (found.expireAfterSeconds === wanted.expireAfterSeconds) return;
+
+  await model.db.db!.command({
+    collMod: model.collection.name,
+    index: { name: found.name, expireAfterSeconds: wanted.expireAfterSeconds },
+  });
+}
+
+async function dropExpiry(definition: Definition, existing: TaskIndex[]): Promise<void> {
+  const name = indexName(definition, 'expiry');
+  if (!existing.some((index) => index.name === name)) return;
+
+  await collectionOf(definition.model)
+    .dropIndex(name)
+    .catch((error: { codeName?: string }) => {
+      if (error.codeName !== 'IndexNotFound') throw error;
+    });
+}
+
+// The expiry is left out: it is the one difference that can be changed in place.
+function sameIndex(found: TaskIndex, wanted: TaskIndex): boolean {
+  const sameKey = isDeepStrictEqual(Object.entries(found.key), Object.entries(wanted.key));
+  const one = found as unknown as Record<string, unknown>;
+  const other = wanted as unknown as Record<string, unknown>;
+
+  return (
+    sameKey &&
+    COMPARED.every((option) => isDeepStrictEqual(one[option], other[option]) || isSimple(one[option], other[option]))
+  );
+}
+
+// MongoDB 9 reports the default collation, earlier servers leave it out.
+function isSimple(found: unknown, wanted: unknown): boolean {
+  return wanted === undefined && (found as { locale?: string } | undefined)?.locale === 'simple';
+}
+
+async function existingIndexes(model: AnyModel): Promise<TaskIndex[]> {
+  return collectionOf(model)
+    .indexes()
+    .catch((error: { codeName?: string }) => {
+      if (error.codeName === 'NamespaceNotFound') return [];
+      throw error;
+    }) as Promise<TaskIndex[]>;
+}
+
+function baseOf(model: AnyModel): AnyModel {
+  return model.db.model(model.baseModelName as string) as AnyModel;
+}

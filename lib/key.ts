@@ -1,0 +1,51 @@
+import type { ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel } from './definition';
+import { LIVE_STATES } from './fields';
+import { indexesReady } from './prepare';
+
+/**
+ * Queues a document under a key by `write`, or returns the live task that has the key. The unique index decides: whoever comes
+ * second finds the first, or tries again when that one settled in between.
+ */
+export async function uniquely(
+  document: AnyDocument,
+  key: string,
+  session: ClientSession | null,
+  write: () => Promise<AnyDocument>,
+): Promise<AnyDocument> {
+  const model = modelOf(document);
+  const inTransaction = session?.inTransaction() ?? false;
+  await indexesReady(model);
+  for (;;) {
+    // A duplicate would end a transaction, so there the live task is looked up first.
+    const earlier = inTransaction ? await findLive(model, key, session) : null;
+    if (earlier && String(earlier._id) !== String(document._id)) return earlier;
+    try {
+      return await write();
+    } catch (error) {
+      if (inTransaction || !isDuplicateKey(error)) throw error;
+    }
+    const live = await findLive(model, key, session);
+    if (live) return live;
+  }
+}
+
+async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {
+  const { options, hidden } = definitionOf(model);
+  const raw = await collectionOf(model).findOne(
+    { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] } },
+    { ...(hidden && { projection: hidden }), readPreference: 'primary', ...(session && { session }) },
+  );
+
+  return raw && hydrated(model, raw, hidden);
+}
+
+function hydrated(model: AnyModel, raw: object, hidden: object | null): AnyDocument {
+  return (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
+}
+
+function isDuplicateKey(error: unknown): boolean {
+  const { code, keyPattern, message = '' } = error as { code?: number; keyPattern?: object; message?: string };
+
+  return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : message.includes('task_key'));
+}

@@ -1,0 +1,119 @@
+import { exponential, type Backoff } from './backoff';
+import {
+  MAX_TIMER_MS,
+  refuseUnknown,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireObject,
+  requireText,
+  wrongValue,
+} from './check';
+import { DEFAULT_FIELDS, type FieldNames } from './fields';
+
+/** Options of the plugin. They are checked when it is applied: a mistake throws `InvalidOptionError` there. */
+export interface TaskQueueOptions {
+  /**
+   * When a task is deleted, in seconds after the later of its push and its due time, by a TTL index; `false` keeps tasks for
+   * ever. Documents that were never pushed are never deleted. Default: 86 400 (24 hours), but `false` for a model that keeps a
+   * `createdAt` of its own (a path of that name, or `timestamps`).
+   */
+  expireAfterSeconds?: number | false;
+
+  /** How long a claim holds its task, in milliseconds, unless it is renewed. Default: 300 000 (five minutes). */
+  leaseMs?: number;
+
+  /** How often a task is tried before it fails for good. A crash counts as an attempt. Default: 3. */
+  maxAttempts?: number;
+
+  /** How long `retry()` waits without a `delayMs`. Default: `exponential({ minMs: 1_000, maxMs: 3_600_000 })`. */
+  backoff?: Backoff;
+
+  /** Whether tasks have a `category` by which they can be popped. Default: `false`. */
+  category?: boolean;
+
+  /** Other names for the paths the plugin adds, for schemas in which one is taken: `{ state: 'taskState' }`. */
+  fields?: Partial<FieldNames>;
+
+  /**
+   * Whether the model gets statics and its documents get methods. With `false` neither is touched and the same verbs are used
+   * as functions: `pop(Model)`, `finish(task)`. Default: `true`.
+   */
+  bind?: boolean;
+}
+
+export interface ResolvedOptions {
+  readonly expireAfterSeconds: number | false | undefined;
+  readonly leaseMs: number;
+  readonly maxAttempts: number;
+  readonly backoff: Backoff;
+  readonly category: boolean;
+  readonly fields: Readonly<FieldNames>;
+  readonly bind: boolean;
+}
+
+// One function for all schemas: Mongoose compares the options of a base schema with those of its discriminators.
+const defaultBackoff = exponential();
+
+const KNOWN = ['expireAfterSeconds', 'leaseMs', 'maxAttempts', 'backoff', 'category', 'fields', 'bind'];
+const MAX_EXPIRY_SECONDS = 2 ** 31 - 1;
+
+export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions {
+  requireObject('options', options, '`taskQueue(schema, { leaseMs: 60_000 })`');
+  refuseUnknown(options, KNOWN, 'taskQueue()');
+  const {
+    expireAfterSeconds,
+    leaseMs = 300_000,
+    maxAttempts = 3,
+    backoff = defaultBackoff,
+    category = false,
+    fields = {},
+    bind = true,
+  } = options;
+
+  if (expireAfterSeconds !== undefined && expireAfterSeconds !== false) {
+    requireInteger(
+      'expireAfterSeconds',
+      expireAfterSeconds,
+      0,
+      MAX_EXPIRY_SECONDS,
+      'seconds',
+      '`expireAfterSeconds: 86_400`, or `false` to keep tasks',
+    );
+  }
+  requireLease(leaseMs);
+  requireInteger('maxAttempts', maxAttempts, 1, 1_000_000, '', '`maxAttempts: 3`');
+  requireFunction('backoff', backoff, '`backoff: exponential({ minMs: 1_000, maxMs: 60_000 })`');
+  requireBoolean('category', category);
+  requireBoolean('bind', bind);
+
+  return { expireAfterSeconds, leaseMs, maxAttempts, backoff, category, fields: resolveFields(fields), bind };
+}
+
+export function requireLease(leaseMs: unknown): void {
+  requireInteger('leaseMs', leaseMs, 1, MAX_TIMER_MS, 'milliseconds', '`leaseMs: 300_000`');
+}
+
+function resolveFields(fields: Partial<FieldNames>): FieldNames {
+  requireObject('fields', fields, "`fields: { state: 'taskState' }`");
+  refuseUnknown(fields, Object.keys(DEFAULT_FIELDS), '`fields`');
+  const resolved = { ...DEFAULT_FIELDS };
+
+  for (const [name, path] of Object.entries(fields) as [keyof FieldNames, string][]) {
+    requireText(`fields.${name}`, path, `\`fields: { ${name}: 'task_${name}' }\``);
+    if (path.includes('$') || path.startsWith('_task')) {
+      throw wrongValue(
+        `fields.${name}`,
+        'a path without `$` that does not start with `_task`',
+        path,
+        `\`fields: { ${name}: 'task_${name}' }\``,
+      );
+    }
+    resolved[name] = path;
+  }
+  if (new Set(Object.values(resolved)).size < Object.keys(resolved).length) {
+    throw wrongValue('fields', 'names that differ from each other', fields, "`fields: { state: 'taskState' }`");
+  }
+
+  return resolved;
+}

@@ -1,0 +1,38 @@
+import { clockOf } from './clock';
+import type { AnyModel } from './definition';
+import { ensureTaskIndexes } from './indexes';
+import { isMissingIndex } from './transient';
+
+const prepared = new WeakMap<AnyModel, Promise<void>>();
+
+/** Resolves once the server is known to be new enough and the indexes are there. The work is done once per model and process. */
+export function indexesReady(model: AnyModel): Promise<void> {
+  let ready = prepared.get(model);
+  if (!ready) {
+    ready = prepare(model);
+    prepared.set(model, ready);
+    ready.catch(() => prepared.delete(model));
+  }
+
+  return ready;
+}
+
+/** Runs an operation that hints an index, and once more when the index, or its whole collection, was dropped meanwhile. */
+export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T>): Promise<T> {
+  await indexesReady(model);
+  try {
+    return await operation();
+  } catch (error) {
+    if (!isMissingIndex(error)) throw error;
+    prepared.delete(model);
+    await indexesReady(model);
+
+    return operation();
+  }
+}
+
+async function prepare(model: AnyModel): Promise<void> {
+  const clock = await clockOf(model);
+  await clock.now();
+  await ensureTaskIndexes(model);
+}

@@ -1,0 +1,92 @@
+import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
+import { State } from './fields';
+import { withIndexes } from './prepare';
+import { liveFilter } from './ready';
+
+/** How a queue stands. Counted at slightly different moments: the figures need not add up while it is at work. */
+export interface TaskStats {
+  /** CREATED tasks: `ready + delayed + blocked`. */
+  created: number;
+  /** Tasks held under a lease, or whose lease ended and that nobody has taken over yet. */
+  running: number;
+  finished: number;
+  failed: number;
+  /** CREATED tasks that can be popped now. */
+  ready: number;
+  /** CREATED tasks whose time has not come. */
+  delayed: number;
+  /** CREATED tasks that wait for other documents. */
+  blocked: number;
+  /** For how long the oldest ready task has been ready, in milliseconds; null when none is. */
+  oldestReadyAgeMs: number | null;
+}
+
+/** See `TaskStatics.stats`. */
+export async function stats(model: AnyModel): Promise<TaskStats> {
+  const definition = definitionOf(model);
+  const [settled, live] = await Promise.all([countSettled(definition), withIndexes(model, () => readLive(definition))]);
+
+  return { ...live, ...settled };
+}
+
+async function countSettled(definition: Definition): Promise<Pick<TaskStats, 'finished' | 'failed'>> {
+  const { model, options, kind } = definition;
+  const count = (state: State) =>
+    collectionOf(model).countDocuments(
+      { [options.fields.state]: state, ...(kind && { [kind.key]: kind.value }) },
+      {
+        readPreference: 'primary',
+      },
+    );
+  const [finished, failed] = await Promise.all([count(State.FINISHED), count(State.FAILED)]);
+
+  return { finished, failed };
+}
+
+type Live = Omit<TaskStats, 'finished' | 'failed'>;
+
+async function readLive(definition: Definition): Promise<Live> {
+  const { model, options } = definition;
+  const created = { $eq: [`$${options.fields.state}`, State.CREATED] };
+  const blocked = { $and: [created, { $gt: ['$_task.waitingOn', null] }] };
+  const due = { $lte: ['$_task.availableAt', '$$NOW'] };
+  const ready = { $and: [created, due, { $not: blocked }] };
+  const count = (condition: object) => ({ $sum: { $cond: [condition, 1, 0] } });
+  const [found] = await collectionOf(model)
+    .aggregate(
+      [
+        { $match: liveFilter(definition) },
+        {
+          $group: {
+            _id: null,
+            created: count(created),
+            running: count({ $not: created }),
+            ready: count(ready),
+            blocked: count(blocked),
+            oldest: { $min: { $cond: [ready, '$_task.availableAt', null] } },
+            now: { $first: '$$NOW' },
+          },
+        },
+      ],
+      { readPreference: 'primary' },
+    )
+    .toArray();
+  if (!found) return { created: 0, running: 0, ready: 0, delayed: 0, blocked: 0, oldestReadyAgeMs: null };
+
+  const {
+    created: all,
+    running,
+    ready: isReady,
+    blocked: waiting,
+    oldest,
+    now,
+  } = found as Record<string, number> & { oldest: Date | null; now: Date };
+  return {
+    created: all!,
+    running: running!,
+    ready: isReady!,
+    delayed: all! - isReady! - waiting!,
+    blocked: waiting!,
+    oldestReadyAgeMs: oldest ? Math.max(0, now.getTime() - oldest.getTime()) : null,
+  };
+}

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { mongo } from 'mongoose';
+
+const TRIES = 5;
+const WRITE_CONFLICT = 112;
+const MAX_TIME_EXPIRED = 50;
+const NO_SUCH_HINT = 2;
+
+/**
+ * Runs an operation again, with jitter, after a write conflict or a broken connection. Only for operations whose filter makes a
+ * repeat harmless. `again` is told whether the one before may have been carried out without its answer arriving.
+ */
+export async function persistently<T>(operation: (again: boolean) => Promise<T>): Promise<T> {
+  let again = false;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await operation(again);
+    } catch (error) {
+      if (attempt === TRIES || !isTransient(error)) throw error;
+      again ||= isNetworkError(error);
+      await sleep(Math.random() * 10 * 2 ** attempt);
+    }
+  }
+}
+
+/** Whether the document was locked by an open transaction for longer than the operation may wait. */
+export function isTimeExpired(error: unknown): boolean {
+  return codeOf(error) === MAX_TIME_EXPIRED;
+}
+
+/** Whether the hinted index does not exist: it, or the whole collection, was dropped under us. */
+export function isMissingIndex(error: unknown): boolean {
+  return codeOf(error) === NO_SUCH_HINT && error instanceof Error && error.message.includes('hint');
+}
+
+/** Whether the connection broke, or the primary stepped down, while an operation was under way. */
+export function isNetworkError(error: unknown): boolean {
+  return error instanceof Error && (error.name.startsWith('MongoNetwork') || hasLabel(error, 'RetryableWriteError'));
+}
+
+function isTransient(error: unknown): boolean {
+  return codeOf(error) === WRITE_CONFLICT || isNetworkError(error);
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code;
+}
+
+function hasLabel(error: Error, label: string): boolean {
+  return (error as Partial<mongo.MongoError>).hasErrorLabel?.(label) ?? false;
+}

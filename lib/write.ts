@@ -1,0 +1,145 @@
+import type { ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from './definition';
+import type { State } from './fields';
+import { handleOf, type Bookkeeping } from './handle';
+import { rawFields, remember } from './memory';
+import { persistently } from './transient';
+
+/** What a write makes of a task. A value of undefined removes the field. */
+export interface Change {
+  state: State;
+  task: { [name in keyof Bookkeeping]?: Bookkeeping[name] | undefined };
+}
+
+/**
+ * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
+ * `filter` matches. Modified fields are validated and saved with the schema's save hooks. Returns whether it matched; if it did
+ * not, or threw, the document is as it was before.
+ */
+export async function writeIf(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const matched = document.isModified()
+    ? await save(document, filter, change, session)
+    : await update(document, filter, change, session);
+  if (matched) adopt(document, change);
+
+  return matched;
+}
+
+async function update(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const { options, updatedAt, model, writeConcern } = definitionOf(modelOf(document));
+  const $set: Record<string, unknown> = { [options.fields.state]: change.state };
+  const $unset: Record<string, true> = {};
+  for (const [name, value] of Object.entries(change.task)) {
+    if (value === undefined) $unset[`_task.${name}`] = true;
+    else $set[`_task.${name}`] = value;
+  }
+  const touched = updatedAt && { path: updatedAt.path, at: updatedAt.now() };
+  if (touched) $set[touched.path] = touched.at;
+
+  const write = { $set, ...(Object.keys($unset).length > 0 && { $unset }) };
+  const run = () =>
+    collectionOf(model).updateOne({ _id: document._id, ...filter }, write, {
+      ...writeConcern,
+      ...(session && { session }),
+    });
+  const { matchedCount } = session?.inTransaction() ? await run() : await persistently(run);
+  if (matchedCount > 0 && touched) setQuietly(document, touched.path, touched.at);
+
+  return matchedCount > 0;
+}
+
+async function save(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const { options } = definitionOf(modelOf(document));
+  const handle = handleOf(document);
+  const userFilter = document.$where;
+  const restore = remember(document);
+
+  handle.saving = true;
+  document.$where = { ...userFilter, ...filter };
+  document.set(options.fields.state, change.state);
+  document.markModified(options.fields.state);
+  stage(document, change);
+  try {
+    await document.save({ session });
+    unstage(document);
+    return true;
+  } catch (error) {
+    unstage(document);
+    restore();
+    if (isNotFound(error) && !(await matches(document, filter, session))) return false;
+    throw error;
+  } finally {
+    handle.saving = false;
+    if (userFilter === undefined) delete (document as { $where?: Filter }).$where;
+    else document.$where = userFilter;
+  }
+}
+
+/** Puts bookkeeping into the document, so that the save under way writes it. */
+export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): void {
+  if (document.isNew) {
+    document.set('_task', task, { strict: false });
+    return;
+  }
+  for (const [name, value] of Object.entries(task)) {
+    document.set(`_task.${name}`, value, { strict: false });
+    document.markModified(`_task.${name}`);
+  }
+}
+
+/** Takes it out again. */
+export function unstage(document: AnyDocument): void {
+  delete rawFields(document)['_task'];
+  delete (document as { _task?: unknown })._task;
+  for (const path of document.directModifiedPaths()) {
+    if (path === '_task' || path.startsWith('_task.')) document.unmarkModified(path);
+  }
+}
+
+/** Sets a path to what is already in the database, so that a later save does not write it. */
+export function setQuietly(document: AnyDocument, path: string, value: unknown): void {
+  document.set(path, value);
+  document.unmarkModified(path);
+}
+
+function adopt(document: AnyDocument, { state, task }: Change): void {
+  const { options } = definitionOf(modelOf(document));
+  const handle = handleOf(document);
+  const stored = Object.entries({ ...handle.stored, ...task }).filter(([, value]) => value !== undefined);
+
+  handle.stored = Object.fromEntries(stored) as Bookkeeping;
+  setQuietly(document, options.fields.state, state);
+}
+
+async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {
+  const found = await collectionOf(modelOf(document)).findOne(
+    { _id: document._id, ...filter },
+    {
+      projection: { _id: 1 },
+      readPreference: 'primary',
+      ...(session && { session }),
+    },
+  );
+
+  return found !== null;
+}
+
+// Mongoose gives one of two errors when nothing matched, whether by our filter, by the version or by the user's `$where`.
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'DocumentNotFoundError' || error.name === 'VersionError');
+}
