@@ -48,4 +48,6 @@ module.exports = {
   reporters: ['default', '<rootDir>/spec/support/summary-reporter.cjs'],
   testTimeout: 30_000,
   maxWorkers: 2,
+  // A failed spec may leave a server or a connection open. Jest then waits for it, which tells a person but stops a machine.
+  forceExit: Boolean(process.env.CI),
 };
