@@ -1,12 +1,47 @@
 export { taskQueue } from './plugin';
 export type { TaskQueueOptions } from './options';
 export { Priority, State } from './fields';
-export { pushNew as push } from './push';
-export { pop, popMany, isEmpty } from './pop';
-export { queue } from './queue';
-export { fail, finish, release, renew, retry } from './settle';
-export { attempts, failures, lease } from './handle';
-export { ensureTaskIndexes } from './indexes';
-export { stats } from './stats';
-export { constant, exponential, linear, type Backoff } from './backoff';
-export * from './errors';
+export {
+  attempts,
+  ensureTaskIndexes,
+  fail,
+  failures,
+  finish,
+  isEmpty,
+  lease,
+  pop,
+  popMany,
+  push,
+  queue,
+  release,
+  renew,
+  retry,
+  stats,
+} from './verbs';
+export {
+  TaskBase,
+  type ModelOf,
+  type TaskDocument,
+  type TaskFields,
+  type TaskInput,
+  type TaskMethods,
+  type TaskModel,
+  type TaskStatics,
+  type TaskVerbs,
+} from './model';
+export type { TaskQueuePlugin, TaskSchema } from './schema';
+export type { Lease, TaskFailure } from './handle';
+export type { PopOptions } from './pop';
+export type { PushOptions } from './push';
+export type { QueueOptions } from './queue';
+export type { RetryOptions, SettleOptions } from './settle';
+export type { TaskStats } from './stats';
+export { constant, exponential, linear, type Backoff, type ExponentialBackoff } from './backoff';
+export {
+  IndexConflictError,
+  InvalidOptionError,
+  LeaseLostError,
+  TaskQueueError,
+  TaskStateError,
+  UnsupportedServerError,
+} from './errors';

@@ -11,6 +11,7 @@ import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './o
 import { pushNew, pushTask, type PushOptions } from './push';
 import { queue, type QueueOptions } from './queue';
 import { fail, finish, release, renew, retry, type RetryOptions, type SettleOptions } from './settle';
+import type { TaskQueuePlugin } from './schema';
 import { stats } from './stats';
 
 const statics = {
@@ -65,7 +66,8 @@ const bindings = { statics, methods, getters };
 /** Sub-schemas of schemas with the plugin: `mongoose.plugin()` reaches them as well, and their documents are no tasks. */
 const embedded = new WeakSet<AnySchema>();
 
-export function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): AnySchema {
+/** Makes the models of a schema task queues. See `TaskQueuePlugin`. */
+export const taskQueue = function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): AnySchema {
   if (embedded.has(schema)) return schema;
   const { plugins } = schema as AnySchema & { plugins: { fn: unknown }[] };
   if (!plugins.some(({ fn }) => fn === taskQueue))
@@ -81,7 +83,7 @@ export function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): An
     throw error;
   }
   return schema;
-}
+} as TaskQueuePlugin;
 
 function install(schema: AnySchema, options: ResolvedOptions): void {
   const installed = optionsOf(schema);

@@ -1,0 +1,85 @@
+import { expectTypeOf } from 'expect-type';
+import { model, Schema, type Model } from 'mongoose';
+import {
+  attempts,
+  ensureTaskIndexes,
+  fail,
+  failures,
+  finish,
+  isEmpty,
+  lease,
+  pop,
+  popMany,
+  push,
+  queue,
+  release,
+  renew,
+  retry,
+  stats,
+  taskQueue,
+  type Lease,
+  type State,
+  type TaskFailure,
+  type TaskStats,
+} from 'mongoose-task-queue';
+
+const Mail = model('Mail', taskQueue(new Schema({ to: { type: String, required: true } }), { bind: false }));
+const Address = model(
+  'Address',
+  taskQueue(new Schema({ state: { type: String, required: true }, any: {} }), {
+    bind: false,
+    fields: { state: 'taskState' },
+  }),
+);
+type Task = InstanceType<typeof Mail>;
+
+export async function functionsOverAModel(): Promise<void> {
+  expectTypeOf<Task>().not.toBeAny();
+  expectTypeOf<Task['state']>().toEqualTypeOf<State>();
+  expectTypeOf(await pop(Mail)).toEqualTypeOf<Task | null>();
+  expectTypeOf(await popMany(Mail, 10, { category: 'abroad' })).toEqualTypeOf<Task[]>();
+  for await (const task of queue(Mail, { pollMs: 500 })) expectTypeOf(task).toEqualTypeOf<Task>();
+  expectTypeOf(isEmpty(Mail)).toEqualTypeOf<Promise<boolean>>();
+  expectTypeOf(ensureTaskIndexes(Mail)).toEqualTypeOf<Promise<void>>();
+  expectTypeOf(stats(Mail)).toEqualTypeOf<Promise<TaskStats>>();
+  // @ts-expect-error not a model
+  await pop(new Mail());
+  // @ts-expect-error misspelt option
+  await pop(Mail, { categry: 'abroad' });
+}
+
+export async function pushTakesAModelOrATask(task: Task): Promise<void> {
+  expectTypeOf(await push(task, { delayMs: 1_000 })).toEqualTypeOf<Task>();
+  expectTypeOf(await push(Mail, { to: 'ada@example.org' }, { key: 'ada' })).toEqualTypeOf<Task>();
+  expectTypeOf(await push(Mail, [{ to: 'ada@example.org' }])).toEqualTypeOf<Task[]>();
+  expectTypeOf(await push(Mail, task)).toEqualTypeOf<Task>();
+  expectTypeOf(await push(Mail, [task])).toEqualTypeOf<Task[]>();
+  // @ts-expect-error unknown key
+  await push(Mail, { too: 'ada@example.org' });
+  // @ts-expect-error `push` sets the state
+  await push(Mail, { to: 'ada@example.org', state: 'CREATED' });
+  // @ts-expect-error `push` sets the state, whatever its name
+  await push(Address, { state: 'NY', taskState: 'CREATED' });
+  await push(Address, { state: 'NY' });
+  // @ts-expect-error without a task
+  await push(Mail);
+}
+
+export async function functionsOverATask(task: Task): Promise<void> {
+  expectTypeOf(await finish(task)).toEqualTypeOf<Task>();
+  expectTypeOf(await fail(task, new Error('no such address'))).toEqualTypeOf<Task>();
+  expectTypeOf(await retry(task, { delayMs: 1_000 })).toEqualTypeOf<Task>();
+  expectTypeOf(await release(task)).toEqualTypeOf<Task>();
+  expectTypeOf(renew(task, 60_000)).toEqualTypeOf<Promise<Lease>>();
+  expectTypeOf(lease(task)).toEqualTypeOf<Lease | null>();
+  expectTypeOf(attempts(task)).toEqualTypeOf<number>();
+  expectTypeOf(failures(task)).toEqualTypeOf<readonly TaskFailure[]>();
+  // @ts-expect-error a plain object is no handle
+  await finish(task.toObject());
+  // @ts-expect-error not a task
+  await finish(Mail);
+}
+
+export async function anyModelTypeWillDo(Declared: Model<{ to: string }>): Promise<void> {
+  expectTypeOf((await pop(Declared))!.to).toEqualTypeOf<string>();
+}
