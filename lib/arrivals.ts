@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import type { AnyModel } from './definition';
+import { namespaceOf, type AnyModel } from './definition';
 
 type Listener = () => void;
 
@@ -25,8 +25,4 @@ export function onArrival(model: AnyModel, listener: Listener): () => void {
     registered.delete(listener);
     if (registered.size === 0) namespaces.delete(namespace);
   };
-}
-
-function namespaceOf(model: AnyModel): string {
-  return `${model.db.name}.${model.collection.name}`;
 }

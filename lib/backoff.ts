@@ -1,5 +1,8 @@
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from './check';
 
+/** So many make more of one millisecond than any wait may have, and without a limit 0 times infinity is no number. */
+const MAX_DOUBLINGS = 31;
+
 /** How long the next attempt waits, in milliseconds. `attempt` is the number of the one that just ended, from 1. */
 export type Backoff = (attempt: number) => number;
 
@@ -18,13 +21,13 @@ export interface ExponentialBackoff {
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export function exponential(options: ExponentialBackoff = {}): Backoff {
-  const { minMs = 1_000, maxMs = 3_600_000, ...unknown } = options;
+  refuseUnknown(options, ['minMs', 'maxMs'], 'exponential()');
+  const { minMs = 1_000, maxMs = 3_600_000 } = options;
 
-  refuseUnknown(unknown, ['minMs', 'maxMs'], 'exponential()');
   requireInteger('minMs', minMs, 0, MAX_TIMER_MS, 'milliseconds', '`exponential({ minMs: 1_000 })`');
   requireInteger('maxMs', maxMs, minMs, MAX_TIMER_MS, 'milliseconds', '`exponential({ maxMs: 3_600_000 })`');
 
-  return (attempt) => Math.floor(Math.random() * Math.min(maxMs, minMs * 2 ** (attempt - 1)));
+  return (attempt) => Math.floor(Math.random() * Math.min(maxMs, minMs * 2 ** Math.min(attempt - 1, MAX_DOUBLINGS)));
 }
 
 /** Always the same wait, in milliseconds. */

@@ -3,8 +3,16 @@ import { InvalidOptionError } from './errors';
 /** setTimeout fires at once beyond this many milliseconds, so no duration that becomes a timer may exceed it. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Of a text that is shown in a message, more would hide the rest of it. */
+const MAX_SHOWN = 100;
+
 /** Refuses keys that are not in `known`, naming the one that was probably meant. */
-export function refuseUnknown(given: object, known: readonly string[], where: string): void {
+export function refuseUnknown(given: unknown, known: readonly string[], where: string): void {
+  if (!isObject(given)) {
+    throw new InvalidOptionError(
+      `Expected the options of ${where} to be an object, got ${shown(given)}. Known are: ${known.join(', ')}.`,
+    );
+  }
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue;
 
@@ -46,20 +54,23 @@ export function requireFunction(name: string, value: unknown, instead: string): 
 }
 
 export function requireObject(name: string, value: unknown, instead: string): void {
-  if (value === null || typeof value !== 'object' || Array.isArray(value))
-    throw wrongValue(name, 'an object', value, instead);
+  if (!isObject(value)) throw wrongValue(name, 'an object', value, instead);
 }
 
 /** How a value is shown in a message: the value and its type, for example `"5"` (string). */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return `\`${String(value)}\``;
-  if (typeof value === 'string') return `${JSON.stringify(value)} (string)`;
+  if (typeof value === 'string') return `${JSON.stringify(value.slice(0, MAX_SHOWN))} (string)`;
   if (typeof value === 'function') return `the function \`${value.name || 'anonymous'}\``;
   if (value instanceof Date) return `${String(value)} (Date)`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object') return `an object (${value.constructor?.name ?? 'no prototype'})`;
 
   return `\`${String(value as string | number | boolean | bigint | symbol)}\` (${typeof value})`;
+}
+
+function isObject(value: unknown): value is object {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function nearestName(name: string, known: readonly string[]): string | undefined {

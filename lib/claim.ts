@@ -2,7 +2,7 @@ import { Types, type mongo } from 'mongoose';
 import { notBlocked, passOver } from './blocked';
 import { collectionOf, type Definition, type Filter, type RawDocument } from './definition';
 import { State } from './fields';
-import { MAX_FAILURES } from './handle';
+import { MAX_FAILURES, type Bookkeeping } from './handle';
 import type { ReadyQuery } from './ready';
 import { isTimeExpired, persistently } from './transient';
 
@@ -32,21 +32,29 @@ export async function claimMany(definition: Definition, query: ReadyQuery, limit
     if (ids.length === 0) return [];
 
     const claimed = await claimIds(definition, query, ids);
-    const running = claimed.filter((document) => isRunning(definition, document));
-    if (running.length > 0) return running;
-    // Others were faster at every one of them, or they are blocked: the single claim walks on past both.
-    if (claimed.length === 0) return [(await claimOne(definition, query)) ?? []].flat();
+    if (claimed.length > 0) return claimed;
+    // Others were faster at every one of them, or they had used their attempts: on to the next.
   }
+}
+
+/** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
+export async function candidates(
+  { model }: Definition,
+  query: ReadyQuery,
+  limit: number,
+  projection: Readonly<Record<string, 1>>,
+): Promise<RawDocument[]> {
+  return collectionOf(model)
+    .find(
+      { ...query.filter, ...notBlocked(model) },
+      { projection, sort: query.order, limit, hint: query.hint, readPreference: 'primary' },
+    )
+    .toArray();
 }
 
 /** The ids of the first tasks that can be claimed now, in claim order. */
 export async function candidateIds(definition: Definition, query: ReadyQuery, limit: number): Promise<unknown[]> {
-  const found = await collectionOf(definition.model)
-    .find(
-      { ...query.filter, ...notBlocked(definition.model) },
-      { projection: { _id: 1 }, sort: query.order, limit, hint: query.hint, readPreference: 'primary' },
-    )
-    .toArray();
+  const found = await candidates(definition, query, limit, { _id: 1 });
 
   return found.map(({ _id }) => _id as unknown);
 }
@@ -124,26 +132,64 @@ async function findClaimed(
   );
 }
 
-async function claimIds(definition: Definition, query: ReadyQuery, ids: unknown[]): Promise<RawDocument[]> {
+/** Takes those of the tasks that can still be claimed, with one token for all of them. */
+export async function claimIds(definition: Definition, query: ReadyQuery, ids: unknown[]): Promise<RawDocument[]> {
   const token = new Types.ObjectId();
-  const collection = collectionOf(definition.model);
-  const among: Filter = { _id: { $in: ids } };
-  const update = claimUpdate(definition, token);
-  const options = { hint: '_id_', maxTimeMS: MAX_WAIT_MS, ...definition.writeConcern };
   try {
-    await persistently(() => collection.updateMany({ ...query.filter, ...among }, update, options));
+    await claimAmong(definition, query, ids, token, MAX_WAIT_MS);
   } catch (error) {
-    // Some may have been won before a blocked one was met.
     if (!isTimeExpired(error)) throw error;
+    // One of them is blocked, and stopped the update somewhere on its way.
+    for (const id of ids) await probe(definition, query, id, token);
   }
-  const found = await collection
+  const claimed = await collectionOf(definition.model)
     .find(
-      { ...among, '_task.token': token },
+      { _id: { $in: ids as never[] }, '_task.token': token },
       { projection: { ...definition.hidden, ...WITHOUT_ARMED }, readPreference: 'primary' },
     )
     .toArray();
 
-  return inOrderOf(ids, found);
+  return inOrderOf(ids, claimed).filter((document) => isRunning(definition, document));
+}
+
+/** Puts claimed tasks back as if they had not been claimed. */
+export async function giveBack(
+  { model, options, writeConcern }: Definition,
+  tasks: readonly RawDocument[],
+): Promise<void> {
+  const token = (tasks[0]!['_task'] as Bookkeeping).token;
+  const held: Filter = {
+    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
+    '_task.token': token,
+    [options.fields.state]: State.RUNNING,
+  };
+  const returned = {
+    [options.fields.state]: State.CREATED,
+    '_task.availableAt': '$_task.dueAt',
+    '_task.attempts': { $subtract: ['$_task.attempts', 1] },
+  };
+  await collectionOf(model).updateMany(held, [{ $set: returned }], writeConcern);
+}
+
+async function claimAmong(
+  definition: Definition,
+  query: ReadyQuery,
+  ids: unknown[],
+  token: Types.ObjectId,
+  maxTimeMS: number,
+): Promise<void> {
+  const among: Filter = { ...query.filter, _id: { $in: ids } };
+  const options = { hint: '_id_', maxTimeMS, ...definition.writeConcern };
+  await persistently(() => collectionOf(definition.model).updateMany(among, claimUpdate(definition, token), options));
+}
+
+async function probe(definition: Definition, query: ReadyQuery, id: unknown, token: Types.ObjectId): Promise<void> {
+  try {
+    await claimAmong(definition, query, [id], token, PROBE_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+    passOver(definition.model, id);
+  }
 }
 
 /**
@@ -174,12 +220,16 @@ function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Docu
         '_task.startedAt': either('$_task.startedAt', '$$NOW'),
         '_task.settledAt': either('$$NOW', '$_task.settledAt'),
         '_task.errors': either(failures, '$_task.errors'),
+        '_task.waitingOn': '$$REMOVE',
+        '_task.recheckAt': '$$REMOVE',
+        '_task.doomedBy': '$$REMOVE',
       },
     },
   ];
 }
 
-function isRunning({ options }: Definition, document: RawDocument): boolean {
+/** Whether a claim gave the task to its caller: one that had used its attempts was failed instead. */
+export function isRunning({ options }: Definition, document: RawDocument): boolean {
   return document[options.fields.state] === State.RUNNING;
 }
 

@@ -51,6 +51,11 @@ export function collectionOf(model: AnyModel): mongo.Collection<RawDocument> {
   return model.collection as unknown as mongo.Collection<RawDocument>;
 }
 
+/** Names the collection of a model, as the server does. */
+export function namespaceOf(model: AnyModel): string {
+  return `${model.db.name}.${model.collection.name}`;
+}
+
 export function modelOf(document: AnyDocument): AnyModel {
   return document.constructor as AnyModel;
 }
@@ -95,7 +100,7 @@ function define(model: AnyModel): Definition {
     model,
     options,
     kind,
-    kindOnly: kind !== null && !baseHasPlugin(model),
+    kindOnly: kind !== null && !optionsOf(rootOf(model).schema as AnySchema),
     expireAfterSeconds: expires,
     hidden: hiddenPaths(schema),
     writeConcern: writeConcernOf(schema),
@@ -111,14 +116,16 @@ function kindOf(model: AnyModel): Definition['kind'] {
   return mapping && !mapping.isRoot ? { key: mapping.key, value: mapping.value } : null;
 }
 
-// While a discriminator is being compiled, Mongoose has not yet told it its base: the base is the model on the same collection.
-function baseHasPlugin(model: AnyModel): boolean {
-  const base = Object.values(model.db.models as Record<string, AnyModel>).find(
-    (candidate) =>
-      candidate.collection.name === model.collection.name && candidate.discriminators && candidate !== model,
-  );
+/**
+ * The model whose collection this one shares: itself, or the base of a discriminator. While a discriminator is being compiled
+ * Mongoose has not yet told it its base, so the base is looked for.
+ */
+export function rootOf(model: AnyModel): AnyModel {
+  const others = Object.values(model.db.models as Record<string, AnyModel>);
+  const isRoot = (one: AnyModel) =>
+    one !== model && one.collection.name === model.collection.name && one.discriminators;
 
-  return base !== undefined && optionsOf(base.schema as AnySchema) !== undefined;
+  return (kindOf(model) && others.find(isRoot)) || model;
 }
 
 function hiddenPaths(schema: AnySchema): Record<string, 0> | null {

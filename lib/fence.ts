@@ -1,4 +1,5 @@
 import type { AnyDocument, AnySchema } from './definition';
+import { changesReferences, judgeAnew } from './dependencies/change';
 import { LeaseLostError } from './errors';
 import { handleOf, takeBookkeeping, type Bookkeeping } from './handle';
 import { builtIn } from './hooks';
@@ -21,9 +22,11 @@ const hooks = [
   },
   function fenceSave(this: AnyDocument) {
     fence(this);
+    handleOf(this).rejudge = changesReferences(this);
   },
-  function unfenceSave(this: AnyDocument) {
+  async function unfenceSave(this: AnyDocument) {
     unfence(this);
+    if (handleOf(this).rejudge) await judgeAnew(this, this.$session());
   },
   function unfenceFailedSave(this: AnyDocument, error: Error, _document: unknown, next: (error: Error) => void) {
     unfence(this);

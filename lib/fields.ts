@@ -52,5 +52,10 @@ export function isPriority(value: unknown): value is number {
 }
 
 export function wrongPriority(name: string, value: unknown): Error {
-  return wrongValue(name, `a whole number from ${MIN_PRIORITY} to ${MAX_PRIORITY}`, value, '`priority: Priority.HIGH`');
+  return wrongValue(
+    name,
+    `a whole number from ${MIN_PRIORITY} to ${MAX_PRIORITY}`,
+    value,
+    `\`${name}: Priority.HIGH\``,
+  );
 }

@@ -22,6 +22,12 @@ export interface Bookkeeping {
   /** One entry for each attempt that failed, the newest last. */
   errors?: TaskFailure[];
   key?: string;
+  /** While the task is parked: the documents of the clause it waits for. */
+  waitingOn?: unknown[];
+  /** While it is parked: when it is looked at although nothing woke it. */
+  recheckAt?: Date;
+  /** While it is failed by a dependency: the documents that failed it. */
+  doomedBy?: unknown[];
 }
 
 /** Why an attempt failed. */
@@ -32,6 +38,8 @@ export interface TaskFailure {
   at: Date;
   /** Number of the attempt, from 1; 0 when the task failed without having been popped. */
   attempt: number;
+  /** Of a task that failed with a dependency: the document it all began with. */
+  cause?: { model: string; id: unknown; message: string };
 }
 
 /** The hold that a handle has on its task. */
@@ -56,6 +64,8 @@ export interface Handle {
   settledWith: Types.ObjectId | null;
   /** Whether a save under way is the queue's own. */
   saving: boolean;
+  /** Whether the save under way changes what the task waits for. */
+  rejudge: boolean;
   /** While a save of the user's is fenced: the filter the user had set. */
   userFilter: { filter: Record<string, unknown> | undefined } | null;
 }
@@ -68,7 +78,7 @@ const handles = new WeakMap<object, Handle>();
 export function handleOf(document: object): Handle {
   let handle = handles.get(document);
   if (!handle) {
-    handle = { stored: {}, lease: null, settledWith: null, saving: false, userFilter: null };
+    handle = { stored: {}, lease: null, settledWith: null, saving: false, rejudge: false, userFilter: null };
     handles.set(document, handle);
   }
 

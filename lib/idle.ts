@@ -1,5 +1,6 @@
 import { onArrival } from './arrivals';
 import type { AnyModel } from './definition';
+import { watchesFor } from './dependencies/references';
 
 /** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */
 const EAGER_MS = 10;
@@ -23,11 +24,7 @@ export class Idle {
   /** To be called before each look at the database: from here on an arrival ends the next wait. */
   listen(): void {
     this.#arrived = false;
-    this.#stopListening ??= onArrival(this.model, () => {
-      this.#arrived = true;
-      this.#waitMs = EAGER_MS;
-      this.#wake();
-    });
+    this.#stopListening ??= this.#startListening();
   }
 
   succeeded(): void {
@@ -58,5 +55,19 @@ export class Idle {
 
   close(): void {
     this.#stopListening?.();
+  }
+
+  // What the tasks wait for counts as well: its end may make one of them ready.
+  #startListening(): () => void {
+    const models = new Set([this.model, ...watchesFor(this.model).map(({ model }) => model)]);
+    const stops = [...models].map((model) =>
+      onArrival(model, () => {
+        this.#arrived = true;
+        this.#waitMs = EAGER_MS;
+        this.#wake();
+      }),
+    );
+
+    return () => stops.forEach((stop) => stop());
   }
 }

@@ -1,5 +1,13 @@
 export { taskQueue } from './plugin';
 export type { TaskQueueOptions } from './options';
+export { DependsOn, type DependsOnDecorator } from './dependencies/decorator';
+export {
+  DependencyType,
+  type DependencyCondition,
+  type DependencyDeclaration,
+  type DependencyOptions,
+  type DependencyPolicy,
+} from './dependencies/declare';
 export { Priority, State } from './fields';
 export {
   attempts,

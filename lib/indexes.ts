@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { IndexDefinition, IndexOptions } from 'mongoose';
-import { collectionOf, definitionOf, type AnyModel, type AnySchema, type Definition } from './definition';
+import { collectionOf, definitionOf, rootOf, type AnyModel, type AnySchema, type Definition } from './definition';
+import { ensureOutboxes } from './dependencies/outbox';
+import { hasDependencies } from './dependencies/references';
 import { IndexConflictError } from './errors';
 import { claimOrder, indexName, liveFilter } from './ready';
 
@@ -41,7 +43,7 @@ export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
   const existing = await existingIndexes(model);
   const missing: TaskIndex[] = [];
 
-  for (const wanted of taskIndexes(definition)) {
+  for (const wanted of [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])]) {
     const found = existing.find((index) => index.name === wanted.name || sameIndex(index, wanted));
     if (!found) missing.push(wanted);
     else await reconcile(model, wanted, found);
@@ -49,16 +51,42 @@ export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
   if (missing.length > 0)
     await collectionOf(model).createIndexes(missing as Parameters<ReturnType<typeof collectionOf>['createIndexes']>[0]);
   if (definition.expireAfterSeconds === false) await dropExpiry(definition, existing);
+  await ensureOutboxes(model);
 }
 
 /** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
 export function declareIndexes(model: AnyModel): void {
+  const definition = definitionOf(model);
+  declare(model, taskIndexes(definition));
+  if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
+}
+
+function declare(model: AnyModel, indexes: readonly TaskIndex[]): void {
   const schema = model.schema as AnySchema;
   const declared = new Set(schema.indexes().map(([, options]) => options.name));
 
-  for (const { key, ...options } of taskIndexes(definitionOf(model))) {
+  for (const { key, ...options } of indexes) {
     if (!declared.has(options.name)) schema.index(key as IndexDefinition, options as IndexOptions);
   }
+}
+
+/** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
+function waitingIndexes({ options }: Definition): TaskIndex[] {
+  const order = { [options.fields.priority]: -1, '_task.dueAt': 1 };
+
+  return [
+    partialOn('waiting', '_task.waitingOn', order),
+    partialOn('recheck', '_task.recheckAt', {}),
+    partialOn('doomed', '_task.doomedBy', {}),
+  ];
+}
+
+function partialOn(role: string, field: string, order: Record<string, number>): TaskIndex {
+  return {
+    name: `task_${role}`,
+    key: { [field]: 1, ...order },
+    partialFilterExpression: { [field]: { $exists: true } },
+  };
 }
 
 function claimIndex(definition: Definition): TaskIndex {

@@ -1,3 +1,4 @@
+import { Document } from 'mongoose';
 import { wrongValue } from './check';
 import { definitionOf, modelOf, type AnyDocument, type AnyModel } from './definition';
 import { InvalidOptionError } from './errors';
@@ -6,7 +7,7 @@ import { isPriority, wrongPriority } from './fields';
 /** The document to push for what the user gave: a document of the model, or the fields of a new one. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {
   if (input instanceof model) return input as AnyDocument;
-  if (input === null || typeof input !== 'object' || Array.isArray(input)) {
+  if (!isFields(input)) {
     throw wrongValue(
       'input',
       `a document of ${model.modelName} or an object with its fields`,
@@ -16,10 +17,17 @@ export function toDocument(model: AnyModel, input: unknown): AnyDocument {
   }
   refuseCategory(model, input);
   const { priority } = definitionOf(model).options.fields;
-  const given = (input as Record<string, unknown>)[priority];
+  const given = input[priority];
   if (given !== undefined && !isPriority(given)) throw wrongPriority(priority, given);
 
   return new model(input) as AnyDocument;
+}
+
+// A document of another model, an id or a date would make a document too, but of nothing that was meant.
+function isFields(input: unknown): input is Record<string, unknown> {
+  if (input === null || typeof input !== 'object' || Array.isArray(input)) return false;
+
+  return !(input instanceof Document || input instanceof Date || '_bsontype' in input);
 }
 
 function refuseCategory(model: AnyModel, input: object): void {

@@ -1,9 +1,10 @@
 import type { ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type RawDocument } from './definition';
+import { armNew, parkNew, type NewTask } from './dependencies/park-new';
 import { State } from './fields';
 import { handleOf, type Bookkeeping } from './handle';
 import { hasSaveHooks } from './hooks';
-import { rawFields, remember } from './memory';
+import { rawFields, remember, unmark } from './memory';
 import { stage, unstage } from './write';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
@@ -17,40 +18,71 @@ const VALIDATIONS = 100;
  */
 export async function insertTasks(
   model: AnyModel,
-  documents: AnyDocument[],
+  documents: readonly AnyDocument[],
   task: Bookkeeping,
   session: ClientSession | null,
 ): Promise<void> {
   const { state } = definitionOf(model).options.fields;
-  const before = documents.map((document) => document.get(state) as unknown);
+  const before = documents.map((document) => ({
+    value: document.get(state) as unknown,
+    isModified: document.isDirectModified(state),
+  }));
   for (const document of documents) document.set(state, State.CREATED);
 
   try {
-    if (documents.every(isPlain)) await insertPlain(model, documents, task, session);
-    else await insertSaved(model, documents, task, session);
+    if (documents.some((document) => hasSaveHooks(modelOf(document))))
+      await insertWithHooks(model, documents, task, session);
+    else await insertJudged(model, documents, task, session);
   } finally {
     documents.forEach((document, index) => {
       // What was not inserted must not become a task by a later save.
-      if (document.isNew) document.set(state, before[index]);
-      else handleOf(document).stored = { ...task };
+      if (document.isNew) reset(document, state, before[index]!);
     });
   }
 }
 
-// A document of plain values and no save hooks needs nothing of what makes a save dear.
-async function insertPlain(
+function reset(document: AnyDocument, path: string, before: { value: unknown; isModified: boolean }): void {
+  document.set(path, before.value);
+  if (!before.isModified) unmark(document, path);
+}
+
+// A hook may still change what the task refers to, so it is left to the next pop to judge it.
+async function insertWithHooks(
   model: AnyModel,
-  documents: AnyDocument[],
+  documents: readonly AnyDocument[],
+  task: Bookkeeping,
+  session: ClientSession | null,
+): Promise<void> {
+  const tasks = documents.map((document) => ({ document, state: State.CREATED, task }));
+  if (tasks.length > 1) await validate(documents);
+
+  await insertSaved(model, tasks, session, { validateBeforeSave: tasks.length === 1 });
+}
+
+async function insertJudged(
+  model: AnyModel,
+  documents: readonly AnyDocument[],
   task: Bookkeeping,
   session: ClientSession | null,
 ): Promise<void> {
   await validate(documents);
-  const inserted: AnyDocument[] = [];
+  const tasks = session?.inTransaction()
+    ? documents.map((document) => ({ document, state: State.CREATED, task }))
+    : await parkNew(model, documents, task);
+
+  if (documents.every(isPlain)) await insertPlain(model, tasks, session);
+  else await insertSaved(model, tasks, session, { validateBeforeSave: false });
+  await armNew(model, tasks);
+}
+
+// Without save hooks, a document of plain values needs nothing of what makes a save dear.
+async function insertPlain(model: AnyModel, tasks: readonly NewTask[], session: ClientSession | null): Promise<void> {
+  const inserted: NewTask[] = [];
   let writing: Promise<unknown> = Promise.resolve();
   try {
-    for (let start = 0; start < documents.length; start += BATCH) {
-      const batch = documents.slice(start, start + BATCH);
-      const raw = batch.map((document) => ({ ...plainFields(document), _task: task }) as unknown as RawDocument);
+    for (let start = 0; start < tasks.length; start += BATCH) {
+      const batch = tasks.slice(start, start + BATCH);
+      const raw = batch.map(plainFields);
       await writing;
       writing = insertBatch(model, raw, batch, inserted, session);
       // Awaited a round later; until then its rejection is not unhandled.
@@ -58,17 +90,17 @@ async function insertPlain(
     }
     await writing;
   } catch (error) {
-    throw Object.assign(error as Error, { insertedDocs: inserted });
+    throw Object.assign(error as Error, { insertedDocs: inserted.map(({ document }) => document) });
   } finally {
-    for (const document of inserted) markStored(document);
+    inserted.forEach(markStored);
   }
 }
 
 async function insertBatch(
   model: AnyModel,
   raw: RawDocument[],
-  batch: AnyDocument[],
-  inserted: AnyDocument[],
+  batch: readonly NewTask[],
+  inserted: NewTask[],
   session: ClientSession | null,
 ): Promise<void> {
   const options = { ...definitionOf(model).writeConcern, ...(session && { session }) };
@@ -86,30 +118,30 @@ async function insertBatch(
 
 async function insertSaved(
   model: AnyModel,
-  documents: AnyDocument[],
-  task: Bookkeeping,
+  tasks: readonly NewTask[],
   session: ClientSession | null,
+  options: { validateBeforeSave: boolean },
 ): Promise<void> {
+  const documents = tasks.map(({ document }) => document);
   const restores = documents.map(remember);
-  for (const document of documents) stage(document, { task: { ...task } });
+  for (const { document, state, task } of tasks) {
+    document.set(definitionOf(model).options.fields.state, state);
+    stage(document, { task: { ...task } });
+  }
   try {
-    if (documents.length === 1) {
-      await documents[0]!.save({ session });
-    } else {
-      await validate(documents);
-      await model.bulkSave(documents, { session: session ?? undefined, validateBeforeSave: false } as Parameters<
-        AnyModel['bulkSave']
-      >[1]);
-    }
-    documents.forEach(unstage);
-  } catch (error) {
-    documents.forEach(unstage);
-    documents.forEach((document, index) => document.isNew && restores[index]!());
-    throw error;
+    if (documents.length === 1) await documents[0]!.save({ session, ...options });
+    // The one option whose type does not know that a session may be absent.
+    else await model.bulkSave(documents, { session, ...options } as unknown as Parameters<AnyModel['bulkSave']>[1]);
+  } finally {
+    tasks.forEach(({ document, task }, index) => {
+      unstage(document);
+      if (document.isNew) restores[index]!();
+      else handleOf(document).stored = { ...task };
+    });
   }
 }
 
-async function validate(documents: AnyDocument[]): Promise<void> {
+async function validate(documents: readonly AnyDocument[]): Promise<void> {
   if (documents[0]!.schema.get('validateBeforeSave') === false) return;
   for (let start = 0; start < documents.length; start += VALIDATIONS) {
     await Promise.all(documents.slice(start, start + VALIDATIONS).map((document) => document.validate()));
@@ -117,7 +149,7 @@ async function validate(documents: AnyDocument[]): Promise<void> {
 }
 
 function isPlain(document: AnyDocument): boolean {
-  return !hasSaveHooks(modelOf(document)) && Object.values(rawFields(document)).every(isPlainValue);
+  return Object.values(rawFields(document)).every(isPlainValue);
 }
 
 function isPlainValue(value: unknown): boolean {
@@ -127,19 +159,21 @@ function isPlainValue(value: unknown): boolean {
   return bsonType === 'ObjectId' || bsonType === 'Decimal128' || bsonType === 'Long';
 }
 
-function plainFields(document: AnyDocument): Record<string, unknown> {
+function plainFields({ document, state, task }: NewTask): RawDocument {
   (document as { initializeTimestamps?: () => void }).initializeTimestamps?.();
   const versionKey = document.schema.get('versionKey');
   if (typeof versionKey === 'string') document.set(versionKey, 0);
+  if (state !== State.CREATED) document.set(definitionOf(modelOf(document)).options.fields.state, state);
   const fields: Record<string, unknown> = {};
   for (const [path, value] of Object.entries(rawFields(document))) {
     if (value !== undefined) fields[path] = value;
   }
 
-  return fields;
+  return { ...fields, _task: task } as unknown as RawDocument;
 }
 
-function markStored(document: AnyDocument): void {
+function markStored({ document, task }: NewTask): void {
   for (const path of Object.keys(rawFields(document))) document.unmarkModified(path);
   document.isNew = false;
+  handleOf(document).stored = { ...task };
 }

@@ -20,10 +20,17 @@ export function remember(document: AnyDocument): () => void {
       if (!(path in fields)) delete raw[path];
       else if (isPlain(fields[path]) && raw[path] !== fields[path]) raw[path] = fields[path];
     }
-    for (const path of document.directModifiedPaths()) document.unmarkModified(path);
+    for (const path of document.directModifiedPaths()) unmark(document, path);
     for (const path of modified) document.markModified(path);
     document.isNew = isNew;
   };
+}
+
+/** Makes a path one that a save leaves out. */
+export function unmark(document: AnyDocument, path: string): void {
+  // After a save that failed, Mongoose unmarks only what was marked since.
+  document.markModified(path);
+  document.unmarkModified(path);
 }
 
 /** The document's own values, by path, without getters and casts. */

@@ -9,6 +9,7 @@ import {
   requireText,
   wrongValue,
 } from './check';
+import { resolveDependency, type Dependency, type DependencyDeclaration } from './dependencies/declare';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
 
 /** Options of the plugin. They are checked when it is applied: a mistake throws `InvalidOptionError` there. */
@@ -29,8 +30,24 @@ export interface TaskQueueOptions {
   /** How long `retry()` waits without a `delayMs`. Default: `exponential({ minMs: 1_000, maxMs: 3_600_000 })`. */
   backoff?: Backoff;
 
+  /**
+   * When a task that waits for documents is first looked at again although nothing woke it, in milliseconds; the time between
+   * two looks grows with the time it has waited, up to an hour. It only matters after a crash between two writes, or when a
+   * dependency is deleted. Default: 30 000.
+   */
+  recheckMs?: number;
+
   /** Whether tasks have a `category` by which they can be popped. Default: `false`. */
   category?: boolean;
+
+  /**
+   * Paths that hold references to documents the task waits for: `{ source: 'DIRECT' }`, or with options
+   * `{ parts: { type: 'ALL_OF', onFailed: 'fail' } }`. The same as `dependsOn` on the path or `@DependsOn` on the class.
+   */
+  dependencies?: Record<string, DependencyDeclaration>;
+
+  /** The class whose `@DependsOn` fields are meant, where the schema was not made by `loadClass()` or Typegoose, as in NestJS. */
+  class?: abstract new (...args: never[]) => unknown;
 
   /** Other names for the paths the plugin adds, for schemas in which one is taken: `{ state: 'taskState' }`. */
   fields?: Partial<FieldNames>;
@@ -47,7 +64,10 @@ export interface ResolvedOptions {
   readonly leaseMs: number;
   readonly maxAttempts: number;
   readonly backoff: Backoff;
+  readonly recheckMs: number;
   readonly category: boolean;
+  readonly dependencies: Readonly<Record<string, Dependency>>;
+  readonly class: TaskQueueOptions['class'] | null;
   readonly fields: Readonly<FieldNames>;
   readonly bind: boolean;
 }
@@ -55,7 +75,18 @@ export interface ResolvedOptions {
 // One function for all schemas: Mongoose compares the options of a base schema with those of its discriminators.
 const defaultBackoff = exponential();
 
-const KNOWN = ['expireAfterSeconds', 'leaseMs', 'maxAttempts', 'backoff', 'category', 'fields', 'bind'];
+const KNOWN = [
+  'expireAfterSeconds',
+  'leaseMs',
+  'maxAttempts',
+  'backoff',
+  'recheckMs',
+  'category',
+  'dependencies',
+  'class',
+  'fields',
+  'bind',
+];
 const MAX_EXPIRY_SECONDS = 2 ** 31 - 1;
 
 export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions {
@@ -66,7 +97,10 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
     leaseMs = 300_000,
     maxAttempts = 3,
     backoff = defaultBackoff,
+    recheckMs = 30_000,
     category = false,
+    dependencies = {},
+    class: type = null,
     fields = {},
     bind = true,
   } = options;
@@ -84,14 +118,34 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
   requireLease(leaseMs);
   requireInteger('maxAttempts', maxAttempts, 1, 1_000_000, '', '`maxAttempts: 3`');
   requireFunction('backoff', backoff, '`backoff: exponential({ minMs: 1_000, maxMs: 60_000 })`');
+  requireInteger('recheckMs', recheckMs, 1, MAX_TIMER_MS, 'milliseconds', '`recheckMs: 30_000`');
   requireBoolean('category', category);
+  if (type !== null) requireFunction('class', type, '`class: Mail`');
   requireBoolean('bind', bind);
 
-  return { expireAfterSeconds, leaseMs, maxAttempts, backoff, category, fields: resolveFields(fields), bind };
+  return {
+    expireAfterSeconds,
+    leaseMs,
+    maxAttempts,
+    backoff,
+    recheckMs,
+    category,
+    dependencies: resolveDependencies(dependencies),
+    class: type,
+    fields: resolveFields(fields),
+    bind,
+  };
 }
 
 export function requireLease(leaseMs: unknown): void {
   requireInteger('leaseMs', leaseMs, 1, MAX_TIMER_MS, 'milliseconds', '`leaseMs: 300_000`');
+}
+
+function resolveDependencies(dependencies: unknown): Record<string, Dependency> {
+  requireObject('dependencies', dependencies, "`dependencies: { source: 'DIRECT' }`");
+  const entries = Object.entries(dependencies as object) as [string, unknown][];
+
+  return Object.fromEntries(entries.map(([path, declared]) => [path, resolveDependency(path, declared)]));
 }
 
 function resolveFields(fields: Partial<FieldNames>): FieldNames {
@@ -101,10 +155,11 @@ function resolveFields(fields: Partial<FieldNames>): FieldNames {
 
   for (const [name, path] of Object.entries(fields) as [keyof FieldNames, string][]) {
     requireText(`fields.${name}`, path, `\`fields: { ${name}: 'task_${name}' }\``);
-    if (path.includes('$') || path.startsWith('_task')) {
+    // A claim reads the state of raw documents by its name, and updates speak of `$` and `.` in their own way.
+    if (/[.$]/.test(path) || path.startsWith('_task')) {
       throw wrongValue(
         `fields.${name}`,
-        'a path without `$` that does not start with `_task`',
+        'a path without `.` and `$` that does not start with `_task`',
         path,
         `\`fields: { ${name}: 'task_${name}' }\``,
       );

@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isEmpty, pop, popMany, type PopOptions } from './pop';
 import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema } from './definition';
+import { readClass, readEarlyClasses } from './dependencies/classes';
+import { clausesOf } from './dependencies/clauses';
+import { writeDependency } from './dependencies/declare';
 import { InvalidOptionError } from './errors';
 import { addHooks } from './fence';
 import { attempts, failures, lease } from './handle';
@@ -108,6 +111,7 @@ function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
   refuseReplaced(schema, options, bindings);
+  declareDependencies(model, options);
   declareIndexes(model);
   if (!options.bind) return;
 
@@ -119,6 +123,15 @@ function compiled(model: AnyModel): void {
       },
     });
   }
+}
+
+/** Brings the spellings of a dependency together on its path, and checks them. */
+function declareDependencies(model: AnyModel, { class: type, dependencies }: ResolvedOptions): void {
+  const schema = model.schema as AnySchema;
+  readEarlyClasses(schema);
+  if (type) readClass(schema, type);
+  for (const [path, dependency] of Object.entries(dependencies)) writeDependency(schema, path, dependency);
+  clausesOf(model);
 }
 
 function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {

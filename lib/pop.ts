@@ -1,6 +1,8 @@
 import type { PopulateOptions } from 'mongoose';
 import { refuseUnknown, requireInteger, wrongValue } from './check';
 import { candidateIds, claimMany, claimOne } from './claim';
+import { claimReady, hasReady } from './dependencies/claim-ready';
+import { hasDependencies } from './dependencies/references';
 import { definitionOf, type AnyDocument, type AnyModel, type Definition, type RawDocument } from './definition';
 import { holdLease } from './handle';
 import { withIndexes } from './prepare';
@@ -26,11 +28,12 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   checkPopOptions(model, options);
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
-  const raw = await withIndexes(model, () => claimOne(definition, query));
-  if (!raw) return null;
+  const raw = await withIndexes(model, async () =>
+    hasDependencies(model) ? claimReady(definition, query, 1) : [(await claimOne(definition, query)) ?? []].flat(),
+  );
+  const [task = null] = await handOut(definition, raw, options);
 
-  const [task] = await handOut(definition, [raw], options);
-  return task!;
+  return task;
 }
 
 /** Takes up to `limit` ready tasks in one claim. See `TaskStatics.popMany`. */
@@ -40,7 +43,8 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   checkPopOptions(model, options);
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
-  const raw = await withIndexes(model, () => claimMany(definition, query, limit));
+  const claim = hasDependencies(model) ? claimReady : claimMany;
+  const raw = await withIndexes(model, () => claim(definition, query, limit));
 
   return handOut(definition, raw, options);
 }
@@ -50,9 +54,10 @@ export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'catego
   refuseUnknown(options, ['category'], 'isEmpty()');
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
-  const candidates = await withIndexes(model, () => candidateIds(definition, query, 1));
+  if (hasDependencies(model)) return !(await withIndexes(model, () => hasReady(definition, query)));
 
-  return candidates.length === 0;
+  const found = await withIndexes(model, () => candidateIds(definition, query, 1));
+  return found.length === 0;
 }
 
 /** @throws {InvalidOptionError} for a category or populate option the model cannot serve. */

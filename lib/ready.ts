@@ -65,10 +65,16 @@ function categoriesOf(definition: Definition, category: Category): string[] {
     );
   }
 
-  const categories = typeof category === 'string' ? [category] : [...category];
+  const categories = namesIn(category);
   if (categories.length === 0 || !categories.every((name) => typeof name === 'string')) {
     throw wrongValue('category', 'a text, or an array or Set of at least one', category, "`category: 'reports'`");
   }
 
   return [...new Set(categories)];
+}
+
+function namesIn(category: unknown): unknown[] {
+  if (typeof category === 'string') return [category];
+
+  return Array.isArray(category) || category instanceof Set ? [...(category as Iterable<unknown>)] : [];
 }

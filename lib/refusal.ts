@@ -49,8 +49,14 @@ export function refusal(task: AnyDocument, verb: string, found: Standing | null)
     );
   }
   return new TaskStateError(
-    `Expected ${name} to be ${lease ? 'RUNNING' : 'CREATED'} for \`${verb}()\`, but it is ${found.state ?? 'no task'}.`,
+    `Expected ${name} to be ${lease ? 'RUNNING' : 'CREATED'} for \`${verb}()\`, but it is ${found.state ?? 'no task'}.${lease ? '' : advice(found.state)}`,
     task._id,
     found.state,
   );
+}
+
+function advice(state: string | null): string {
+  return state === State.FINISHED || state === State.FAILED
+    ? ' Call `push()` to queue it again.'
+    : ' Call `push()` first.';
 }

@@ -3,6 +3,7 @@ import { collectionOf, definitionOf, isAdded, modelOf, type AnyDocument } from '
 import { TaskStateError } from './errors';
 import { Priority, State } from './fields';
 import { handleOf, type Bookkeeping } from './handle';
+import { explainPriority } from './input';
 import { writeIf, type Change } from './write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
@@ -28,7 +29,8 @@ export async function requeue(
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
     const filter = { [fields.state]: isLive ? State.CREATED : { $in: SETTLED } };
-    if (await writeIf(document, filter, isLive ? moved(task, isMoved) : renewed(task), session)) {
+    const change = isLive ? moved(task, isMoved) : renewed(task);
+    if (await writeIf(document, filter, change, session).catch(explainPriority(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
       return document;
     }
@@ -41,8 +43,9 @@ export async function requeue(
 
 function renewed(task: Bookkeeping): Change {
   const cleared = { key: undefined, attempts: undefined, token: undefined, startedAt: undefined, settledAt: undefined };
+  const unparked = { waitingOn: undefined, recheckAt: undefined, doomedBy: undefined };
 
-  return { state: State.CREATED, task: { ...cleared, errors: undefined, ...task } };
+  return { state: State.CREATED, task: { ...cleared, ...unparked, errors: undefined, ...task } };
 }
 
 function moved({ availableAt, dueAt, expiresFrom, key }: Bookkeeping, isMoved: boolean): Change {

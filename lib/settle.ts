@@ -1,6 +1,9 @@
+import { inspect } from 'node:util';
+import { isNativeError } from 'node:util/types';
 import { Types, type ClientSession } from 'mongoose';
 import { announce } from './arrivals';
-import { refuseUnknown, requireInteger } from './check';
+import type { Backoff } from './backoff';
+import { refuseUnknown, requireInteger, wrongValue } from './check';
 import { serverNow } from './clock';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from './definition';
 import { TaskStateError } from './errors';
@@ -11,7 +14,7 @@ import { requireLease } from './options';
 import { readStanding, refusal } from './refusal';
 import { sessionOf, whenSettled } from './transaction';
 import { persistently } from './transient';
-import { writeIf, type Change } from './write';
+import { recognise, writeIf, type Change } from './write';
 
 export interface SettleOptions {
   /** A session, to settle in its transaction. */
@@ -62,7 +65,7 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
   if (attempt >= maxAttempts) return fail(task, error, sessionOption(options));
 
   const now = await serverNow(modelOf(task));
-  const dueAt = new Date(now.getTime() + Math.max(0, Math.floor(delayMs ?? backoff(attempt))));
+  const dueAt = new Date(now.getTime() + (delayMs ?? waitAfter(attempt, backoff)));
   return settle(
     task,
     'retry',
@@ -129,10 +132,15 @@ async function settle<D extends AnyDocument>(
   const undo = session ? remember(task) : () => {};
   const token = handle.lease ? new Types.ObjectId(handle.lease.token) : (handle.settledWith ?? new Types.ObjectId());
   const filter = handle.lease ? holdFilter(task) : { [definitionOf(model).options.fields.state]: State.CREATED };
-  const settled = await writeIf(task, filter, { ...change, task: { ...change.task, token } }, session);
-  if (!settled) await requireSettled(task, verb, token, change.state, session);
+  // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
+  handle.settledWith = token;
+  const signed = { ...change, task: { ...change.task, token } };
+  if (!(await writeIf(task, filter, signed, session))) {
+    await requireSettled(task, verb, token, change.state, session);
+    await recognise(task, signed, session);
+  }
 
-  Object.assign(handle, { lease: null, settledWith: token });
+  handle.lease = null;
   whenSettled(session, () => announce(model), undo);
   return task;
 }
@@ -165,7 +173,7 @@ function requireHold(task: AnyDocument, verb: string): Lease {
 
 /** When the task is due by itself, so that one put back by a raw write is ready at once. */
 function due(task: AnyDocument): Change['task'] {
-  return { availableAt: handleOf(task).stored.dueAt };
+  return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
 }
 
 function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
@@ -176,11 +184,18 @@ function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
   return { errors: [...(stored.errors ?? []), failure].slice(-MAX_FAILURES) };
 }
 
+// Anything can be thrown, also by another realm; what it is must not keep the task from failing.
 function describe(error: unknown): Pick<TaskFailure, 'message' | 'stack'> {
-  if (!(error instanceof Error)) return { message: String(error).slice(0, MAX_MESSAGE_LENGTH) };
-  const message = error.message.slice(0, MAX_MESSAGE_LENGTH);
+  const { message: text, stack } = isNativeError(error) || error instanceof Error ? error : { message: error };
+  const message = (typeof text === 'string' ? text : inspect(text)).slice(0, MAX_MESSAGE_LENGTH);
 
-  return error.stack ? { message, stack: error.stack.slice(0, MAX_STACK_LENGTH) } : { message };
+  return typeof stack === 'string' ? { message, stack: stack.slice(0, MAX_STACK_LENGTH) } : { message };
+}
+
+function waitAfter(attempt: number, backoff: Backoff): number {
+  const wait: unknown = backoff(attempt);
+  if (typeof wait === 'number' && wait <= MAX_DELAY_MS) return Math.max(0, Math.floor(wait));
+  throw wrongValue('backoff', 'a function that returns milliseconds', wait, '`backoff: (attempt) => attempt * 1_000`');
 }
 
 function sessionOption(options: SettleOptions): SettleOptions {

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from './definition';
 import type { State } from './fields';
 import { handleOf, type Bookkeeping } from './handle';
-import { rawFields, remember } from './memory';
+import { rawFields, remember, unmark } from './memory';
 import { persistently } from './transient';
 
 /** What a write makes of a task. A value of undefined removes the field. */
@@ -22,12 +22,18 @@ export async function writeIf(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const matched = document.isModified()
-    ? await save(document, filter, change, session)
-    : await update(document, filter, change, session);
+  const matched =
+    document.isModified() || !canSave(document)
+      ? await save(document, filter, change, session)
+      : await update(document, filter, change, session);
   if (matched) adopt(document, change);
 
   return matched;
+}
+
+// A value that could not be cast does not count as a change, but a save refuses it.
+function canSave(document: AnyDocument): boolean {
+  return (document.$isValid as () => boolean)();
 }
 
 async function update(
@@ -107,14 +113,33 @@ export function unstage(document: AnyDocument): void {
   delete rawFields(document)['_task'];
   delete (document as { _task?: unknown })._task;
   for (const path of document.directModifiedPaths()) {
-    if (path === '_task' || path.startsWith('_task.')) document.unmarkModified(path);
+    if (path === '_task' || path.startsWith('_task.')) unmark(document, path);
   }
 }
 
 /** Sets a path to what is already in the database, so that a later save does not write it. */
 export function setQuietly(document: AnyDocument, path: string, value: unknown): void {
   document.set(path, value);
-  document.unmarkModified(path);
+  unmark(document, path);
+}
+
+/** Takes a change for written that an earlier try has made, whose answer was lost. */
+export async function recognise(document: AnyDocument, change: Change, session: ClientSession | null): Promise<void> {
+  if (document.isModified()) await reload(document, session);
+  adopt(document, change);
+}
+
+// What that try wrote is modified no more. Unmarking it is not enough: an array would go on adding what it has added.
+async function reload(document: AnyDocument, session: ClientSession | null): Promise<void> {
+  const { model, hidden } = definitionOf(modelOf(document));
+  const options = {
+    readPreference: 'primary' as const,
+    ...(hidden && { projection: hidden }),
+    ...(session && { session }),
+  };
+  const raw = await collectionOf(model).findOne({ _id: document._id }, options);
+  for (const path of document.directModifiedPaths()) unmark(document, path);
+  if (raw) document.init(raw);
 }
 
 function adopt(document: AnyDocument, { state, task }: Change): void {

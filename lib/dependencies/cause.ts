@@ -1,0 +1,49 @@
+import { collectionOf, type AnyModel, type RawDocument } from '../definition';
+import type { TaskFailure } from '../handle';
+import type { Doomed } from './park';
+import { keyOf } from './references';
+import type { Target } from './targets';
+
+type Cause = NonNullable<TaskFailure['cause']>;
+
+/** Says of each doomed task what it fails with: the task that failed first, also when others failed with it in between. */
+export async function withCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<Doomed[]> {
+  const causes = await readCauses(doomed);
+
+  return doomed.map((one) => {
+    const [first] = one.by;
+    const cause = causes.get(one.target)?.get(keyOf(first!.id)) ?? missing(one.target, first!.id);
+    const { attempts = 0 } = (one.task['_task'] as { attempts?: number } | undefined) ?? {};
+    const message = `A dependency ${first!.standing === 'missing' ? 'is missing' : 'failed'}: ${cause.model} ${String(cause.id)}${cause.message && `: ${cause.message}`}`;
+
+    return { ...one, failure: { message, attempt: attempts, cause } };
+  });
+}
+
+async function readCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<Map<Target | null, Map<string, Cause>>> {
+  const causes = new Map<Target | null, Map<string, Cause>>();
+  for (const target of new Set(doomed.map((one) => one.target))) {
+    if (!target) continue;
+    const ids = doomed.filter((one) => one.target === target).map(({ by }) => by[0]!.id);
+    const found = await collectionOf(target.model)
+      .find(
+        { _id: { $in: ids as never[] } },
+        { projection: { '_task.errors': { $slice: -1 } }, readPreference: 'primary' },
+      )
+      .toArray();
+    causes.set(target, new Map(found.map((document) => [keyOf(document._id), causeOf(target.model, document)])));
+  }
+
+  return causes;
+}
+
+function causeOf(model: AnyModel, document: RawDocument): Cause {
+  const errors = (document['_task'] as { errors?: TaskFailure[] } | undefined)?.errors ?? [];
+  const last = errors.at(-1);
+
+  return last?.cause ?? { model: model.modelName, id: document._id as unknown, message: last?.message ?? '' };
+}
+
+function missing(target: Target | null, id: unknown): Cause {
+  return { model: target?.model.modelName ?? 'an unknown model', id, message: '' };
+}

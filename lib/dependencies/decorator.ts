@@ -1,0 +1,91 @@
+import 'reflect-metadata';
+import { resolveDependency, type Dependency, type DependencyOptions, type DependencyType } from './declare';
+
+// Node 20 has no `Symbol.metadata`. Compilers look for it when a class is evaluated, so it must be there when this file is loaded.
+(Symbol as { metadata?: symbol }).metadata ??= Symbol.for('Symbol.metadata');
+const METADATA = (Symbol as unknown as { metadata: symbol }).metadata;
+const KEY = Symbol.for('mongoose-task-queue:dependencies');
+
+type Table = Map<string, Dependency>;
+type AnyClass = abstract new (...args: never[]) => unknown;
+/** An instance side, not a constructor. */
+type Prototype = object & { prototype?: never };
+
+/** Works under `experimentalDecorators` and under standard decorators. */
+export interface DependsOnDecorator {
+  <This, Value>(
+    value: undefined,
+    context: ClassFieldDecoratorContext<This, Value> & { name: string; static: false; private: false },
+  ): void;
+  (target: Prototype, key: string, descriptor?: undefined): void;
+}
+
+/**
+ * Declares a reference field to be a dependency: `pop()` hands a task out only when the documents it refers to are done.
+ *
+ * @throws {InvalidOptionError} for an unknown type or option, where the class is defined.
+ */
+export function DependsOn(type: DependencyType, options: DependencyOptions = {}): DependsOnDecorator {
+  return ((
+    target: object | undefined,
+    second: string | ClassFieldDecoratorContext,
+    descriptor?: PropertyDescriptor,
+  ) => {
+    const name = typeof second === 'object' ? second.name : second;
+    // Babel's legacy mode hands a descriptor to fields as well: only a method or an accessor has these in it.
+    const isField =
+      typeof second === 'object'
+        ? second.kind === 'field'
+        : !(typeof descriptor?.value === 'function' || descriptor?.get || descriptor?.set);
+    if (typeof name !== 'string' || !isField || (typeof second === 'object' && second.static)) {
+      throw new TypeError(`@DependsOn(${type}) belongs on a field that holds a reference, not on \`${String(name)}\`.`);
+    }
+    const dependency = resolveDependency(name, { type, ...options });
+    const table = typeof second === 'object' ? standardTable(second) : legacyTable(target!);
+    table.set(name, dependency);
+  }) as DependsOnDecorator;
+}
+
+/** The dependencies a class and its ancestors declare; the nearest class wins. */
+export function dependenciesOf(type: AnyClass): ReadonlyMap<string, Dependency> {
+  const found: Table = new Map();
+  for (let current: unknown = type; isClass(current); current = Object.getPrototypeOf(current)) {
+    for (const table of tablesOf(current)) {
+      for (const [name, dependency] of table) if (!found.has(name)) found.set(name, dependency);
+    }
+  }
+
+  return found;
+}
+
+// Own metadata only: a table inherited from the parent must not be written to.
+function legacyTable(prototype: object): Table {
+  let table = Reflect.getOwnMetadata(KEY, prototype) as Table | undefined;
+  if (!table) {
+    table = new Map();
+    Reflect.defineMetadata(KEY, table, prototype);
+  }
+
+  return table;
+}
+
+function standardTable({ metadata }: ClassFieldDecoratorContext): Table {
+  const box = metadata as Record<symbol, Table>;
+  if (!Object.hasOwn(box, KEY)) box[KEY] = new Map();
+
+  return box[KEY]!;
+}
+
+function tablesOf(type: AnyClass): Table[] {
+  const legacy = Reflect.getOwnMetadata(KEY, type.prototype as object) as Table | undefined;
+  const box = Object.hasOwn(type, METADATA)
+    ? (type as unknown as Record<symbol, Record<symbol, Table>>)[METADATA]!
+    : {};
+  const standard = Object.hasOwn(box, KEY) ? box[KEY] : undefined;
+
+  return [legacy, standard].filter((table) => table !== undefined);
+}
+
+function isClass(value: unknown): value is AnyClass {
+  return typeof value === 'function' && value !== Function.prototype;
+}

@@ -1,0 +1,75 @@
+import { candidates } from '../claim';
+import type { Definition, RawDocument } from '../definition';
+import type { ReadyQuery } from '../ready';
+import { withCauses } from './cause';
+import { doom, park, type Doomed, type Waiting } from './park';
+import { dependencyPaths, judgeable, referencesOfRaw } from './references';
+import { judge, type Verdict } from './verdict';
+
+/** A task as it was read, and whether it may run. */
+export interface Judgement {
+  readonly task: RawDocument;
+  readonly verdict: Verdict;
+}
+
+/** References that are read at once: a task may refer to thousands of documents. */
+const MAX_REFERENCES = 5_000;
+
+/** Reads the first tasks in claim order and judges them by what they refer to. */
+export async function judgeNext(definition: Definition, query: ReadyQuery, limit: number): Promise<Judgement[]> {
+  const fields = [
+    definition.options.fields.state,
+    '_task',
+    ...dependencyPaths(definition.model),
+    ...kindKey(definition),
+  ];
+
+  return judgeTasks(
+    definition,
+    await candidates(definition, query, limit, Object.fromEntries(fields.map((field) => [field, 1]))),
+  );
+}
+
+/** Judges tasks by what they refer to. */
+export async function judgeTasks(definition: Definition, tasks: readonly RawDocument[]): Promise<Judgement[]> {
+  const judgements: Judgement[] = [];
+  for (const batch of inBatches(definition, tasks)) {
+    const judged = await judgeable(batch.map(({ references }) => references));
+    batch.forEach(({ task }, index) => judgements.push({ task, verdict: judge(judged[index]!) }));
+  }
+
+  return judgements;
+}
+
+/** Parks the tasks that must wait and fails those that have no chance. */
+export async function setAside(definition: Definition, judgements: readonly Judgement[]): Promise<void> {
+  const waiting: Waiting[] = [];
+  const doomed: Omit<Doomed, 'failure'>[] = [];
+  for (const { task, verdict } of judgements) {
+    if (verdict.kind === 'waits') waiting.push({ task, on: verdict.on, target: verdict.target });
+    if (verdict.kind === 'doomed') doomed.push({ task, by: verdict.by, target: verdict.target });
+  }
+  await park(definition, waiting);
+  if (doomed.length > 0) await doom(definition, await withCauses(doomed));
+}
+
+function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {
+  let batch: { task: RawDocument; references: ReturnType<typeof referencesOfRaw> }[] = [];
+  let count = 0;
+  for (const task of tasks) {
+    const references = referencesOfRaw(definition.model, task);
+    batch.push({ task, references });
+    count += references.reduce((sum, { ids }) => sum + ids.length, 0);
+    if (count < MAX_REFERENCES) continue;
+    yield batch;
+    batch = [];
+    count = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function kindKey({ model }: Definition): string[] {
+  const key = (model.schema as { discriminatorMapping?: { key: string } }).discriminatorMapping?.key;
+
+  return key ? [key] : [];
+}

@@ -1,0 +1,75 @@
+import type { IndexDefinition, IndexOptions } from 'mongoose';
+import { collectionOf, type AnyModel, type AnySchema } from '../definition';
+import { watchesFor } from './references';
+import type { Watch } from './targets';
+
+/** Collections whose documents cannot be marked: what waits for them is found by its re-checks alone. */
+const unwatchable = new WeakSet<AnyModel>();
+
+const REFUSED = new Set(['Unauthorized', 'CommandNotSupportedOnView', 'InvalidNamespace', 'OptionNotSupportedOnView']);
+
+/** The index in which the server itself collects the watched documents that meet a condition, whoever wrote them. */
+export function outboxIndex({ mark, condition }: Watch): {
+  name: string;
+  key: Record<string, 1>;
+  partialFilterExpression: object;
+} {
+  const fields = Object.keys(condition);
+
+  return {
+    name: `task_outbox_${mark}`,
+    key: Object.fromEntries([...fields, `_task.armed.${mark}`].map((field) => [field, 1])),
+    partialFilterExpression: { [`_task.armed.${mark}`]: { $exists: true } },
+  };
+}
+
+/** The watches of a model whose documents can be marked. */
+export function watchable(model: AnyModel): Watch[] {
+  return watchesFor(model).filter((watch) => !unwatchable.has(watch.model));
+}
+
+/** Creates the outbox indexes on the collections that tasks of the model wait for, and tells their schemas about them. */
+export async function ensureOutboxes(model: AnyModel): Promise<void> {
+  for (const watch of watchesFor(model)) {
+    await ensureOutbox(watch);
+    declareOutbox(watch);
+    hideMarks(watch.model.schema as AnySchema);
+  }
+}
+
+async function ensureOutbox(watch: Watch): Promise<void> {
+  try {
+    await collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]);
+  } catch (error) {
+    if (!REFUSED.has((error as { codeName?: string }).codeName ?? '')) throw error;
+    unwatchable.add(watch.model);
+  }
+}
+
+// So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it.
+function declareOutbox(watch: Watch): void {
+  const schema = watch.model.schema as AnySchema;
+  const { key, ...options } = outboxIndex(watch);
+  if (schema.indexes().some(([, { name }]) => name === options.name)) return;
+
+  schema.index(key as IndexDefinition, options as IndexOptions);
+}
+
+const hidden = new WeakSet<AnySchema>();
+
+type Transform = (document: unknown, result: Record<string, unknown>, options: unknown) => unknown;
+
+/** Keeps the marks out of the `toJSON()` and `toObject()` of documents that are no tasks; tasks never show them. */
+function hideMarks(schema: AnySchema): void {
+  if (hidden.has(schema)) return;
+  hidden.add(schema);
+  for (const option of ['toJSON', 'toObject'] as const) {
+    const given = schema.get(option) as { transform?: Transform } | undefined;
+    const hide: Transform = (document, result, options) => {
+      // The transform is called for sub-documents too, whose own `_task` would be the user's.
+      if (!(document as { $isSubdocument?: boolean }).$isSubdocument) delete result['_task'];
+      return typeof given?.transform === 'function' ? given.transform(document, result, options) : result;
+    };
+    schema.set(option, { ...given, transform: hide } as never);
+  }
+}

@@ -1,0 +1,65 @@
+import { serverNow } from '../clock';
+import { definitionOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
+import { State } from '../fields';
+import type { Bookkeeping } from '../handle';
+import { withCauses } from './cause';
+import { arm, armDoomed, NEVER, recheckMs } from './park';
+import { hasDependencies, judgeable, referencesOfDocument } from './references';
+import { judge, type Verdict } from './verdict';
+
+/** A document that is about to be inserted, and as what. */
+export interface NewTask {
+  readonly document: AnyDocument;
+  readonly state: State;
+  readonly task: Bookkeeping;
+  readonly verdict?: Verdict;
+}
+
+/**
+ * Judges documents before they are inserted: one that must wait never stands in front of ready ones. `task` is the bookkeeping
+ * of one that need not wait.
+ */
+export async function parkNew(
+  model: AnyModel,
+  documents: readonly AnyDocument[],
+  task: Bookkeeping,
+): Promise<NewTask[]> {
+  const definition = definitionOf(model);
+  if (!hasDependencies(model)) return documents.map((document) => ({ document, state: State.CREATED, task }));
+
+  const now = await serverNow(model);
+  const judged = await judgeable(documents.map(referencesOfDocument));
+  return Promise.all(documents.map((document, index) => place(definition, document, task, now, judge(judged[index]!))));
+}
+
+/** Marks what the inserted tasks wait for. It comes after the insert, as it comes after any parking. */
+export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
+  const verdicts = tasks.map(({ verdict }) => verdict);
+  const waiting = verdicts.filter((verdict) => verdict?.kind === 'waits');
+  const doomed = verdicts.filter((verdict) => verdict?.kind === 'doomed');
+  if (waiting.length > 0) await arm(definitionOf(model), waiting);
+  if (doomed.length > 0) await armDoomed(doomed);
+}
+
+async function place(
+  definition: Definition,
+  document: AnyDocument,
+  task: Bookkeeping,
+  now: Date,
+  verdict: Verdict,
+): Promise<NewTask> {
+  if (verdict.kind === 'ready') return { document, state: State.CREATED, task };
+
+  if (verdict.kind === 'waits') {
+    const recheckAt = new Date(
+      Math.max(task.dueAt!.getTime(), now.getTime() + recheckMs(definition, verdict.on, verdict.target, 0)),
+    );
+    const waitingOn = verdict.on.map(({ id }) => id);
+    return { document, state: State.CREATED, task: { ...task, availableAt: NEVER, waitingOn, recheckAt }, verdict };
+  }
+  const [doomed] = await withCauses([{ task: { _id: document._id }, by: verdict.by, target: verdict.target }]);
+  const errors = [{ ...doomed!.failure, at: now }];
+  const doomedBy = verdict.by.map(({ id }) => id);
+
+  return { document, state: State.FAILED, task: { ...task, doomedBy, settledAt: now, errors }, verdict };
+}

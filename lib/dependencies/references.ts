@@ -1,0 +1,141 @@
+import { collectionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
+import { clausesOf, type Clause } from './clauses';
+import { meets, valueAt } from './condition';
+import { targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
+import type { Awaited, Judged, Standing } from './verdict';
+
+/** The references of one clause of a task. */
+export interface References {
+  readonly clause: Clause;
+  /** Null when `refPath` holds the name of no model: then every reference counts as missing. */
+  readonly target: Target | null;
+  readonly ids: readonly unknown[];
+}
+
+/** Reads a value of a task by its path, whether the task is raw or a document. */
+export type Reader = (path: string) => unknown;
+
+/** Whether tasks of the model, or of one of its kinds, may have to wait. */
+export function hasDependencies(model: AnyModel): boolean {
+  return modelsOf(model).some((one) => clausesOf(one).length > 0);
+}
+
+/** All paths that decide whether tasks of the model are ready. */
+export function dependencyPaths(model: AnyModel): string[] {
+  const clauses = modelsOf(model).flatMap(clausesOf);
+
+  return [...new Set(clauses.flatMap(({ path, refPath }) => (refPath === null ? [path] : [path, refPath])))];
+}
+
+/** What has to be watched for the tasks of the model. */
+export function watchesFor(model: AnyModel): Watch[] {
+  const watches = modelsOf(model).flatMap((one) =>
+    clausesOf(one).flatMap((clause) => targetsOf(one, clause).flatMap(watchesOf)),
+  );
+
+  return [...new Map(watches.map((watch) => [watch.mark + watch.model.collection.name, watch])).values()];
+}
+
+export function referencesOfRaw(model: AnyModel, task: RawDocument): References[] {
+  return referencesOf(kindOf(model, task), (path) => valueAt(task, path));
+}
+
+export function referencesOfDocument(task: AnyDocument): References[] {
+  return referencesOf(task.constructor as AnyModel, (path) => task.get(path, null, { getters: false }) as unknown);
+}
+
+/** Reads how the referenced documents of many tasks stand: one query for each collection they are in. */
+export async function judgeable(tasks: readonly References[][]): Promise<Judged[][]> {
+  const found = new Map<Target, Map<string, RawDocument>>();
+  for (const [target, ids] of byTarget(tasks)) found.set(target, await readTarget(target, ids));
+
+  return tasks.map((references) =>
+    references.map(({ clause, target, ids }) => ({
+      clause,
+      target,
+      references: ids.map((id): Awaited => ({
+        id,
+        standing: target ? standingOf(target, found.get(target)!.get(keyOf(id))) : 'missing',
+      })),
+    })),
+  );
+}
+
+/** A text that is the same for equal ids. */
+export function keyOf(id: unknown): string {
+  if (id !== null && typeof id === 'object') {
+    if ('toHexString' in id) return (id as { toHexString(): string }).toHexString();
+    return JSON.stringify(id);
+  }
+
+  return `${typeof id}:${String(id)}`;
+}
+
+function referencesOf(model: AnyModel, read: Reader): References[] {
+  return clausesOf(model).map((clause) => {
+    const name = clause.refPath === null ? undefined : (read(clause.refPath) as string);
+
+    return { clause, target: targetOf(model, clause, name), ids: idsIn(read(clause.path)) };
+  });
+}
+
+// A reference may be populated; an empty one does not count.
+function idsIn(value: unknown): unknown[] {
+  const references = Array.isArray(value) ? value : [value];
+
+  return references
+    .filter((one) => one !== null && one !== undefined)
+    .map((one: unknown) => (isDocument(one) ? one._id : one));
+}
+
+function isDocument(value: unknown): value is { _id: unknown } {
+  return value !== null && typeof value === 'object' && '_id' in value && !('_bsontype' in value);
+}
+
+function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
+  const ids = new Map<Target, Map<string, unknown>>();
+  for (const { target, ids: referred } of tasks.flat()) {
+    if (!target || referred.length === 0) continue;
+    const known = ids.get(target) ?? new Map<string, unknown>();
+    ids.set(target, known);
+    for (const id of referred) known.set(keyOf(id), id);
+  }
+
+  return new Map([...ids].map(([target, known]) => [target, [...known.values()]]));
+}
+
+async function readTarget({ model, met, failed }: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
+  const fields = Object.keys({ ...met, ...failed });
+  const documents = await collectionOf(model)
+    .find(
+      { _id: { $in: ids as never[] } },
+      { projection: Object.fromEntries(fields.map((field) => [field, 1])), readPreference: 'primary' },
+    )
+    .toArray();
+
+  return new Map(documents.map((document) => [keyOf(document._id), document]));
+}
+
+function standingOf({ met, failed }: Target, document: RawDocument | undefined): Standing {
+  if (!document) return 'missing';
+  if (meets(document, met)) return 'met';
+
+  return failed && meets(document, failed) ? 'failed' : 'unmet';
+}
+
+// Popping a base model pops its kinds as well, each with the dependencies of its own schema.
+function modelsOf(model: AnyModel): AnyModel[] {
+  return [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)];
+}
+
+function kindOf(model: AnyModel, task: RawDocument): AnyModel {
+  const key = (model.schema as { discriminatorMapping?: { key: string } }).discriminatorMapping?.key;
+  if (!key || !model.discriminators) return model;
+  const value = task[key] as unknown;
+
+  return (
+    modelsOf(model).find(
+      (one) => (one.schema as { discriminatorMapping?: { value: unknown } }).discriminatorMapping?.value === value,
+    ) ?? model
+  );
+}
