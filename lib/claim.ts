@@ -19,22 +19,29 @@ const WITHOUT_ARMED = { '_task.armed': 0 } as const;
 /** Takes the next ready task in one atomic update. */
 export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   for (;;) {
-    const claimed = await claimNext(definition, query);
+    const claimed = await claimFirst(definition, query);
     // One that had used its attempts was failed by that very update: on to the next.
     if (!claimed || isRunning(definition, claimed)) return claimed;
   }
 }
 
-/** Takes up to `limit` ready tasks: their ids are read, updated with one token, and what was won is read by it. */
+/**
+ * Takes up to `limit` ready tasks: their ids are read, updated with one token, and what was won is read by it. It returns fewer
+ * only when no more are ready, not when others were faster.
+ */
 export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
-  for (;;) {
-    const ids = await candidateIds(definition, query, limit);
-    if (ids.length === 0) return [];
+  const won: RawDocument[] = [];
+  while (won.length < limit) {
+    const ids = await candidateIds(definition, query, limit - won.length);
+    if (ids.length === 0) break;
 
+    const isEnd = ids.length < limit - won.length;
     const claimed = await claimIds(definition, query, ids);
-    if (claimed.length > 0) return claimed;
-    // Others were faster at every one of them, or they had used their attempts: on to the next.
+    won.push(...claimed);
+    if (isEnd && claimed.length === ids.length) break;
   }
+
+  return won;
 }
 
 /** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
@@ -47,7 +54,7 @@ export async function candidates(
   return collectionOf(model)
     .find(
       { ...query.filter, ...notBlocked(model) },
-      { projection, sort: query.order, limit, hint: query.hint, readPreference: 'primary' },
+      { projection, sort: query.order, limit, batchSize: limit + 1, hint: query.hint, readPreference: 'primary' },
     )
     .toArray();
 }
@@ -59,7 +66,7 @@ export async function candidateIds(definition: Definition, query: ReadyQuery, li
   return found.map(({ _id }) => _id as unknown);
 }
 
-async function claimNext(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+async function claimFirst(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   try {
     return await claimMatching(definition, query, notBlocked(definition.model), MAX_WAIT_MS);
   } catch (error) {
@@ -145,7 +152,7 @@ export async function claimIds(definition: Definition, query: ReadyQuery, ids: u
   const claimed = await collectionOf(definition.model)
     .find(
       { _id: { $in: ids as never[] }, '_task.token': token },
-      { projection: { ...definition.hidden, ...WITHOUT_ARMED }, readPreference: 'primary' },
+      { projection: { ...definition.hidden, ...WITHOUT_ARMED }, batchSize: ids.length + 1, readPreference: 'primary' },
     )
     .toArray();
 

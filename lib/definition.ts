@@ -1,4 +1,5 @@
 import type { Document, Model, mongo, Schema } from 'mongoose';
+import { shown } from './check';
 import { InvalidOptionError } from './errors';
 import type { ResolvedOptions } from './options';
 
@@ -57,7 +58,8 @@ export function namespaceOf(model: AnyModel): string {
 }
 
 export function modelOf(document: AnyDocument): AnyModel {
-  return document.constructor as AnyModel;
+  // Without a document there is no model, and `definitionOf` says so.
+  return (document as AnyDocument | null | undefined)?.constructor as AnyModel;
 }
 
 /** The options the plugin left on the state path, from where they follow the schema into clones and discriminators. */
@@ -85,11 +87,11 @@ export function isAdded(path: { options: object } | undefined): boolean {
 }
 
 function define(model: AnyModel): Definition {
-  const schema = model.schema as AnySchema;
-  const options = optionsOf(schema);
+  const schema = (model as AnyModel | null | undefined)?.schema as AnySchema | undefined;
+  const options = schema && optionsOf(schema);
   if (!options) {
     throw new InvalidOptionError(
-      `The model ${model.modelName} is no task queue. Write \`schema.plugin(taskQueue)\` before it is compiled.`,
+      `${schema ? `The model ${model.modelName}` : shown(model)} is no task queue. Write \`schema.plugin(taskQueue)\` before it is compiled.`,
     );
   }
 

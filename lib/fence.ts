@@ -37,7 +37,10 @@ const hooks = [
 // The save of a handle that holds a lease must not overwrite what the next holder wrote.
 function fence(document: AnyDocument): void {
   const handle = handleOf(document);
-  if (document.isNew || handle.saving || !handle.lease) return;
+  if (handle.saving) return;
+  // After a `bulkSave()` that failed no hook has run.
+  unfence(document);
+  if (document.isNew || !handle.lease) return;
 
   handle.userFilter = { filter: document.$where };
   document.$where = { ...document.$where, ...holdFilter(document) };

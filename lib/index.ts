@@ -8,9 +8,12 @@ export {
   type DependencyOptions,
   type DependencyPolicy,
 } from './dependencies/declare';
+export type { BlockedBy, BlockedOptions, BlockingDocument } from './dependencies/blocked-by';
 export { Priority, State } from './fields';
 export {
   attempts,
+  blocked,
+  blockedBy,
   ensureTaskIndexes,
   fail,
   failures,

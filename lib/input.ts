@@ -1,4 +1,3 @@
-import { Document } from 'mongoose';
 import { wrongValue } from './check';
 import { definitionOf, modelOf, type AnyDocument, type AnyModel } from './definition';
 import { InvalidOptionError } from './errors';
@@ -27,7 +26,7 @@ export function toDocument(model: AnyModel, input: unknown): AnyDocument {
 function isFields(input: unknown): input is Record<string, unknown> {
   if (input === null || typeof input !== 'object' || Array.isArray(input)) return false;
 
-  return !(input instanceof Document || input instanceof Date || '_bsontype' in input);
+  return !('$locals' in input || '_bsontype' in input || input instanceof Date);
 }
 
 function refuseCategory(model: AnyModel, input: object): void {

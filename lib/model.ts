@@ -1,4 +1,5 @@
 import type { ApplyBasicCreateCasting, DeepPartial, HydratedDocument, Model, Types } from 'mongoose';
+import type { BlockedBy, BlockedOptions } from './dependencies/blocked-by';
 import type { State } from './fields';
 import type { Lease, TaskFailure } from './handle';
 import type { TaskQueueOptions } from './options';
@@ -109,6 +110,12 @@ export interface TaskStatics {
 
   /** Counts the tasks by what becomes of them next. It reads every task: for a dashboard, not for a loop. */
   stats(this: ModelOf<unknown>): Promise<TaskStats>;
+
+  /**
+   * The tasks that wait for documents, the longest waiting first, each with what it waits for. It looks through all of them: for
+   * operators, not for a loop.
+   */
+  blocked<Doc>(this: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
 }
 
 /**
@@ -151,6 +158,12 @@ export interface TaskMethods {
    * Rejects with `TaskStateError` when it was not popped.
    */
   renew(leaseMs?: number): Promise<Lease>;
+
+  /**
+   * What the task waits for, or was failed by: every unmet dependency with each document that is not done, and the way back to
+   * the task itself where they wait for each other in a circle. Empty when no document holds it back.
+   */
+  blockedBy(): Promise<BlockedBy[]>;
 
   /**
    * The lease by which this document holds its task: null before it was popped and after it was settled. Its `fence` only
@@ -203,12 +216,14 @@ export interface TaskVerbs {
   isEmpty(model: ModelOf<unknown>, options?: Pick<PopOptions, 'category'>): Promise<boolean>;
   ensureTaskIndexes(model: ModelOf<unknown>): Promise<void>;
   stats(model: ModelOf<unknown>): Promise<TaskStats>;
+  blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
 
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
   fail<Doc extends DocumentLike>(task: Doc, error?: unknown, options?: SettleOptions): Promise<Doc>;
   retry<Doc extends DocumentLike>(task: Doc, options?: RetryOptions): Promise<Doc>;
   release<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
   renew(task: DocumentLike, leaseMs?: number): Promise<Lease>;
+  blockedBy(task: DocumentLike): Promise<BlockedBy[]>;
   lease(task: DocumentLike): Lease | null;
   attempts(task: DocumentLike): number;
   failures(task: DocumentLike): readonly TaskFailure[];

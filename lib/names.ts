@@ -1,4 +1,4 @@
-import type { AnySchema } from './definition';
+import { isAdded, type AnySchema } from './definition';
 import { InvalidOptionError } from './errors';
 import type { FieldNames } from './fields';
 import type { ResolvedOptions } from './options';
@@ -17,11 +17,11 @@ export function refuseTaken(
   { statics, methods, getters }: Bindings,
 ): void {
   const { fields } = options;
-  const paths: (keyof FieldNames)[] = options.category ? ['state', 'priority', 'category'] : ['state', 'priority'];
-  for (const name of paths) {
-    if (schema.pathType(fields[name]) === 'adhocOrUndefined') continue;
+  const bound = options.bind ? { ...methods, ...getters } : {};
+  for (const name of neededPaths(options)) {
+    if (!isPath(schema, fields[name]) && !(fields[name] in bound)) continue;
     throw new InvalidOptionError(
-      `The schema has a path \`${fields[name]}\` already, and the queue needs one for the task's ${name}. Write \`taskQueue(schema, { fields: { ${name}: '…' } })\` with a free name.`,
+      `The name \`${fields[name]}\` is taken, and the queue needs a path for the task's ${name}. Write \`taskQueue(schema, { fields: { ${name}: '…' } })\` with a free name.`,
     );
   }
   if (!options.bind) return;
@@ -38,10 +38,13 @@ export function refuseTaken(
 }
 
 /** Refuses what was put in the place of ours after the plugin was applied. */
-export function refuseReplaced(schema: AnySchema, options: ResolvedOptions, { statics, methods }: Bindings): void {
-  for (const name of ['state', 'priority'] as const) {
-    const path = schema.path(options.fields[name]) as { options: object } | undefined;
-    if (path && 'taskQueue' in path.options) continue;
+export function refuseReplaced(
+  schema: AnySchema,
+  options: ResolvedOptions,
+  { statics, methods, getters }: Bindings,
+): void {
+  for (const name of neededPaths(options)) {
+    if (isAdded(schema.path(options.fields[name]) as { options: object } | undefined)) continue;
     throw new InvalidOptionError(
       `The path \`${options.fields[name]}\` was replaced after the plugin was applied. Write \`taskQueue(schema, { fields: { ${name}: '…' } })\` with a free name.`,
     );
@@ -51,8 +54,13 @@ export function refuseReplaced(schema: AnySchema, options: ResolvedOptions, { st
   const replaced = [
     ...Object.entries(statics).filter(([name, own]) => schema.statics[name] !== (own as unknown)),
     ...Object.entries(methods).filter(([name, own]) => schema.methods[name] !== (own as unknown)),
+    ...Object.entries(getters).filter(([name]) => isTaken(schema, name)),
   ].map(([name]) => `\`${name}\``);
   if (replaced.length > 0) throw takenNames(replaced);
+}
+
+function neededPaths({ category }: ResolvedOptions): (keyof FieldNames)[] {
+  return category ? ['state', 'priority', 'category'] : ['state', 'priority'];
 }
 
 function takenNames(names: string[]): InvalidOptionError {
@@ -62,5 +70,10 @@ function takenNames(names: string[]): InvalidOptionError {
 }
 
 function isTaken(schema: AnySchema, name: string): boolean {
-  return name in schema.methods || schema.pathType(name) !== 'adhocOrUndefined';
+  return name in schema.methods || isPath(schema, name);
+}
+
+/** Also a virtual, a nested path or a path of a sub-document. */
+function isPath(schema: AnySchema, name: string): boolean {
+  return schema.pathType(name) !== 'adhocOrUndefined';
 }

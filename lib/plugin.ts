@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Connection } from 'mongoose';
 import { isEmpty, pop, popMany, type PopOptions } from './pop';
 import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema } from './definition';
+import { blocked, blockedBy, type BlockedOptions } from './dependencies/blocked-by';
 import { readClass, readEarlyClasses } from './dependencies/classes';
 import { clausesOf } from './dependencies/clauses';
 import { writeDependency } from './dependencies/declare';
@@ -39,6 +41,9 @@ const statics = {
   stats(this: AnyModel) {
     return stats(this);
   },
+  blocked(this: AnyModel, options?: BlockedOptions) {
+    return blocked(this, options);
+  },
 };
 
 const methods = {
@@ -60,6 +65,9 @@ const methods = {
   renew(this: AnyDocument, leaseMs?: number) {
     return renew(this, leaseMs);
   },
+  blockedBy(this: AnyDocument) {
+    return blockedBy(this);
+  },
 };
 
 const getters = { lease, attempts, failures };
@@ -68,6 +76,9 @@ const bindings = { statics, methods, getters };
 
 /** Sub-schemas of schemas with the plugin: `mongoose.plugin()` reaches them as well, and their documents are no tasks. */
 const embedded = new WeakSet<AnySchema>();
+
+/** Connections whose new models are looked at. */
+const watched = new WeakSet<Connection>();
 
 /** Makes the models of a schema task queues. See `TaskQueuePlugin`. */
 export const taskQueue = function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): AnySchema {
@@ -113,6 +124,7 @@ function compiled(model: AnyModel): void {
   refuseReplaced(schema, options, bindings);
   declareDependencies(model, options);
   declareIndexes(model);
+  watchKinds(model);
   if (!options.bind) return;
 
   for (const [name, read] of Object.entries(getters)) {
@@ -123,6 +135,15 @@ function compiled(model: AnyModel): void {
       },
     });
   }
+}
+
+// Mongoose tells a schema of the models that are made of it, but not of the kinds that inherit from it later.
+function watchKinds({ db }: AnyModel): void {
+  if (watched.has(db)) return;
+  watched.add(db);
+  db.on('model', (model: AnyModel) => {
+    if (optionsOf(model.schema as AnySchema) && definitionOf(model).kind) compiled(model);
+  });
 }
 
 /** Brings the spellings of a dependency together on its path, and checks them. */

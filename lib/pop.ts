@@ -1,6 +1,7 @@
 import type { PopulateOptions } from 'mongoose';
 import { refuseUnknown, requireInteger, wrongValue } from './check';
-import { candidateIds, claimMany, claimOne } from './claim';
+import { candidateIds, claimMany } from './claim';
+import { claimNext } from './collect';
 import { claimReady, hasReady } from './dependencies/claim-ready';
 import { hasDependencies } from './dependencies/references';
 import { definitionOf, type AnyDocument, type AnyModel, type Definition, type RawDocument } from './definition';
@@ -28,12 +29,11 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   checkPopOptions(model, options);
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
-  const raw = await withIndexes(model, async () =>
-    hasDependencies(model) ? claimReady(definition, query, 1) : [(await claimOne(definition, query)) ?? []].flat(),
-  );
-  const [task = null] = await handOut(definition, raw, options);
+  const raw = await withIndexes(model, () => claimNext(definition, query));
+  if (!raw) return null;
 
-  return task;
+  const [task] = await handOut(definition, [raw], options);
+  return task!;
 }
 
 /** Takes up to `limit` ready tasks in one claim. See `TaskStatics.popMany`. */

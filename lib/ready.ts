@@ -9,6 +9,8 @@ export type Category = string | readonly string[] | ReadonlySet<string>;
 
 /** How the ready tasks of a model are read: filter, order and index belong together and live here. */
 export interface ReadyQuery {
+  /** Equal for queries of one model that ask for the same tasks. */
+  readonly name: string;
   readonly filter: Filter;
   /** Name of the index that serves filter and order. */
   readonly hint: string;
@@ -32,6 +34,7 @@ export function readyQuery(definition: Definition, category?: Category): ReadyQu
   };
 
   return {
+    name: categories ? JSON.stringify(categories) : '',
     filter,
     hint: indexName(definition, categories ? 'category' : 'claim'),
     order: claimOrder(definition),

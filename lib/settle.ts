@@ -36,7 +36,7 @@ const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 /** See `TaskMethods.finish`. */
 export async function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
   refuseUnknown(options, ['session'], 'finish()');
-  const settledAt = await serverNow(modelOf(task));
+  const settledAt = await serverNow(definitionOf(modelOf(task)).model);
 
   return settle(task, 'finish', { state: State.FINISHED, task: { ...due(task), settledAt } }, options);
 }
@@ -44,7 +44,7 @@ export async function finish<D extends AnyDocument>(task: D, options: SettleOpti
 /** See `TaskMethods.fail`. */
 export async function fail<D extends AnyDocument>(task: D, error?: unknown, options: SettleOptions = {}): Promise<D> {
   refuseUnknown(options, ['session'], 'fail()');
-  const settledAt = await serverNow(modelOf(task));
+  const settledAt = await serverNow(definitionOf(modelOf(task)).model);
 
   return settle(
     task,
@@ -160,10 +160,11 @@ async function requireSettled(
 }
 
 function requireHold(task: AnyDocument, verb: string): Lease {
+  const { options } = definitionOf(modelOf(task));
   const { lease } = handleOf(task);
   if (lease) return lease;
 
-  const state = task.get(definitionOf(modelOf(task)).options.fields.state) as string | null;
+  const state = task.get(options.fields.state) as string | null;
   throw new TaskStateError(
     `Expected ${modelOf(task).modelName} ${String(task._id)} to be held by this handle for \`${verb}()\`, but it was not popped, or was settled already.`,
     task._id,

@@ -1,3 +1,4 @@
+import * as blockings from './dependencies/blocked-by';
 import type { AnyDocument, AnyModel } from './definition';
 import * as handles from './handle';
 import * as indexes from './indexes';
@@ -29,3 +30,5 @@ export const attempts: TaskVerbs['attempts'] = handles.attempts;
 export const failures: TaskVerbs['failures'] = handles.failures;
 export const ensureTaskIndexes = indexes.ensureTaskIndexes as TaskVerbs['ensureTaskIndexes'];
 export const stats = figures.stats as TaskVerbs['stats'];
+export const blocked = blockings.blocked as TaskVerbs['blocked'];
+export const blockedBy = blockings.blockedBy as TaskVerbs['blockedBy'];

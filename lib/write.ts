@@ -1,8 +1,9 @@
-import type { ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from './definition';
-import type { State } from './fields';
+import { Error as MongooseError, Types, type ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from './definition';
+import { State } from './fields';
 import { handleOf, type Bookkeeping } from './handle';
 import { rawFields, remember, unmark } from './memory';
+import { endTogether, type Ending } from './together';
 import { persistently } from './transient';
 
 /** What a write makes of a task. A value of undefined removes the field. */
@@ -11,12 +12,31 @@ export interface Change {
   task: { [name in keyof Bookkeeping]?: Bookkeeping[name] | undefined };
 }
 
+// One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.
+const underWay = new WeakMap<AnyDocument, Promise<void>>();
+
 /**
  * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
  * `filter` matches. Modified fields are validated and saved with the schema's save hooks. Returns whether it matched; if it did
  * not, or threw, the document is as it was before.
  */
 export async function writeIf(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const write = (underWay.get(document) ?? Promise.resolve()).then(() => writeNow(document, filter, change, session));
+  const settled = write.then(
+    () => {},
+    () => {},
+  );
+  underWay.set(document, settled);
+
+  return write;
+}
+
+async function writeNow(
   document: AnyDocument,
   filter: Filter,
   change: Change,
@@ -42,24 +62,44 @@ async function update(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const { options, updatedAt, model, writeConcern } = definitionOf(modelOf(document));
-  const $set: Record<string, unknown> = { [options.fields.state]: change.state };
+  const definition = definitionOf(modelOf(document));
+  const { updatedAt } = definition;
+  const touchedAt = updatedAt?.now();
+  const ending = session ? null : endingOf(document, change, touchedAt);
+  const matched = ending
+    ? await endTogether(definition, ending)
+    : await updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
+  if (matched && updatedAt) setQuietly(document, updatedAt.path, touchedAt);
+
+  return matched;
+}
+
+// Of a held task only: who holds none would not know it from one that somebody else ended.
+function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
+  const { lease } = handleOf(document);
+  if (!lease || (state !== State.FINISHED && state !== State.FAILED)) return null;
+
+  return { id: document._id, token: new Types.ObjectId(lease.token), state, errors: task.errors, touchedAt };
+}
+
+async function updateOne(
+  { model, options, updatedAt, writeConcern }: Definition,
+  filter: Filter,
+  { state, task }: Change,
+  touchedAt: Date | number | undefined,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const $set: Record<string, unknown> = { [options.fields.state]: state };
   const $unset: Record<string, true> = {};
-  for (const [name, value] of Object.entries(change.task)) {
+  for (const [name, value] of Object.entries(task)) {
     if (value === undefined) $unset[`_task.${name}`] = true;
     else $set[`_task.${name}`] = value;
   }
-  const touched = updatedAt && { path: updatedAt.path, at: updatedAt.now() };
-  if (touched) $set[touched.path] = touched.at;
+  if (updatedAt) $set[updatedAt.path] = touchedAt;
 
   const write = { $set, ...(Object.keys($unset).length > 0 && { $unset }) };
-  const run = () =>
-    collectionOf(model).updateOne({ _id: document._id, ...filter }, write, {
-      ...writeConcern,
-      ...(session && { session }),
-    });
+  const run = () => collectionOf(model).updateOne(filter, write, { ...writeConcern, ...(session && { session }) });
   const { matchedCount } = session?.inTransaction() ? await run() : await persistently(run);
-  if (matchedCount > 0 && touched) setQuietly(document, touched.path, touched.at);
 
   return matchedCount > 0;
 }
@@ -70,12 +110,15 @@ async function save(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
+  // A save of the user's that is under way would take what is staged here for its own.
+  if (document.$op) throw new MongooseError.ParallelSaveError(document as never);
+
   const { options } = definitionOf(modelOf(document));
   const handle = handleOf(document);
-  const userFilter = document.$where;
+  const userFilter = handle.userFilter ? handle.userFilter.filter : document.$where;
   const restore = remember(document);
 
-  handle.saving = true;
+  Object.assign(handle, { saving: true, userFilter: null });
   document.$where = { ...userFilter, ...filter };
   document.set(options.fields.state, change.state);
   document.markModified(options.fields.state);

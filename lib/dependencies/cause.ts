@@ -1,7 +1,7 @@
 import { collectionOf, type AnyModel, type RawDocument } from '../definition';
+import { keyOf } from '../id';
 import type { TaskFailure } from '../handle';
 import type { Doomed } from './park';
-import { keyOf } from './references';
 import type { Target } from './targets';
 
 type Cause = NonNullable<TaskFailure['cause']>;

@@ -1,37 +1,44 @@
 import { isDeepStrictEqual } from 'node:util';
+import { keyOf } from '../id';
 import { claimIds, giveBack } from '../claim';
 import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from '../ready';
 import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
 import { recheck } from './recheck';
-import { dependencyPaths, keyOf } from './references';
+import { dependencyPaths } from './references';
 import { wake } from './wake';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
 const FIRST_WINDOW = 8;
 const MAX_WINDOW = 500;
 
-/** Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. */
+/**
+ * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. The
+ * outboxes are read at the same time; but that nothing is ready is said only after a look that came later.
+ */
 export async function claimReady(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
-  await wake(definition);
+  const [woken, won] = await Promise.all([wake(definition), claimJudgedNext(definition, query, limit)]);
+  if (won.length === 0 || (won.length < limit && woken > 0)) {
+    won.push(...(await claimJudgedNext(definition, query, limit - won.length)));
+  }
+  const isUnparked = (await recheck(definition)) > 0;
+
+  return won.length === 0 && isUnparked ? claimJudgedNext(definition, query, limit) : won;
+}
+
+async function claimJudgedNext(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit));
-  for (;;) {
+  while (won.length < limit) {
     const judgements = await judgeNext(definition, query, window);
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready').slice(0, limit - won.length);
     won.push(...(await claimJudged(definition, query, ready)));
     await setAside(definition, judgements);
-
-    if (won.length >= limit) break;
-    if (
-      judgements.length < window &&
-      (won.length > 0 || (judgements.length === 0 && (await recheck(definition)) === 0))
-    )
-      return won;
+    if (judgements.length === 0 || (judgements.length < window && won.length > 0)) break;
     if (ready.length === 0) window = Math.min(MAX_WINDOW, window * 4);
   }
-  await recheck(definition);
+
   return won;
 }
 

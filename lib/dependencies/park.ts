@@ -1,10 +1,11 @@
 import { Types } from 'mongoose';
+import { keyOf } from '../id';
 import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { MAX_FAILURES, type TaskFailure } from '../handle';
 import { isTimeExpired } from '../transient';
 import { valueAt } from './condition';
-import { dependencyPaths, keyOf } from './references';
+import { dependencyPaths } from './references';
 import type { Target, Watch } from './targets';
 import type { Awaited } from './verdict';
 

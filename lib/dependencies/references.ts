@@ -1,4 +1,5 @@
 import { collectionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
+import { keyOf } from '../id';
 import { clausesOf, type Clause } from './clauses';
 import { meets, valueAt } from './condition';
 import { targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
@@ -59,16 +60,6 @@ export async function judgeable(tasks: readonly References[][]): Promise<Judged[
       })),
     })),
   );
-}
-
-/** A text that is the same for equal ids. */
-export function keyOf(id: unknown): string {
-  if (id !== null && typeof id === 'object') {
-    if ('toHexString' in id) return (id as { toHexString(): string }).toHexString();
-    return JSON.stringify(id);
-  }
-
-  return `${typeof id}:${String(id)}`;
 }
 
 function referencesOf(model: AnyModel, read: Reader): References[] {

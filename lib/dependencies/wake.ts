@@ -1,8 +1,8 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { keyOf } from '../id';
 import { State } from '../fields';
 import { isMissingIndex } from '../transient';
 import { ensureOutboxes, outboxIndex, watchable } from './outbox';
-import { keyOf } from './references';
 import type { Watch } from './targets';
 
 /** Documents of one outbox that a pass looks at. */
@@ -18,22 +18,23 @@ export async function wake(definition: Definition): Promise<number> {
 }
 
 async function wakeWatch(definition: Definition, watch: Watch): Promise<number> {
+  await disarming.get(watch);
   const changed = await readOutbox(definition, watch);
   if (changed.length === 0) return 0;
 
-  let woken = 0;
-  for (;;) {
-    const limit = BUDGET - woken;
-    const count = limit > 0 ? await wakeWatchers(definition, watch, changed, limit) : limit;
-    woken += count;
-    // Out of budget: the marks stay, so whoever comes next goes on.
-    if (woken >= BUDGET) return woken;
-    if (count === 0) break;
-  }
-  // Only now that no watcher is left: whoever dies before leaves the mark.
-  await disarm(watch, changed);
+  const woken = await wakeWatchers(definition, watch, changed);
+  // Out of budget: the marks stay, so whoever comes next goes on.
+  if (woken === BUDGET) return woken;
+
+  // Every watcher was seen. One that parked since then has set, or will set, a mark that is newer than those read above.
+  // Nobody has to wait for it but the next pass, which would read the same documents again and reports what went wrong here.
+  const disarmed = disarm(watch, changed).finally(() => disarming.delete(watch));
+  disarming.set(watch, disarmed);
+  disarmed.catch(() => {});
   return woken;
 }
+
+const disarming = new WeakMap<Watch, Promise<void>>();
 
 async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocument[]> {
   const { name } = outboxIndex(watch);
@@ -42,7 +43,7 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
     collectionOf(watch.model)
       .find(
         { ...watch.condition, [armed]: { $exists: true } },
-        { projection: { [armed]: 1 }, hint: name, limit: OUTBOX, readPreference: 'primary' },
+        { projection: { [armed]: 1 }, hint: name, limit: OUTBOX, batchSize: OUTBOX + 1, readPreference: 'primary' },
       )
       .toArray();
   try {
@@ -55,35 +56,31 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
 }
 
 // A held task is never touched; any other is, also one that somebody finished by hand while it waited and may put back.
-async function wakeWatchers(
-  definition: Definition,
-  watch: Watch,
-  changed: RawDocument[],
-  limit: number,
-): Promise<number> {
-  const { model, options } = definition;
+async function wakeWatchers(definition: Definition, watch: Watch, changed: RawDocument[]): Promise<number> {
+  const { model, options, writeConcern } = definition;
   const isDoomed = watch.watchers === 'doomed';
   const watchers: Filter = {
     [isDoomed ? '_task.doomedBy' : '_task.waitingOn']: { $in: changed.map(({ _id }) => _id as unknown) },
     [options.fields.state]: isDoomed ? State.FAILED : { $ne: State.RUNNING },
   };
-  const found = await collectionOf(model)
-    .find(watchers, {
-      projection: { _id: 1 },
-      sort: { [options.fields.priority]: -1, '_task.dueAt': 1 },
-      limit,
-      readPreference: 'primary',
-    })
-    .toArray();
-  if (found.length === 0) return 0;
+  const ids = await readWatchers(definition, watchers);
+  if (ids.length === 0) return 0;
 
   const update = isDoomed ? revival(definition) : wakening;
-  await collectionOf(model).updateMany(
-    { ...watchers, _id: { $in: found.map(({ _id }) => _id) as never[] } },
-    update,
-    definition.writeConcern,
-  );
-  return found.length;
+  await collectionOf(model).updateMany({ ...watchers, _id: { $in: ids as never[] } }, update, writeConcern);
+  return ids.length;
+}
+
+// Their order matters only where there are more than one pass may wake.
+async function readWatchers({ model, options }: Definition, watchers: Filter): Promise<unknown[]> {
+  const read = (sort: Record<string, 1 | -1>) =>
+    collectionOf(model)
+      .find(watchers, { projection: { _id: 1 }, sort, limit: BUDGET, batchSize: BUDGET + 1, readPreference: 'primary' })
+      .toArray();
+  const some = await read({});
+  const found = some.length < BUDGET ? some : await read({ [options.fields.priority]: -1, '_task.dueAt': 1 });
+
+  return found.map(({ _id }) => _id as unknown);
 }
 
 /** A woken task is due when it was due by itself; the next pop judges it. */
@@ -99,6 +96,23 @@ function revival({ options }: Definition): object[] {
   ];
 }
 
+/** Leaves nothing behind on a document that nobody watches any more. */
+const tidied = {
+  _task: {
+    $cond: [
+      { $eq: ['$_task', { armed: {} }] },
+      '$$REMOVE',
+      {
+        $setField: {
+          field: 'armed',
+          input: '$_task',
+          value: { $cond: [{ $eq: ['$_task.armed', {}] }, '$$REMOVE', '$_task.armed'] },
+        },
+      },
+    ],
+  },
+};
+
 // By comparing each document's token: a mark that was set anew since it was read has watchers we did not see.
 async function disarm(watch: Watch, changed: RawDocument[]): Promise<void> {
   const armed = `_task.armed.${watch.mark}`;
@@ -112,7 +126,7 @@ async function disarm(watch: Watch, changed: RawDocument[]): Promise<void> {
     changed.map(({ _id }) => ({
       updateOne: {
         filter: { _id: _id as never, [armed]: tokens.get(keyOf(_id)) },
-        update: { $unset: { [armed]: true } },
+        update: [{ $unset: armed }, { $set: tidied }],
       },
     })),
     { ordered: false },

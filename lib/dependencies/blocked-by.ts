@@ -1,0 +1,180 @@
+import { refuseUnknown, requireInteger } from '../check';
+import {
+  collectionOf,
+  definitionOf,
+  modelOf,
+  namespaceOf,
+  type AnyDocument,
+  type AnyModel,
+  type Filter,
+} from '../definition';
+import { State } from '../fields';
+import { keyOf } from '../id';
+import { valueAt } from './condition';
+import type { DependencyType } from './declare';
+import { hasDependencies, judgeable, referencesOfDocument, referencesOfRaw, type References } from './references';
+import type { Target } from './targets';
+import { judge, type Judged, type Standing } from './verdict';
+
+/** A document that a task refers to, and how it stands. */
+export interface BlockingDocument {
+  model: string;
+  id: unknown;
+  /** `met` shows with ANY_OF only while other alternatives are named; `missing` is one that does not exist. */
+  standing: Standing;
+  /** The fields that decide, as they are: `{ state: 'RUNNING' }`. Null for a missing document. */
+  values: Record<string, unknown> | null;
+}
+
+/** An unmet clause: what a task waits for, or was failed by. */
+export interface BlockedBy {
+  path: string;
+  type: DependencyType;
+  documents: BlockingDocument[];
+  /** The way from the task over what it waits for back to itself, if there is one: none of them will ever run by itself. */
+  cycle: { model: string; id: unknown }[] | null;
+}
+
+export interface BlockedOptions {
+  /** How many tasks are listed, from 1 to 1 000. Default: 100. */
+  limit?: number | undefined;
+}
+
+/** Documents that are looked at in search of a cycle. */
+const MAX_VISITED = 1_000;
+
+/** See `TaskMethods.blockedBy`. */
+export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
+  const { model, options } = definitionOf(modelOf(task));
+  const stored = task.isNew
+    ? null
+    : await collectionOf(model).findOne({ _id: task._id }, { readPreference: 'primary' });
+  const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
+  if (state === State.RUNNING || state === State.FINISHED) return [];
+
+  return explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+}
+
+/** See `TaskStatics.blocked`. */
+export async function blocked(
+  model: AnyModel,
+  options: BlockedOptions = {},
+): Promise<{ task: AnyDocument; blockedBy: BlockedBy[] }[]> {
+  refuseUnknown(options, ['limit'], 'blocked()');
+  const { limit = 100 } = options;
+  requireInteger('limit', limit, 1, 1_000, 'tasks', '`blocked({ limit: 100 })`');
+  const { options: resolved, kind, hidden } = definitionOf(model);
+  const waiting: Filter = {
+    '_task.waitingOn': { $exists: true },
+    [resolved.fields.state]: State.CREATED,
+    ...(kind && { [kind.key]: kind.value }),
+  };
+  const found = await collectionOf(model)
+    .find(waiting, { sort: { '_task.dueAt': 1 }, limit, readPreference: 'primary' })
+    .toArray();
+
+  const blocking = await Promise.all(found.map((task) => explain(model, task._id, referencesOfRaw(model, task))));
+  return found.map((raw, index) => ({
+    task: (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument,
+    blockedBy: blocking[index]!,
+  }));
+}
+
+async function explain(model: AnyModel, id: unknown, references: References[]): Promise<BlockedBy[]> {
+  const [judged] = await judgeable([references]);
+  const unmet = judged!.filter((clause) => judge([clause]).kind !== 'ready');
+
+  return Promise.all(
+    unmet.map(async (clause) => ({
+      path: clause.clause.path,
+      type: clause.clause.type,
+      documents: await describe(clause),
+      cycle: await findCycle(model, id, clause),
+    })),
+  );
+}
+
+async function describe({ target, references }: Judged): Promise<BlockingDocument[]> {
+  const values = target
+    ? await readValues(
+        target,
+        references.map(({ id }) => id),
+      )
+    : new Map<string, Record<string, unknown>>();
+  const open = references.filter(({ standing }) => standing !== 'met');
+
+  return open.map(({ id, standing }) => ({
+    model: target?.model.modelName ?? 'unknown',
+    id,
+    standing,
+    values: values.get(keyOf(id)) ?? null,
+  }));
+}
+
+async function readValues(
+  { model, met, failed }: Target,
+  ids: unknown[],
+): Promise<Map<string, Record<string, unknown>>> {
+  const fields = Object.keys({ ...met, ...failed });
+  const found = await collectionOf(model)
+    .find(
+      { _id: { $in: ids as never[] } },
+      { projection: Object.fromEntries(fields.map((field) => [field, 1])), readPreference: 'primary' },
+    )
+    .toArray();
+
+  return new Map(
+    found.map((document) => [
+      keyOf(document._id),
+      Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])),
+    ]),
+  );
+}
+
+interface Step {
+  readonly model: AnyModel;
+  readonly id: unknown;
+  readonly from: Step | null;
+}
+
+// Breadth first, so that the cycle shown is a shortest one.
+async function findCycle(model: AnyModel, id: unknown, clause: Judged): Promise<BlockedBy['cycle']> {
+  const start: Step = { model, id, from: null };
+  const visited = new Set<string>();
+  let frontier = stepsFrom(start, clause);
+  while (frontier.length > 0 && visited.size < MAX_VISITED) {
+    const end = frontier.find((step) => nameOf(step) === nameOf(start));
+    if (end) return trace(end);
+
+    const fresh = frontier.filter((step) => !visited.has(nameOf(step)) && visited.add(nameOf(step)));
+    frontier = (await Promise.all(fresh.map(next))).flat();
+  }
+
+  return null;
+}
+
+async function next(step: Step): Promise<Step[]> {
+  if (!hasDependencies(step.model)) return [];
+  const document = await collectionOf(step.model).findOne({ _id: step.id as never }, { readPreference: 'primary' });
+  if (!document) return [];
+  const [judged] = await judgeable([referencesOfRaw(step.model, document)]);
+
+  return judged!.flatMap((clause) => stepsFrom(step, clause));
+}
+
+function stepsFrom(from: Step, { target, references }: Judged): Step[] {
+  if (!target) return [];
+
+  return references.filter(({ standing }) => standing === 'unmet').map(({ id }) => ({ model: target.model, id, from }));
+}
+
+function trace(end: Step): { model: string; id: unknown }[] {
+  const steps: { model: string; id: unknown }[] = [];
+  for (let step: Step | null = end; step; step = step.from) steps.unshift({ model: step.model.modelName, id: step.id });
+
+  return steps;
+}
+
+function nameOf({ model, id }: Step): string {
+  return `${namespaceOf(model)}:${keyOf(id)}`;
+}
