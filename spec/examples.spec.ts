@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { useDatabase } from './support/database';
+
+const root = resolve(__dirname, '..');
+
+/** What each example prints. */
+const printed: Record<string, string[]> = {
+  'quick-start': ['popped urgent@example.org', 'sent to ada@example.org', 'sent to grace@example.org', 'finished 3'],
+  dependencies: [
+    'build a1b2c3',
+    '  ready before the compile: 0',
+    '  tested on linux: FINISHED',
+    '  tested on macos: FINISHED',
+    '  tested on windows: FINISHED',
+    '  published: true - notified: false',
+    'build d4e5f6',
+    '  ready before the compile: 0',
+    '  tested on linux: FINISHED',
+    '  tested on macos: FINISHED',
+    '  tested on windows: FAILED',
+    '  published: false - notified: true',
+    '  A dependency failed: Test …: 3 specs failed',
+  ],
+  condition: ['popped before the payment: null', "it waits for: order Order { status: 'new' }", 'shipping: lamp'],
+};
+
+describe('examples', () => {
+  const database = useDatabase('replicaSet');
+
+  it('are all named here and in their README', () => {
+    const files = readdirSync(resolve(root, 'examples')).filter((file) => file.endsWith('.ts'));
+    const readme = readFileSync(resolve(root, 'examples/README.md'), 'utf8');
+
+    expect(files.map((file) => file.replace('.ts', '')).sort()).toEqual(Object.keys(printed).sort());
+    for (const file of files) expect(readme).toContain(`[${file}](${file})`);
+  });
+
+  it.each(Object.keys(printed))('%s prints what it says', async (name) => {
+    await expect(run(name, database.uri)).resolves.toEqual(printed[name]);
+  });
+
+  it('has the quick start of the README', () => {
+    const readme = readFileSync(resolve(root, 'README.md'), 'utf8');
+    const [, ...code] = readFileSync(resolve(root, 'examples/quick-start.ts'), 'utf8').split('\n').slice(1);
+
+    expect(readme).toContain(code.join('\n').trim());
+  });
+});
+
+function run(name: string, uri: string): Promise<string[]> {
+  const child = spawn(process.execPath, ['--require', 'tsx/cjs', resolve(root, `examples/${name}.ts`)], {
+    cwd: root,
+    env: { ...process.env, MONGODB_URI: uri },
+  });
+  let out = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk));
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk));
+
+  return new Promise((fulfil, refuse) => {
+    child.on('close', (code) => (code === 0 ? fulfil(out.trimEnd().split('\n')) : refuse(new Error(errors))));
+  });
+}
