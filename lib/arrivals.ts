@@ -23,6 +23,6 @@ export function onArrival(model: AnyModel, listener: Listener): () => void {
 
   return () => {
     registered.delete(listener);
-    if (registered.size === 0) namespaces.delete(namespace);
+    if (registered.size === 0 && namespaces.get(namespace) === registered) namespaces.delete(namespace);
   };
 }

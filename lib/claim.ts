@@ -4,6 +4,7 @@ import { collectionOf, type Definition, type Filter, type RawDocument } from './
 import { State } from './fields';
 import { MAX_FAILURES, type Bookkeeping } from './handle';
 import type { ReadyQuery } from './ready';
+import { takeoverAt } from './takeover';
 import { isTimeExpired, persistently } from './transient';
 
 /** How long a claim waits for a document that an open transaction has written, in milliseconds. */
@@ -78,19 +79,19 @@ async function claimFirst(definition: Definition, query: ReadyQuery): Promise<Ra
 
 // An open transaction holds the head of the queue: what comes after it is tried one by one.
 async function claimPastBlocked(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
-  const [head, ...others] = await candidateIds(definition, query, WINDOW);
-  passOver(definition.model, head);
-  for (const _id of others) {
-    try {
-      const claimed = await claimMatching(definition, query, { _id }, PROBE_MS);
-      if (claimed) return claimed;
-    } catch (error) {
-      if (!isTimeExpired(error)) throw error;
-      passOver(definition.model, _id);
+  for (;;) {
+    const ids = await candidateIds(definition, query, WINDOW);
+    if (ids.length === 0) return null;
+    for (const _id of ids) {
+      try {
+        const claimed = await claimMatching(definition, query, { _id }, PROBE_MS);
+        if (claimed) return claimed;
+      } catch (error) {
+        if (!isTimeExpired(error)) throw error;
+        passOver(definition.model, _id);
+      }
     }
   }
-
-  return null;
 }
 
 /**
@@ -207,6 +208,7 @@ function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Docu
   const { state } = options.fields;
   const made = { $ifNull: ['$_task.attempts', 0] };
   const isUsedUp = { $gte: [made, options.maxAttempts] };
+  const attempt = { $add: [{ $cond: [isUsedUp, 0, made] }, 1] };
   const isOver = { $and: [{ $eq: [`$${state}`, State.RUNNING] }, isUsedUp] };
   const failure = {
     message: { $literal: 'The lease of the last attempt ended before the task was settled.' },
@@ -221,8 +223,8 @@ function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Docu
       $set: {
         [state]: either(State.FAILED, State.RUNNING),
         '_task.token': token,
-        '_task.availableAt': either('$_task.dueAt', { $add: ['$$NOW', options.leaseMs] }),
-        '_task.attempts': either(made, { $add: [{ $cond: [isUsedUp, 0, made] }, 1] }),
+        '_task.availableAt': either('$_task.dueAt', takeoverAt(attempt, options)),
+        '_task.attempts': either(made, attempt),
         '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, either(0, 1)] },
         '_task.startedAt': either('$_task.startedAt', '$$NOW'),
         '_task.settledAt': either('$$NOW', '$_task.settledAt'),

@@ -77,8 +77,9 @@ export function keepsCreationTime(schema: AnySchema, options: ResolvedOptions): 
   const timestamps = schema.get('timestamps') as boolean | { createdAt?: boolean | string } | undefined;
   if (timestamps && (timestamps === true || timestamps.createdAt !== false)) return true;
 
-  const path = schema.path(options.fields.createdAt);
-  return path !== undefined && !isAdded(path);
+  const { createdAt } = options.fields;
+  // A nested path and a virtual count as well.
+  return schema.pathType(createdAt) !== 'adhocOrUndefined' && !isAdded(schema.path(createdAt));
 }
 
 /** Whether the plugin added the path. The mark is a path option, so it follows the schema like the options do. */

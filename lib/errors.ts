@@ -45,3 +45,8 @@ export class IndexConflictError extends TaskQueueError {
 export class UnsupportedServerError extends TaskQueueError {
   override name = 'UnsupportedServerError';
 }
+
+/** Thrown by a handler, it fails the task at once, whatever attempts are left: trying again would not help. */
+export class UnrecoverableError extends Error {
+  override name = 'UnrecoverableError';
+}

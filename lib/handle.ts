@@ -5,7 +5,7 @@ import type { Types } from 'mongoose';
  * and only claim, settle, push, park and wake write it, never a save of the user's.
  */
 export interface Bookkeeping {
-  /** When the task can be claimed: its due time, the end of its lease, or never while it is parked. */
+  /** When the task can be claimed: its due time, after its lease, or never while it is parked. */
   availableAt?: Date;
   /** When the task is due by itself. */
   dueAt?: Date;
@@ -85,6 +85,11 @@ export function handleOf(document: object): Handle {
   return handle;
 }
 
+/** Makes two documents of one task hold the same lease. */
+export function shareHandle(from: object, to: object): void {
+  handles.set(to, handleOf(from));
+}
+
 /** Takes the bookkeeping out of a raw document before Mongoose makes a document of it. */
 export function takeBookkeeping(document: object, raw: { _task?: Bookkeeping }): void {
   if (raw._task === undefined) return;
@@ -94,12 +99,13 @@ export function takeBookkeeping(document: object, raw: { _task?: Bookkeeping }):
 }
 
 /** Gives the document the lease that a claim just wrote. */
-export function holdLease(document: object): void {
+export function holdLease(document: object, leaseMs: number): void {
   const handle = handleOf(document);
-  const { token, attempts = 0, claims = 0, availableAt } = handle.stored;
-  if (!token || !availableAt) return;
+  const { token, attempts = 0, claims = 0, startedAt } = handle.stored;
+  if (!token || !startedAt) return;
 
-  handle.lease = { token: token.toHexString(), attempt: attempts, fence: claims, until: availableAt };
+  const until = new Date(startedAt.getTime() + leaseMs);
+  handle.lease = { token: token.toHexString(), attempt: attempts, fence: claims, until };
 }
 
 /** The hold that this handle has on its task: set by `pop()`, null before it and after the task was settled. */

@@ -17,7 +17,7 @@ export class Idle {
   #stopListening: (() => void) | null = null;
 
   constructor(
-    private readonly model: AnyModel,
+    private readonly models: readonly AnyModel[],
     private readonly pollMs: number,
   ) {}
 
@@ -27,8 +27,9 @@ export class Idle {
     this.#stopListening ??= this.#startListening();
   }
 
-  succeeded(): void {
-    this.#waitMs = EAGER_MS;
+  /** To be called after each look that worked. What was found makes it likely that there is more. */
+  succeeded(hasFound: boolean): void {
+    if (hasFound) this.#waitMs = EAGER_MS;
     this.#errorMs = 0;
   }
 
@@ -59,7 +60,8 @@ export class Idle {
 
   // What the tasks wait for counts as well: its end may make one of them ready.
   #startListening(): () => void {
-    const models = new Set([this.model, ...watchesFor(this.model).map(({ model }) => model)]);
+    const awaited = this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
+    const models = new Set([...this.models, ...awaited]);
     const stops = [...models].map((model) =>
       onArrival(model, () => {
         this.#arrived = true;

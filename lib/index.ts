@@ -47,6 +47,9 @@ export type { PushOptions } from './push';
 export type { QueueOptions } from './queue';
 export type { RetryOptions, SettleOptions } from './settle';
 export type { TaskStats } from './stats';
+export { Worker, type StopOptions, type WorkerEvents, type WorkerModels } from './worker/worker';
+export type { TaskContext } from './worker/context';
+export type { TaskHandler, WeightedModel, WorkerOptions } from './worker/options';
 export { constant, exponential, linear, type Backoff, type ExponentialBackoff } from './backoff';
 export {
   IndexConflictError,
@@ -54,5 +57,6 @@ export {
   LeaseLostError,
   TaskQueueError,
   TaskStateError,
+  UnrecoverableError,
   UnsupportedServerError,
 } from './errors';

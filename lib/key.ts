@@ -1,5 +1,5 @@
 import type { ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel } from './definition';
+import { collectionOf, definitionOf, modelOf, rootOf, type AnyDocument, type AnyModel } from './definition';
 import { LIVE_STATES } from './fields';
 import { indexesReady } from './prepare';
 
@@ -31,13 +31,15 @@ export async function uniquely(
 }
 
 async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {
-  const { options, hidden } = definitionOf(model);
+  const { options, hidden, kind, kindOnly } = definitionOf(model);
+  const ofKind = kind && kindOnly ? { [kind.key]: kind.value } : {};
   const raw = await collectionOf(model).findOne(
-    { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] } },
+    { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind },
     { ...(hidden && { projection: hidden }), readPreference: 'primary', ...(session && { session }) },
   );
 
-  return raw && hydrated(model, raw, hidden);
+  // Kinds of one base share their keys: what has this one may be of another kind.
+  return raw && hydrated(kindOnly ? model : rootOf(model), raw, hidden);
 }
 
 function hydrated(model: AnyModel, raw: object, hidden: object | null): AnyDocument {

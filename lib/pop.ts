@@ -82,9 +82,9 @@ async function handOut(definition: Definition, raw: RawDocument[], { populate }:
   return tasks;
 }
 
-function hydrate({ model, hidden }: Definition, raw: RawDocument): AnyDocument {
+function hydrate({ model, hidden, options }: Definition, raw: RawDocument): AnyDocument {
   const task = (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
-  holdLease(task);
+  holdLease(task, options.leaseMs);
 
   return task;
 }

@@ -43,7 +43,7 @@ async function* iterate(
   signal: AbortSignal,
 ): AsyncGenerator<AnyDocument, void, void> {
   const { pollMs = 1_000, onError: report = reporter(model) } = options;
-  const idle = new Idle(model, pollMs);
+  const idle = new Idle([model], pollMs);
   try {
     while (!signal.aborted) {
       const task = await next(model, options, idle, signal, report);
@@ -75,9 +75,9 @@ async function next(
 ): Promise<AnyDocument | null> {
   const popped = popListening(model, options, idle);
   try {
-    const task = await Promise.race([popped, aborted(signal)]);
+    const task = await unlessAborted(popped, signal);
     if (!signal.aborted) {
-      idle.succeeded();
+      idle.succeeded(task !== null);
       return task;
     }
     popped.then((late) => late && release(late)).catch(report);
@@ -106,15 +106,18 @@ function follow(signal: AbortSignal | undefined, ending: AbortController): () =>
     ending.abort();
   };
   if (signal?.aborted) end();
-  signal?.addEventListener('abort', end, { once: true });
+  else signal?.addEventListener('abort', end, { once: true });
 
   return end;
 }
 
-function aborted(signal: AbortSignal): Promise<null> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(null);
-    signal.addEventListener('abort', () => resolve(null), { once: true });
+// Not Promise.race(): what it hangs on a signal that lives long is never taken off again.
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const abort = () => resolve(null);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
 

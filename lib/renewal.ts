@@ -1,5 +1,5 @@
 import { definitionOf, modelOf, type AnyDocument } from './definition';
-import { LeaseLostError } from './errors';
+import { TaskQueueError } from './errors';
 import { lease } from './handle';
 import { renew } from './settle';
 
@@ -15,7 +15,8 @@ export function keepLease(task: AnyDocument, report: (error: unknown) => void): 
   function renewOnce(): void {
     if (!lease(task)) return clearInterval(timer);
     renew(task).catch((error: unknown) => {
-      if (error instanceof LeaseLostError) clearInterval(timer);
+      // Lost, or deleted: there is nothing left to renew.
+      if (error instanceof TaskQueueError) clearInterval(timer);
       // Settled while the renewal was on its way: nothing was lost.
       if (lease(task)) report(error);
     });

@@ -12,6 +12,7 @@ import { handleOf, MAX_FAILURES, type Lease, type TaskFailure } from './handle';
 import { remember } from './memory';
 import { requireLease } from './options';
 import { readStanding, refusal } from './refusal';
+import { waitAfterLease } from './takeover';
 import { sessionOf, whenSettled } from './transaction';
 import { persistently } from './transient';
 import { recognise, writeIf, type Change } from './write';
@@ -84,24 +85,27 @@ export async function release<D extends AnyDocument>(task: D, options: SettleOpt
 
 /** See `TaskMethods.renew`. */
 export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease> {
-  const { model, options } = definitionOf(modelOf(task));
+  const { model, options, writeConcern } = definitionOf(modelOf(task));
   const length = leaseMs ?? options.leaseMs;
   requireLease(length);
-  requireHold(task, 'renew');
-  const handle = handleOf(task);
+  const { attempt } = requireHold(task, 'renew');
+  const waitMs = waitAfterLease(attempt, options);
   const renewed = await persistently(() =>
     collectionOf(model).findOneAndUpdate(
       { _id: task._id, ...holdFilter(task) },
-      [{ $set: { '_task.availableAt': { $add: ['$$NOW', length] } } }],
-      { projection: { '_task.availableAt': 1 }, returnDocument: 'after' },
+      [{ $set: { '_task.availableAt': { $add: ['$$NOW', length + waitMs] } } }],
+      { projection: { '_task.availableAt': 1 }, returnDocument: 'after', ...writeConcern },
     ),
   );
   if (!renewed) throw refusal(task, 'renew', await readStanding(task, null));
 
   const { availableAt } = renewed['_task'] as { availableAt: Date };
+  const handle = handleOf(task);
   handle.stored = { ...handle.stored, availableAt };
-  handle.lease = { ...handle.lease!, until: availableAt };
-  return handle.lease;
+  // Settled while the renewal was on its way: then there is no lease to note it in.
+  const renewedLease = { ...handle.lease!, until: new Date(availableAt.getTime() - waitMs) };
+  if (handle.lease) handle.lease = renewedLease;
+  return renewedLease;
 }
 
 /** The filter that lets only the holder of the task's lease write. */

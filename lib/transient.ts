@@ -5,6 +5,8 @@ const TRIES = 5;
 const WRITE_CONFLICT = 112;
 const MAX_TIME_EXPIRED = 50;
 const NO_SUCH_HINT = 2;
+/** When one connection breaks, the driver clears the pool, which fails those that wait for a connection as well. */
+const NETWORK_ERROR = /^MongoNetwork|^(Mongo)?PoolCleared/;
 
 /**
  * Runs an operation again, with jitter, after a write conflict or a broken connection. Only for operations whose filter makes a
@@ -33,9 +35,14 @@ export function isMissingIndex(error: unknown): boolean {
   return codeOf(error) === NO_SUCH_HINT && error instanceof Error && error.message.includes('hint');
 }
 
-/** Whether the connection broke, or the primary stepped down, while an operation was under way. */
+/** Whether the connection broke, or the primary stepped down, while an operation was under way or waited for a connection. */
 export function isNetworkError(error: unknown): boolean {
-  return error instanceof Error && (error.name.startsWith('MongoNetwork') || hasLabel(error, 'RetryableWriteError'));
+  // A bulk write wraps what happened to its connection.
+  const { errorResponse } = (error ?? {}) as { errorResponse?: unknown };
+
+  return [error, errorResponse].some(
+    (one) => one instanceof Error && (NETWORK_ERROR.test(one.name) || hasLabel(one, 'RetryableWriteError')),
+  );
 }
 
 function isTransient(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { InvalidOptionError } from '../errors';
 import { resolveDependency, type Dependency, type DependencyOptions, type DependencyType } from './declare';
 
 // Node 20 has no `Symbol.metadata`. Compilers look for it when a class is evaluated, so it must be there when this file is loaded.
@@ -26,22 +27,15 @@ export interface DependsOnDecorator {
  * @throws {InvalidOptionError} for an unknown type or option, where the class is defined.
  */
 export function DependsOn(type: DependencyType, options: DependencyOptions = {}): DependsOnDecorator {
-  return ((
-    target: object | undefined,
-    second: string | ClassFieldDecoratorContext,
-    descriptor?: PropertyDescriptor,
-  ) => {
-    const name = typeof second === 'object' ? second.name : second;
-    // Babel's legacy mode hands a descriptor to fields as well: only a method or an accessor has these in it.
-    const isField =
-      typeof second === 'object'
-        ? second.kind === 'field'
-        : !(typeof descriptor?.value === 'function' || descriptor?.get || descriptor?.set);
-    if (typeof name !== 'string' || !isField || (typeof second === 'object' && second.static)) {
-      throw new TypeError(`@DependsOn(${type}) belongs on a field that holds a reference, not on \`${String(name)}\`.`);
+  return ((target: object | undefined, second: unknown, descriptor?: unknown) => {
+    const name = isContext(second) ? second.name : second;
+    if (typeof name !== 'string' || !(isContext(second) ? isOwnField(second) : isField(target, descriptor))) {
+      throw new InvalidOptionError(
+        `@DependsOn belongs on a field that holds references, which \`${nameOf(target, name)}\` is not. Write for example \`@DependsOn('DIRECT') source: Types.ObjectId;\`.`,
+      );
     }
-    const dependency = resolveDependency(name, { type, ...options });
-    const table = typeof second === 'object' ? standardTable(second) : legacyTable(target!);
+    const dependency = resolveDependency(name, { ...options, type });
+    const table = isContext(second) ? standardTable(second) : legacyTable(target!);
     table.set(name, dependency);
   }) as DependsOnDecorator;
 }
@@ -69,7 +63,7 @@ function legacyTable(prototype: object): Table {
   return table;
 }
 
-function standardTable({ metadata }: ClassFieldDecoratorContext): Table {
+function standardTable({ metadata }: ClassMemberDecoratorContext): Table {
   const box = metadata as Record<symbol, Table>;
   if (!Object.hasOwn(box, KEY)) box[KEY] = new Map();
 
@@ -84,6 +78,27 @@ function tablesOf(type: AnyClass): Table[] {
   const standard = Object.hasOwn(box, KEY) ? box[KEY] : undefined;
 
   return [legacy, standard].filter((table) => table !== undefined);
+}
+
+/** Standard decorators are told what they stand on, legacy ones its name. */
+function isContext(second: unknown): second is ClassMemberDecoratorContext {
+  return typeof second === 'object' && second !== null;
+}
+
+function isOwnField(context: ClassMemberDecoratorContext): context is ClassFieldDecoratorContext {
+  return context.kind === 'field' && !context.static && !context.private;
+}
+
+// Babel's legacy mode hands a descriptor to fields as well: only a method or an accessor has these in it. Of a parameter it is
+// the position, of a static the target is the class.
+function isField(target: object | undefined, descriptor: unknown): boolean {
+  const { value, get, set } = (descriptor ?? {}) as PropertyDescriptor;
+
+  return typeof target === 'object' && typeof descriptor !== 'number' && !(typeof value === 'function' || get || set);
+}
+
+function nameOf(target: object | undefined, name: unknown): string {
+  return name === undefined && typeof target === 'function' ? `class ${target.name}` : String(name);
 }
 
 function isClass(value: unknown): value is AnyClass {

@@ -1,0 +1,128 @@
+import { Types } from 'mongoose';
+import { serverNow } from '../clock';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type Filter } from '../definition';
+import { LeaseLostError } from '../errors';
+import { State } from '../fields';
+import { handleOf, lease } from '../handle';
+import { keyOf } from '../id';
+import { takeoverAt } from '../takeover';
+
+const RENEWALS_PER_LEASE = 3;
+
+/** A task that is being worked on. */
+export interface InHand {
+  readonly task: AnyDocument;
+  readonly token: string;
+  readonly abort: AbortController;
+}
+
+/** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
+export class Hands {
+  readonly #held = new Set<InHand>();
+  readonly #timers = new Map<AnyModel, NodeJS.Timeout>();
+
+  constructor(private readonly report: (error: unknown) => void) {}
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<InHand> {
+    return this.#held[Symbol.iterator]();
+  }
+
+  take(task: AnyDocument): InHand {
+    const held = { task, token: lease(task)!.token, abort: new AbortController() };
+    this.#held.add(held);
+    this.#startRenewing(modelOf(task));
+
+    return held;
+  }
+
+  drop(held: InHand): void {
+    this.#held.delete(held);
+    const model = modelOf(held.task);
+    if ([...this.#held].some(({ task }) => modelOf(task) === model)) return;
+    clearInterval(this.#timers.get(model));
+    this.#timers.delete(model);
+  }
+
+  #startRenewing(model: AnyModel): void {
+    if (this.#timers.has(model)) return;
+    const { leaseMs } = definitionOf(model).options;
+    const renew = () => void this.#renew(model).catch(this.report);
+    this.#timers.set(model, setInterval(renew, Math.max(1, leaseMs / RENEWALS_PER_LEASE)));
+  }
+
+  #of(model: AnyModel): InHand[] {
+    return [...this.#held].filter(({ task }) => modelOf(task) === model && lease(task) !== null);
+  }
+
+  async #renew(model: AnyModel): Promise<void> {
+    const held = this.#of(model);
+    if (held.length === 0) return;
+
+    const lost = await renewAll(model, held);
+    for (const one of lost) {
+      // Settled while the renewal was on its way: nothing was lost.
+      if (!lease(one.task)) continue;
+      one.abort.abort(
+        new LeaseLostError(
+          `The lease of ${model.modelName} ${String(one.task._id)} was lost: somebody else holds the task, or it was deleted.`,
+          one.task._id,
+        ),
+      );
+    }
+  }
+}
+
+/** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
+async function renewAll(model: AnyModel, held: readonly InHand[]): Promise<InHand[]> {
+  const { options, writeConcern } = definitionOf(model);
+  const byToken = new Map<string, InHand[]>();
+  for (const one of held) byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
+  const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
+  const { matchedCount } = await collectionOf(model).bulkWrite(
+    [...byToken].map(([token, tasks]) => ({
+      updateMany: {
+        filter: heldBy(options.fields.state, token, tasks),
+        update: [{ $set: { '_task.availableAt': takeoverAt('$_task.attempts', options) } }],
+        hint: '_id_',
+      },
+    })),
+    { ordered: false, ...writeConcern },
+  );
+  const lost = matchedCount === held.length ? [] : await findLost(model, held);
+  for (const { task } of held) {
+    const handle = handleOf(task);
+    if (handle.lease) handle.lease = { ...handle.lease, until };
+  }
+
+  return lost;
+}
+
+async function findLost(model: AnyModel, held: readonly InHand[]): Promise<InHand[]> {
+  const { state } = definitionOf(model).options.fields;
+  const found = await collectionOf(model)
+    .find(
+      { _id: { $in: held.map(({ task }) => task._id) as never[] }, [state]: State.RUNNING },
+      { projection: { '_task.token': 1 }, readPreference: 'primary' },
+    )
+    .toArray();
+  const tokens = new Map(
+    found.map((document) => [
+      keyOf(document._id),
+      (document['_task'] as { token?: Types.ObjectId }).token?.toHexString(),
+    ]),
+  );
+
+  return held.filter(({ task, token }) => tokens.get(keyOf(task._id)) !== token);
+}
+
+function heldBy(state: string, token: string, tasks: readonly InHand[]): Filter {
+  return {
+    _id: { $in: tasks.map(({ task }) => task._id) },
+    [state]: State.RUNNING,
+    '_task.token': new Types.ObjectId(token),
+  };
+}

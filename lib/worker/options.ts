@@ -1,0 +1,151 @@
+import {
+  MAX_TIMER_MS,
+  refuseUnknown,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireObject,
+  wrongValue,
+} from '../check';
+import { definitionOf, type AnyDocument, type AnyModel } from '../definition';
+import type { ModelOf } from '../model';
+import { checkPopOptions, type PopOptions } from '../pop';
+import type { TaskContext } from './context';
+
+/** What a worker does with a task. What it returns is not kept; what it throws makes the attempt fail. */
+export type TaskHandler<Doc> = (task: Doc, context: TaskContext) => unknown;
+
+export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
+  /** What is done with each task. Default: the task's own method `run(context)`. */
+  handler?: TaskHandler<Doc> | undefined;
+
+  /** How many tasks are worked on at once, over all models. Default: 1. */
+  concurrency?: number | undefined;
+
+  /** How long an idle worker waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
+  pollMs?: number | undefined;
+
+  /**
+   * How long a handler may take, in milliseconds: then `context.signal` is aborted and the attempt has failed. `false` for no
+   * limit. Default: `false`.
+   */
+  timeoutMs?: number | false | undefined;
+
+  /** Whether SIGTERM and SIGINT stop the worker, for scripts that have nothing else to stop. Default: `false`. */
+  handleSignals?: boolean | undefined;
+
+  /** How long `stop()` waits for the tasks in hand when SIGTERM or SIGINT calls it, in milliseconds. Default: 30 000. */
+  stopTimeoutMs?: number | undefined;
+}
+
+/** A model with its share of the worker: one of weight 2 is given twice the slots of one of weight 1, while both have tasks. */
+export interface WeightedModel<Doc> {
+  model: ModelOf<Doc>;
+  /** A whole number from 1 to 1 000. Default: 1. */
+  weight?: number;
+}
+
+export interface Source {
+  readonly model: AnyModel;
+  readonly weight: number;
+}
+
+export interface ResolvedWorkerOptions {
+  readonly sources: readonly Source[];
+  readonly handler: TaskHandler<AnyDocument>;
+  readonly pop: PopOptions;
+  readonly concurrency: number;
+  readonly pollMs: number;
+  readonly timeoutMs: number | false;
+  readonly handleSignals: boolean;
+  readonly stopTimeoutMs: number;
+}
+
+const KNOWN = [
+  'handler',
+  'concurrency',
+  'pollMs',
+  'timeoutMs',
+  'handleSignals',
+  'stopTimeoutMs',
+  'category',
+  'populate',
+];
+const MAX_CONCURRENCY = 1_000;
+
+export function resolveWorkerOptions(models: unknown, options: WorkerOptions): ResolvedWorkerOptions {
+  requireObject('options', options, '`new Worker(Email, { concurrency: 8 })`');
+  refuseUnknown(options, KNOWN, 'new Worker()');
+  const sources = resolveSources(models);
+  const {
+    handler,
+    concurrency = 1,
+    pollMs = 1_000,
+    timeoutMs = false,
+    handleSignals = false,
+    stopTimeoutMs = 30_000,
+    ...pop
+  } = options;
+
+  requireInteger('concurrency', concurrency, 1, MAX_CONCURRENCY, 'tasks', '`concurrency: 8`');
+  requireInteger('pollMs', pollMs, 1, MAX_TIMER_MS, 'milliseconds', '`pollMs: 1_000`');
+  if (timeoutMs !== false)
+    requireInteger(
+      'timeoutMs',
+      timeoutMs,
+      1,
+      MAX_TIMER_MS,
+      'milliseconds',
+      '`timeoutMs: 60_000`, or `false` for no limit',
+    );
+  requireBoolean('handleSignals', handleSignals);
+  requireInteger('stopTimeoutMs', stopTimeoutMs, 0, MAX_TIMER_MS, 'milliseconds', '`stopTimeoutMs: 30_000`');
+  for (const { model } of sources) checkPopOptions(model, pop);
+
+  return {
+    sources,
+    handler: resolveHandler(handler, sources),
+    pop,
+    concurrency,
+    pollMs,
+    timeoutMs,
+    handleSignals,
+    stopTimeoutMs,
+  };
+}
+
+function resolveSources(models: unknown): Source[] {
+  const list = Array.isArray(models) ? (models as unknown[]) : [models];
+  if (list.length === 0) throw wrongValue('models', 'a model or several', models, '`new Worker(Email, …)`');
+
+  return list.map((one) => {
+    const { model, weight = 1 } = isWeighted(one) ? one : { model: one };
+    if (typeof model !== 'function' || !('modelName' in model))
+      throw wrongValue('models', 'a model or several', model, '`new Worker([Email, Report], …)`');
+    requireInteger('weight', weight, 1, 1_000, '', '`{ model: Email, weight: 2 }`');
+    definitionOf(model as unknown as AnyModel);
+    return { model: model as unknown as AnyModel, weight };
+  });
+}
+
+function isWeighted(one: unknown): one is { model: unknown; weight?: number } {
+  return one !== null && typeof one === 'object' && 'model' in one;
+}
+
+function resolveHandler(handler: unknown, sources: readonly Source[]): TaskHandler<AnyDocument> {
+  if (handler !== undefined) {
+    requireFunction('handler', handler, '`handler: async (email) => { await send(email.to); }`');
+    return handler as TaskHandler<AnyDocument>;
+  }
+  for (const { model } of sources) {
+    if (typeof (model.prototype as { run?: unknown }).run === 'function') continue;
+    throw wrongValue(
+      `handler`,
+      `a function, because ${model.modelName} has no method \`run\``,
+      handler,
+      '`handler: async (email) => { await send(email.to); }`',
+    );
+  }
+
+  return (task, context) => (task as AnyDocument & { run(context: TaskContext): unknown }).run(context);
+}

@@ -1,0 +1,224 @@
+import { EventEmitter } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../check';
+import type { AnyDocument } from '../definition';
+import { Idle } from '../idle';
+import type { ModelOf } from '../model';
+import { popMany } from '../pop';
+import { indexesReady } from '../prepare';
+import { release } from '../settle';
+import { Hands, type InHand } from './hands';
+import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
+import { perform, StoppedError, type Outcome } from './perform';
+import { Shares } from './share';
+
+/** Every transition of a task in a worker's hands, and what concerns the worker itself. */
+export interface WorkerEvents<Doc> {
+  started: [task: Doc];
+  finished: [task: Doc];
+  /** Put back in the queue for another attempt. */
+  retried: [task: Doc, error: unknown];
+  /** FAILED for good. */
+  failed: [task: Doc, error: unknown];
+  /** Given back without an attempt being charged: by the handler, or because the worker stopped. */
+  released: [task: Doc];
+  /** Taken over by somebody else, or deleted: nothing was written. */
+  lost: [task: Doc, error: unknown];
+  /** Nothing is ready and nothing is being worked on. */
+  idle: [];
+  stopped: [];
+  /** The worker goes on after it. Reported once as a process warning when nobody listens. */
+  error: [error: unknown];
+}
+
+/** One model or several; several share the worker evenly, or by weight. */
+export type WorkerModels<Doc> = ModelOf<Doc> | WeightedModel<Doc> | readonly (ModelOf<Doc> | WeightedModel<Doc>)[];
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+export interface StopOptions {
+  /** How long the tasks in hand may still take, in milliseconds; then their signals are aborted and they are released. Default: 30 000. */
+  timeoutMs?: number | undefined;
+}
+
+/**
+ * Works on the tasks of one model or several: claims them, renews their leases, runs the handler, settles them.
+ *
+ * @example
+ * const worker = new Worker(Email, { handler: async (email, { signal }) => send(email.to, { signal }), concurrency: 8 });
+ * worker.on('failed', (email, error) => console.error(email.id, error));
+ * await worker.start();
+ * // … and before the process ends:
+ * await worker.stop();
+ */
+export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
+  readonly #options: ResolvedWorkerOptions;
+  readonly #shares: Shares;
+  readonly #hands = new Hands((error) => this.#report(error));
+  #ready: Promise<void> | null = null;
+  #ended: Promise<void> | null = null;
+  #ending = new AbortController();
+  #slotFreed: () => void = () => {};
+  #isWarned = false;
+
+  /** @throws {InvalidOptionError} for a wrong option, or a model without the plugin. */
+  constructor(models: WorkerModels<Doc>, options: WorkerOptions<Doc> = {}) {
+    super();
+    this.#options = resolveWorkerOptions(models, options as WorkerOptions);
+    this.#shares = new Shares(this.#options.sources);
+  }
+
+  /** Resolves when the worker is ready to claim: connected, and with its indexes. Safe to call twice. */
+  start(): Promise<void> {
+    this.#ready ??= this.#begin();
+
+    return this.#ready;
+  }
+
+  /**
+   * Stops claiming, waits for the tasks in hand, then aborts their signals and releases them without charging an attempt.
+   * Resolves when none is left. Safe to call twice, or before `start()`; the worker may be started again afterwards.
+   */
+  async stop(options: StopOptions = {}): Promise<void> {
+    refuseUnknown(options, ['timeoutMs'], 'stop()');
+    const { timeoutMs = this.#options.stopTimeoutMs } = options;
+    requireInteger('timeoutMs', timeoutMs, 0, MAX_TIMER_MS, 'milliseconds', '`stop({ timeoutMs: 30_000 })`');
+    if (!this.#ready) return;
+
+    this.#ending.abort();
+    // A start that failed has nothing to stop.
+    await this.#ready.catch(() => {});
+    const limit = setTimeout(() => this.#abandon(), timeoutMs);
+    await this.#ended;
+    clearTimeout(limit);
+  }
+
+  async #begin(): Promise<void> {
+    this.#ending = new AbortController();
+    try {
+      await Promise.all(this.#options.sources.map(({ model }) => indexesReady(model)));
+    } catch (error) {
+      this.#ready = null;
+      throw error;
+    }
+    if (this.#options.handleSignals) for (const name of SIGNALS) process.on(name, this.#onSignal);
+    this.#ended = this.#work(this.#ending.signal);
+  }
+
+  // Nothing may escape it: it ends with `stop()`, and with nothing else.
+  async #work(ending: AbortSignal): Promise<void> {
+    const idle = new Idle(
+      this.#options.sources.map(({ model }) => model),
+      this.#options.pollMs,
+    );
+    ending.addEventListener('abort', () => this.#slotFreed(), { once: true });
+    while (!ending.aborted) {
+      const free = this.#options.concurrency - this.#hands.size;
+      if (free === 0) await this.#untilSlotFreed();
+      else await this.#fill(free, idle, ending);
+    }
+    idle.close();
+    while (this.#hands.size > 0) await this.#untilSlotFreed();
+
+    for (const name of SIGNALS) process.off(name, this.#onSignal);
+    this.#ready = null;
+    this.#announce('stopped');
+  }
+
+  async #fill(free: number, idle: Idle, ending: AbortSignal): Promise<void> {
+    idle.listen();
+    const { tasks, isFailed } = await this.#claim(free);
+    if (ending.aborted) {
+      await Promise.allSettled(tasks.map((task) => release(task))).then((results) => this.#reportAll(results));
+      return;
+    }
+    for (const task of tasks) this.#run(task);
+    if (isFailed) idle.failed();
+    else idle.succeeded(tasks.length > 0);
+    if (tasks.length === free) return;
+
+    if (this.#hands.size === 0 && !isFailed) this.#announce('idle');
+    await idle.wait(ending);
+  }
+
+  /** One claim of each model for its share of the free slots; what one model does not need goes to the others. */
+  async #claim(free: number): Promise<{ tasks: AnyDocument[]; isFailed: boolean }> {
+    const { sources, pop } = this.#options;
+    const open = sources.map(() => true);
+    const tasks: AnyDocument[] = [];
+    let isFailed = false;
+    while (tasks.length < free && open.includes(true)) {
+      const shares = this.#shares.divide(free - tasks.length, open);
+      const claims = shares.map(async (share, index) => (share > 0 ? popMany(sources[index]!.model, share, pop) : []));
+      const results = await Promise.allSettled(claims);
+      isFailed = this.#reportAll(results) || isFailed;
+      results.forEach((result, index) => {
+        const claimed = result.status === 'fulfilled' ? result.value : [];
+        tasks.push(...claimed);
+        if (claimed.length < shares[index]!) open[index] = false;
+      });
+    }
+
+    return { tasks, isFailed };
+  }
+
+  #run(task: AnyDocument): void {
+    const held = this.#hands.take(task);
+    this.#announce('started', task as Doc);
+    perform(held, this.#options)
+      .then((outcome) => this.#announceOutcome(held, outcome))
+      .catch((error: unknown) => this.#report(error))
+      .finally(() => {
+        this.#hands.drop(held);
+        this.#slotFreed();
+      });
+  }
+
+  /** Tasks that end together free their slots together: one claim then serves them all. */
+  async #untilSlotFreed(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#slotFreed = resolve));
+    await setImmediate();
+  }
+
+  #abandon(): void {
+    for (const { abort } of this.#hands)
+      abort.abort(new StoppedError('The worker stops and does not wait any longer.'));
+  }
+
+  readonly #onSignal = (): void => {
+    this.stop().catch((error: unknown) => this.#report(error));
+  };
+
+  #announceOutcome({ task }: InHand, { name, error }: Outcome): void {
+    if (name === 'finished' || name === 'released') this.#announce(name, task as Doc);
+    else this.#announce(name, task as Doc, error);
+  }
+
+  // A listener that throws must not change what becomes of a task.
+  #announce<Name extends keyof WorkerEvents<Doc>>(name: Name, ...values: WorkerEvents<Doc>[Name]): void {
+    try {
+      (this.emit as (name: Name, ...values: unknown[]) => boolean)(name, ...values);
+    } catch (error) {
+      if (name !== 'error') this.#report(error);
+    }
+  }
+
+  #reportAll(results: readonly PromiseSettledResult<unknown>[]): boolean {
+    const failed = results.filter((result) => result.status === 'rejected');
+    for (const { reason } of failed) this.#report(reason);
+
+    return failed.length > 0;
+  }
+
+  #report(error: unknown): void {
+    if (this.listenerCount('error') > 0) {
+      this.#announce('error', error);
+    } else if (!this.#isWarned) {
+      this.#isWarned = true;
+      process.emitWarning(
+        `A worker goes on after: ${String(error)}. Listen to its \`error\` event to see every one.`,
+        'TaskQueueWarning',
+      );
+    }
+  }
+}
