@@ -10,6 +10,10 @@ export interface Proxy {
    * answer arrives. Resolves when that has happened.
    */
   loseReplyTo(command: string): Promise<void>;
+  /** From now on nothing passes, as when a cable is cut: neither side is told. */
+  stall(): void;
+  /** What was held back passes, and all that comes after it. */
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -23,6 +27,11 @@ export async function startProxy(uri: string): Promise<Proxy> {
   const { hostname, port } = new URL(uri);
   const sockets = new Set<Socket>();
   let wanted: { command: string; done: Deferred<void> } | null = null;
+  let held: (() => void)[] | null = null;
+  const pass = (target: Socket, chunk: Buffer) => {
+    if (held) held.push(() => pass(target, chunk));
+    else if (target.writable) target.write(chunk);
+  };
 
   const listener = createServer((client) => {
     const server = connect(Number(port), hostname);
@@ -41,10 +50,10 @@ export async function startProxy(uri: string): Promise<Proxy> {
         lost = wanted.done;
         wanted = null;
       }
-      server.write(chunk);
+      pass(server, chunk);
     });
     server.on('data', (chunk: Buffer) => {
-      if (!lost) return client.write(chunk);
+      if (!lost) return pass(client, chunk);
       cut();
       return lost.resolve();
     });
@@ -57,6 +66,14 @@ export async function startProxy(uri: string): Promise<Proxy> {
     loseReplyTo(command) {
       wanted = { command, done: deferred() };
       return wanted.done.promise;
+    },
+    stall() {
+      held ??= [];
+    },
+    resume() {
+      const backlog = held ?? [];
+      held = null;
+      backlog.forEach((send) => send());
     },
     async close() {
       sockets.forEach((socket) => socket.destroy());

@@ -1,12 +1,11 @@
 import type { Model, mongo } from 'mongoose';
 
 // Only `any` stands for "a model of whatever schema": Model is invariant in its parameters.
-/* oxlint-disable-next-line typescript/no-explicit-any */
 type AnyModel = Model<any, any, any, any, any, any>;
 
 /** The document as it is stored, `_task` included. */
 export async function stored(model: AnyModel, _id: unknown): Promise<mongo.Document> {
-  const found = await nativeOf(model).findOne({ _id });
+  const found = (await nativeOf(model).findOne({ _id })) as mongo.Document | null;
   if (!found) throw new Error(`${model.modelName} ${String(_id)} is not stored`);
 
   return found;
@@ -35,6 +34,6 @@ export async function endLease(model: AnyModel, _id: unknown): Promise<void> {
   await rawUpdate(model, _id, { $set: { '_task.availableAt': new Date(0) } });
 }
 
-export function nativeOf(model: AnyModel): mongo.Collection<mongo.Document> {
-  return model.collection as unknown as mongo.Collection<mongo.Document>;
+export function nativeOf(model: AnyModel): mongo.Collection<any> {
+  return model.collection as unknown as mongo.Collection<any>;
 }

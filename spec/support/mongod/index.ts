@@ -12,6 +12,8 @@ export interface StartOptions {
   /** A port and a folder that exists make a server that can be started again on its own data. */
   port?: number;
   dbPath?: string;
+  /** What cannot be set while it runs, for example `{ ttlMonitorSleepSecs: 1 }`. */
+  parameters?: Record<string, string | number>;
 }
 
 export interface Mongod {
@@ -24,11 +26,16 @@ export interface Mongod {
 
 /**
  * A server for specs, examples and benchmarks: the one in MONGODB_URI, or a new one from the first binary found (see
- * `binary.ts`), which ends with this process. A port or a folder asks for a new one in any case.
+ * `binary.ts`), which ends with this process. A port, a folder or parameters ask for a new one in any case.
  */
-export async function startMongod({ replicaSet = false, port, dbPath }: StartOptions = {}): Promise<Mongod> {
+export async function startMongod({
+  replicaSet = false,
+  port,
+  dbPath,
+  parameters,
+}: StartOptions = {}): Promise<Mongod> {
   const given = process.env['MONGODB_URI'];
-  if (given && port === undefined && dbPath === undefined) return runningServer(given, replicaSet);
+  if (given && port === undefined && dbPath === undefined && !parameters) return runningServer(given, replicaSet);
 
   const { path, version } = await mongodBinary();
   const server = await MongoMemoryServer.create({
@@ -39,6 +46,7 @@ export async function startMongod({ replicaSet = false, port, dbPath }: StartOpt
       ...(replicaSet && { replSet: SET_NAME }),
       ...(port !== undefined && { port, portGeneration: false }),
       ...(dbPath !== undefined && { dbPath }),
+      args: Object.entries(parameters ?? {}).flatMap(([name, value]) => ['--setParameter', `${name}=${value}`]),
     },
   });
   const host = new URL(server.getUri()).host;

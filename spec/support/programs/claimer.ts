@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   const claim = async () => (limit > 0 ? Letter.popMany(limit) : [(await Letter.pop()) ?? []].flat());
   await Letter.pop();
   say({ ready: true });
-  while ((await Letter.countDocuments({ state: 'CREATED' })) < tasks) await sleep(5);
+  while ((await Letter.countDocuments()) < tasks) await sleep(5);
 
   await Promise.all(Array.from({ length: callers }, () => claimUntilNone(claim)));
 

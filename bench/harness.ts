@@ -1,0 +1,125 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** One way to do the work that is compared. */
+export interface Contender {
+  readonly name: string;
+  /** Makes that much work ready. Not timed. */
+  prepare(operations: number): Promise<unknown>;
+  /** Does it, and returns how long each call took, in milliseconds. */
+  run(operations: number): Promise<number[]>;
+}
+
+export interface Comparison {
+  readonly title: string;
+  /** Of one round. */
+  readonly operations: number;
+  /** What is compared: operations per second (more is better), or the median of one call (less is better). */
+  readonly metric: 'perSecond' | 'p50Ms';
+  /** The ratio that is wanted: at least that of `perSecond`, at most that of `p50Ms`. Without one it is information. */
+  readonly target?: number;
+  readonly baseline: Contender;
+  readonly contenders: readonly Contender[];
+}
+
+export interface Round {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface Outcome {
+  readonly title: string;
+  readonly name: string;
+  readonly metric: Comparison['metric'];
+  readonly operations: number;
+  readonly rounds: readonly Round[];
+  /** Of the contender to the baseline of the same round; none for the baseline. */
+  readonly ratios: readonly number[];
+  readonly target: number | null;
+  readonly isMet: boolean | null;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Lets everybody take turns, A B A B, so that what else the machine does meets all of them; a first round is not counted. */
+export async function compare(comparison: Comparison, rounds: number): Promise<Outcome[]> {
+  const contenders = [comparison.baseline, ...comparison.contenders];
+  const measured = contenders.map((): Round[] => []);
+  for (let round = 0; round <= rounds; round++) {
+    for (const [index, contender] of contenders.entries()) {
+      const one = await runRound(contender, comparison.operations);
+      if (round > 0) measured[index]!.push(one);
+    }
+  }
+
+  return contenders.map(({ name }, index) => outcome(comparison, name, measured[index]!, measured[0]!));
+}
+
+/** Calls the operation that often, by so many callers at once. */
+export async function atConcurrency(
+  callers: number,
+  operations: number,
+  operation: (index: number) => Promise<unknown>,
+): Promise<number[]> {
+  const durations: number[] = [];
+  let next = 0;
+  const call = async () => {
+    while (next < operations) {
+      const startedAt = performance.now();
+      await operation(next++);
+      durations.push(performance.now() - startedAt);
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, call));
+
+  return durations;
+}
+
+export function best({ metric }: Outcome, values: readonly number[]): number {
+  return metric === 'perSecond' ? Math.max(...values) : Math.min(...values);
+}
+
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+async function runRound(contender: Contender, operations: number): Promise<Round> {
+  await contender.prepare(operations);
+  // What the preparation left behind is not for the measured part to clear away.
+  collectGarbage();
+  const startedAt = performance.now();
+  const durations = await contender.run(operations);
+  const ms = performance.now() - startedAt;
+
+  return {
+    perSecond: (operations / ms) * 1_000,
+    p50Ms: quantile(durations, 0.5),
+    p99Ms: quantile(durations, 0.99),
+  };
+}
+
+function outcome(
+  { title, metric, operations, target, baseline }: Comparison,
+  name: string,
+  rounds: readonly Round[],
+  ofBaseline: readonly Round[],
+): Outcome {
+  const ratios = rounds.map((round, index) => round[metric] / ofBaseline[index]![metric]);
+  const isCompared = name !== baseline.name;
+  const isMet = (ratio: number) => (metric === 'perSecond' ? ratio >= target! : ratio <= target!);
+
+  return {
+    title,
+    name,
+    metric,
+    operations,
+    rounds,
+    ratios: isCompared ? ratios : [],
+    target: (isCompared && target) || null,
+    isMet: isCompared && target !== undefined ? ratios.some(isMet) : null,
+  };
+}

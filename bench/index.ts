@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util';
+import { mongo } from 'mongoose';
+import { startMongod } from '../spec/support/mongod';
+import { backlog } from './backlog';
+import { claim } from './claim';
+import { drain } from './drain';
+import { compare, type Outcome } from './harness';
+import { push } from './push';
+import { keep, table } from './report';
+import { settle } from './settle';
+import { inDatabase, type Measure } from './setting';
+
+const measures: Record<string, Measure> = { claim, push, settle, drain, backlog };
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { 'replica-set': { type: 'boolean', default: false }, rounds: { type: 'string', default: '3' } },
+  });
+  const unknown = positionals.filter((name) => !Object.hasOwn(measures, name));
+  if (unknown.length > 0) throw new Error(`No measure ${unknown.join(', ')}. There are: ${names().join(', ')}`);
+
+  const replicaSet = values['replica-set'];
+  const mongod = await startMongod({ replicaSet });
+  const server = `mongod ${await versionOf(mongod.uri)}, ${replicaSet ? 'replica set of one' : 'standalone'}`;
+  console.log(`${server}, Node ${process.version}, best of ${values.rounds} rounds\n`);
+  try {
+    for (const name of positionals.length > 0 ? positionals : names()) {
+      const outcomes = await measure(mongod.uri, name, Number(values.rounds));
+      keep(replicaSet ? `${name}.replica-set` : name, server, outcomes);
+      console.log(`${table(outcomes)}\n`);
+    }
+  } finally {
+    await mongod.stop();
+  }
+}
+
+function names(): string[] {
+  return Object.keys(measures);
+}
+
+async function measure(uri: string, name: string, rounds: number): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  await inDatabase(uri, name, async (setting) => {
+    for (const comparison of await measures[name]!(setting)) outcomes.push(...(await compare(comparison, rounds)));
+  });
+
+  return outcomes;
+}
+
+async function versionOf(uri: string): Promise<string> {
+  const client = await mongo.MongoClient.connect(uri);
+  const { version } = await client.db('admin').command({ buildInfo: 1 });
+  await client.close();
+
+  return String(version);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

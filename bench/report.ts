@@ -1,0 +1,55 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import mongoose from 'mongoose';
+import { best, quantile, type Outcome } from './harness';
+
+const FOLDER = resolve(__dirname, 'results');
+const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'ratio: best', 'median', 'spread', 'target'];
+
+/** One line for each contender: its best round, and the ratios of all rounds to the baseline of the same round. */
+export function table(outcomes: readonly Outcome[]): string {
+  const lines: string[][] = [];
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome.title !== outcomes[index - 1]?.title) lines.push([outcome.title, ...HEAD.slice(1)]);
+    lines.push(line(outcome));
+  }
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
+
+  return lines
+    .map((cells) =>
+      cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
+    )
+    .join('\n');
+}
+
+/** Keeps what was measured in `bench/results`, with what it was measured on. */
+export function keep(name: string, server: string, outcomes: readonly Outcome[]): void {
+  const [cpu] = cpus();
+  const measuredOn = {
+    date: new Date().toISOString(),
+    server,
+    node: process.version,
+    mongoose: mongoose.version,
+    cpus: `${cpus().length} × ${cpu?.model ?? 'unknown'}`,
+  };
+  mkdirSync(FOLDER, { recursive: true });
+  writeFileSync(resolve(FOLDER, `${name}.json`), `${JSON.stringify({ name, ...measuredOn, outcomes }, null, 2)}\n`);
+}
+
+function line(outcome: Outcome): string[] {
+  const { name, rounds, ratios } = outcome;
+  const fastest = Math.max(...rounds.map(({ perSecond }) => perSecond));
+  const lowest = (key: 'p50Ms' | 'p99Ms') => Math.min(...rounds.map((round) => round[key])).toFixed(2);
+  const cells = [`  ${name}`, Math.round(fastest).toString(), lowest('p50Ms'), lowest('p99Ms')];
+  if (ratios.length === 0) return [...cells, '', '', '', ''];
+
+  const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
+  return [...cells, best(outcome, ratios).toFixed(2), quantile(ratios, 0.5).toFixed(2), spread, verdict(outcome)];
+}
+
+function verdict({ metric, target, isMet }: Outcome): string {
+  if (target === null) return '';
+
+  return `${metric === 'perSecond' ? '≥' : '≤'} ${target} ${isMet ? 'met' : 'MISSED'}`;
+}

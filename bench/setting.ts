@@ -1,0 +1,32 @@
+import mongoose, { type Connection, mongo } from 'mongoose';
+import type { Comparison } from './harness';
+
+/** What a measure works with: one server, by the plugin and by the plain driver. */
+export interface Setting {
+  readonly connection: Connection;
+  readonly database: mongo.Db;
+}
+
+/** Prepares the data that all rounds share and says what is compared. */
+export type Measure = (setting: Setting) => Promise<Comparison[]> | Comparison[];
+
+/** As many connections for each side, so that neither waits for one. */
+const MAX_POOL_SIZE = 64;
+
+/** Gives a measure an empty database of its own, which is dropped afterwards. */
+export async function inDatabase(uri: string, name: string, use: (setting: Setting) => Promise<void>): Promise<void> {
+  const options = { dbName: `bench_${name}`, maxPoolSize: MAX_POOL_SIZE };
+  // The measures create collections and indexes themselves, at a moment of their choice.
+  const connection = await mongoose
+    .createConnection(uri, { ...options, autoCreate: false, autoIndex: false })
+    .asPromise();
+  const client = await mongo.MongoClient.connect(uri, { maxPoolSize: MAX_POOL_SIZE });
+  try {
+    await connection.dropDatabase();
+    await use({ connection, database: client.db(options.dbName) });
+    await connection.dropDatabase();
+  } finally {
+    await client.close();
+    await connection.destroy();
+  }
+}
