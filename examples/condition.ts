@@ -26,7 +26,7 @@ async function main() {
   await Order.updateOne({ _id: order._id }, { status: 'paid' }); // by any program, in any language
 
   for await (const task of Shipment.queue({ populate: 'order' })) {
-    console.log('shipping:', (task.get('order') as { item: string }).item);
+    console.log('shipping:', (task.order as unknown as { item: string }).item);
     await task.finish();
     break;
   }

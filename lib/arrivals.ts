@@ -7,8 +7,12 @@ const listeners = new WeakMap<mongo.MongoClient, Map<string, Set<Listener>>>();
 
 /** Tells the idle queues of this process that a task of the model may have become ready. A hint: they look for themselves. */
 export function announce(model: AnyModel): void {
-  const client = model.db.getClient() as unknown as mongo.MongoClient;
-  for (const listener of listeners.get(client)?.get(namespaceOf(model)) ?? []) listener();
+  announceNamespace(model.db.getClient() as unknown as mongo.MongoClient, namespaceOf(model));
+}
+
+/** The same for a collection that is known by its name. */
+export function announceNamespace(client: mongo.MongoClient, namespace: string): void {
+  for (const listener of listeners.get(client)?.get(namespace) ?? []) listener();
 }
 
 /** Calls `listener` at each announcement for the model's collection, until the returned function is called. */

@@ -2,7 +2,7 @@ import { Types, type mongo } from 'mongoose';
 import { notBlocked, passOver } from './blocked';
 import { collectionOf, type Definition, type Filter, type RawDocument } from './definition';
 import { State } from './fields';
-import { MAX_FAILURES, type Bookkeeping } from './handle';
+import { LEASE_ENDED, MAX_FAILURES, type Bookkeeping } from './handle';
 import type { ReadyQuery } from './ready';
 import { takeoverAt } from './takeover';
 import { isTimeExpired, persistently } from './transient';
@@ -207,11 +207,14 @@ async function probe(definition: Definition, query: ReadyQuery, id: unknown, tok
 function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Document[] {
   const { state } = options.fields;
   const made = { $ifNull: ['$_task.attempts', 0] };
+  const isHeld = { $eq: [`$${state}`, State.RUNNING] };
   const isUsedUp = { $gte: [made, options.maxAttempts] };
-  const attempt = { $add: [{ $cond: [isUsedUp, 0, made] }, 1] };
-  const isOver = { $and: [{ $eq: [`$${state}`, State.RUNNING] }, isUsedUp] };
+  const attempt = { $add: [{ $cond: [{ $and: [isUsedUp, { $not: isHeld }] }, 0, made] }, 1] };
+  // A recurring task is claimed all the same: who claims it knows its schedule, and sends it on to the next slot.
+  const recurs = { $gt: ['$_task.schedule', null] };
+  const isOver = { $and: [isHeld, isUsedUp, { $not: recurs }] };
   const failure = {
-    message: { $literal: 'The lease of the last attempt ended before the task was settled.' },
+    message: LEASE_ENDED,
     at: '$$NOW',
     attempt: made,
   };

@@ -12,6 +12,8 @@ const OLDEST_WIRE_VERSION = 17;
 interface Hello {
   localTime: Date;
   maxWireVersion: number;
+  setName?: string;
+  msg?: string;
 }
 
 /**
@@ -22,7 +24,11 @@ export class ServerClock {
   #offset = 0;
   #readAt = Number.NEGATIVE_INFINITY;
   #last = 0;
+  #expirations = 0;
   #refreshing: Promise<void> | null = null;
+
+  /** Whether the server keeps an oplog, which change streams are made of. Known after the first reading. */
+  hasChangeStreams = false;
 
   constructor(
     private readonly hello: () => Promise<Hello>,
@@ -41,6 +47,7 @@ export class ServerClock {
 
   /** After an election or a lost connection the next server may have another clock. */
   expire(): void {
+    this.#expirations++;
     this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -52,11 +59,15 @@ export class ServerClock {
   }
 
   async #read(): Promise<void> {
-    const { localTime, maxWireVersion } = await this.hello();
+    const expirations = this.#expirations;
+    const { localTime, maxWireVersion, setName, msg } = await this.hello();
     requireServer(maxWireVersion);
+    this.hasChangeStreams = setName !== undefined || msg === 'isdbgrid';
     // The server read its clock before the answer arrived: taking the arrival as that moment errs to the past.
-    this.#readAt = this.monotonic();
-    this.#offset = localTime.getTime() - this.#readAt;
+    const arrivedAt = this.monotonic();
+    this.#offset = localTime.getTime() - arrivedAt;
+    // Expired meanwhile: this may be the answer of the server before.
+    if (expirations === this.#expirations) this.#readAt = arrivedAt;
   }
 }
 

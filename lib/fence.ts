@@ -4,7 +4,7 @@ import { LeaseLostError } from './errors';
 import { handleOf, takeBookkeeping, type Bookkeeping } from './handle';
 import { builtIn } from './hooks';
 import { readStanding, refusal } from './refusal';
-import { holdFilter } from './settle';
+import { holdFilter } from './hold';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
 export function addHooks(schema: AnySchema): void {

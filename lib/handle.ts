@@ -1,4 +1,6 @@
 import type { Types } from 'mongoose';
+import type { State } from './fields';
+import type { Schedule } from './schedule';
 
 /**
  * What the queue keeps of a task, in its `_task` sub-document. It is not a path of the schema: it never shows in `toJSON()`,
@@ -22,6 +24,12 @@ export interface Bookkeeping {
   /** One entry for each attempt that failed, the newest last. */
   errors?: TaskFailure[];
   key?: string;
+  /** When the task runs again; it has no end while this is set. */
+  schedule?: Schedule;
+  /** How the last run of a recurring task ended. */
+  lastRun?: { state: State; at: Date; slot: Date };
+  /** What its holder reported last. */
+  progress?: unknown;
   /** While the task is parked: the documents of the clause it waits for. */
   waitingOn?: unknown[];
   /** While it is parked: when it is looked at although nothing woke it. */
@@ -62,6 +70,8 @@ export interface Handle {
   lease: Lease | null;
   /** The token with which this handle settled, to recognise a settle that is sent again. */
   settledWith: Types.ObjectId | null;
+  /** The verb with which this handle settled last. */
+  settledAs: string | null;
   /** Whether a save under way is the queue's own. */
   saving: boolean;
   /** Whether the save under way changes what the task waits for. */
@@ -73,12 +83,23 @@ export interface Handle {
 /** Failures kept of a task; older ones are dropped. */
 export const MAX_FAILURES = 10;
 
+/** Why a task failed that used its attempts without being settled. */
+export const LEASE_ENDED = 'The lease of the last attempt ended before the task was settled.';
+
 const handles = new WeakMap<object, Handle>();
 
 export function handleOf(document: object): Handle {
   let handle = handles.get(document);
   if (!handle) {
-    handle = { stored: {}, lease: null, settledWith: null, saving: false, rejudge: false, userFilter: null };
+    handle = {
+      stored: {},
+      lease: null,
+      settledWith: null,
+      settledAs: null,
+      saving: false,
+      rejudge: false,
+      userFilter: null,
+    };
     handles.set(document, handle);
   }
 
@@ -121,4 +142,9 @@ export function attempts(task: object): number {
 /** Why earlier attempts failed, the newest last; the last 10 are kept. */
 export function failures(task: object): readonly TaskFailure[] {
   return handleOf(task).stored.errors ?? [];
+}
+
+/** What the holder of the task last said with `task.progress(value)`; undefined if it said nothing. */
+export function lastProgress(task: object): unknown {
+  return handleOf(task).stored.progress;
 }

@@ -19,15 +19,18 @@ export {
   failures,
   finish,
   isEmpty,
+  lastProgress,
   lease,
   pop,
   popMany,
+  progress,
   push,
   queue,
   release,
   renew,
   retry,
   stats,
+  unschedule,
 } from './verbs';
 export {
   TaskBase,
@@ -44,10 +47,19 @@ export type { TaskQueuePlugin, TaskSchema } from './schema';
 export type { Lease, TaskFailure } from './handle';
 export type { PopOptions } from './pop';
 export type { PushOptions } from './push';
+export type { ScheduleOptions } from './schedule';
 export type { QueueOptions } from './queue';
 export type { RetryOptions, SettleOptions } from './settle';
 export type { TaskStats } from './stats';
-export { Worker, type StopOptions, type WorkerEvents, type WorkerModels } from './worker/worker';
+export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
+export type { WorkerEvents } from './worker/events';
+export {
+  runWorkers,
+  type RunWorkersOptions,
+  type WorkerProcesses,
+  type WorkerProcessesEvents,
+} from './worker/processes';
+export type { TaskLogger } from './worker/log';
 export type { TaskContext } from './worker/context';
 export type { TaskHandler, WeightedModel, WorkerOptions } from './worker/options';
 export { constant, exponential, linear, type Backoff, type ExponentialBackoff } from './backoff';

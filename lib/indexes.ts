@@ -15,6 +15,8 @@ export interface TaskIndex {
   expireAfterSeconds?: number;
 }
 
+/** How the server calls it when an index is in the way of a new one. */
+const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
 const COMPARED = ['unique', 'partialFilterExpression', 'sparse', 'collation'] as const;
 
 /** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
@@ -39,19 +41,36 @@ export function taskIndexes(definition: Definition): TaskIndex[] {
  */
 export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
   const definition = definitionOf(model);
-  if (definition.kind && !definition.kindOnly) await ensureTaskIndexes(baseOf(model));
+  const isOfBase = definition.kind !== null && !definition.kindOnly;
+  if (isOfBase) await ensureTaskIndexes(baseOf(model));
+
+  const indexes = [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])];
+  const existing = await ensure(model, indexes).catch((error: { codeName?: string }) => {
+    if (!CONFLICTS.includes(error.codeName)) throw error;
+    // Another process, of another version perhaps, created what was missing a moment ago.
+    return ensure(model, indexes);
+  });
+  if (definition.expireAfterSeconds === false && !isOfBase) await dropExpiry(definition, existing);
+  await ensureOutboxes(model);
+}
+
+/** Changes nothing before all of them were compared. Returns the indexes that there were. */
+async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<TaskIndex[]> {
+  const collection = collectionOf(model);
   const existing = await existingIndexes(model);
   const missing: TaskIndex[] = [];
-
-  for (const wanted of [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])]) {
+  const outdated: TaskIndex[] = [];
+  for (const wanted of indexes) {
     const found = existing.find((index) => index.name === wanted.name || sameIndex(index, wanted));
     if (!found) missing.push(wanted);
-    else await reconcile(model, wanted, found);
+    else if (found.name !== wanted.name || !sameIndex(found, wanted)) throw conflict(model, wanted, found);
+    else if (found.expireAfterSeconds !== wanted.expireAfterSeconds) outdated.push(wanted);
   }
-  if (missing.length > 0)
-    await collectionOf(model).createIndexes(missing as Parameters<ReturnType<typeof collectionOf>['createIndexes']>[0]);
-  if (definition.expireAfterSeconds === false) await dropExpiry(definition, existing);
-  await ensureOutboxes(model);
+
+  for (const index of outdated) await changeExpiry(model, index);
+  if (missing.length > 0) await collection.createIndexes(missing as Parameters<typeof collection.createIndexes>[0]);
+
+  return existing;
 }
 
 /** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
@@ -61,13 +80,21 @@ export function declareIndexes(model: AnyModel): void {
   if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
 }
 
+const declared = new WeakMap<AnySchema, Map<string, TaskIndex>>();
+
+// Not by `schema.index()`, which would give them to every schema that embeds this one, too.
 function declare(model: AnyModel, indexes: readonly TaskIndex[]): void {
   const schema = model.schema as AnySchema;
-  const declared = new Set(schema.indexes().map(([, options]) => options.name));
+  const ours = declared.get(schema) ?? new Map<string, TaskIndex>();
+  for (const index of indexes) ours.set(index.name, index);
+  if (declared.has(schema)) return;
 
-  for (const { key, ...options } of indexes) {
-    if (!declared.has(options.name)) schema.index(key as IndexDefinition, options as IndexOptions);
-  }
+  declared.set(schema, ours);
+  const { indexes: others } = schema;
+  schema.indexes = function () {
+    const own = [...ours.values()].map(({ key, ...options }) => [{ ...key }, options]);
+    return [...others.call(this), ...own] as ReturnType<AnySchema['indexes']>;
+  };
 }
 
 /** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
@@ -125,23 +152,20 @@ function expiryIndex(definition: Definition): TaskIndex {
   };
 }
 
-async function reconcile(model: AnyModel, wanted: TaskIndex, found: TaskIndex): Promise<void> {
-  if (!sameIndex(found, wanted)) {
-    throw new IndexConflictError(
-      `An index of ${model.collection.name} differs from the one the queue needs.\n` +
-        `  expected: ${JSON.stringify(wanted)}\n  found:    ${JSON.stringify(found)}\n` +
-        `Drop it, for example with \`${model.modelName}.collection.dropIndex('${found.name}')\`, or rename it; \`ensureTaskIndexes()\` creates the right one.`,
-    );
-  }
-  if (found.expireAfterSeconds === wanted.expireAfterSeconds) return;
-
-  await model.db.db!.command({
-    collMod: model.collection.name,
-    index: { name: found.name, expireAfterSeconds: wanted.expireAfterSeconds },
-  });
+// The same index under another name is one as well: claims name theirs, and the server keeps no second of the kind.
+function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexConflictError {
+  return new IndexConflictError(
+    `An index of ${model.collection.name} differs from the one the queue needs.\n` +
+      `  expected: ${JSON.stringify(wanted)}\n  found:    ${JSON.stringify(found)}\n` +
+      `Drop it, for example with \`${model.modelName}.collection.dropIndex('${found.name}')\`; \`ensureTaskIndexes()\` creates the right one.`,
+  );
 }
 
-async function dropExpiry(definition: Definition, existing: TaskIndex[]): Promise<void> {
+async function changeExpiry(model: AnyModel, { name, expireAfterSeconds }: TaskIndex): Promise<void> {
+  await model.db.db!.command({ collMod: model.collection.name, index: { name, expireAfterSeconds } });
+}
+
+async function dropExpiry(definition: Definition, existing: readonly TaskIndex[]): Promise<void> {
   const name = indexName(definition, 'expiry');
   if (!existing.some((index) => index.name === name)) return;
 

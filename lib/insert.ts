@@ -1,4 +1,4 @@
-import type { ClientSession } from 'mongoose';
+import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type RawDocument } from './definition';
 import { armNew, parkNew, type NewTask } from './dependencies/park-new';
 import { State } from './fields';
@@ -22,6 +22,7 @@ export async function insertTasks(
   task: Bookkeeping,
   session: ClientSession | null,
 ): Promise<void> {
+  requireIds(documents);
   const { state } = definitionOf(model).options.fields;
   const before = documents.map((document) => ({
     value: document.get(state) as unknown,
@@ -39,6 +40,12 @@ export async function insertTasks(
       if (document.isNew) reset(document, state, before[index]!);
     });
   }
+}
+
+// As Mongoose does: the server would give it an id that is in no handle, and not of the schema's type.
+function requireIds(documents: readonly AnyDocument[]): void {
+  if (documents.every(({ _id }) => _id !== undefined)) return;
+  throw new MongooseError('document must have an _id before saving');
 }
 
 function reset(document: AnyDocument, path: string, before: { value: unknown; isModified: boolean }): void {
@@ -128,10 +135,13 @@ async function insertSaved(
     document.set(definitionOf(model).options.fields.state, state);
     stage(document, { task: { ...task } });
   }
+  // The schema's write concern is left out by Mongoose; and its types do not know that a session may be absent.
+  const bulkOptions = { session, ...definitionOf(model).writeConcern, ...options } as unknown as Parameters<
+    AnyModel['bulkSave']
+  >[1];
   try {
     if (documents.length === 1) await documents[0]!.save({ session, ...options });
-    // The one option whose type does not know that a session may be absent.
-    else await model.bulkSave(documents, { session, ...options } as unknown as Parameters<AnyModel['bulkSave']>[1]);
+    else await model.bulkSave(documents, bulkOptions);
   } finally {
     tasks.forEach(({ document, task }, index) => {
       unstage(document);

@@ -160,6 +160,18 @@ export interface TaskMethods {
   renew(leaseMs?: number): Promise<Lease>;
 
   /**
+   * Stores a value that says how far the work is, any BSON value, and renews the lease in the same write. Others read it as
+   * `lastProgress`. Rejects with `TaskStateError` when it was not popped.
+   */
+  progress(value: unknown): Promise<Lease>;
+
+  /**
+   * Ends a recurring task: a run under way is its last, one that is not due yet does not take place. Does nothing to a task that
+   * does not recur. The task is found by its key: `Model.findOne({ '_task.key': 'nightly' })`.
+   */
+  unschedule<Doc>(this: Doc): Promise<Doc>;
+
+  /**
    * What the task waits for, or was failed by: every unmet dependency with each document that is not done, and the way back to
    * the task itself where they wait for each other in a circle. Empty when no document holds it back.
    */
@@ -176,6 +188,9 @@ export interface TaskMethods {
 
   /** Why earlier attempts failed, the newest last; the last 10 are kept. (`errors` of a document are its validation errors.) */
   readonly failures: readonly TaskFailure[];
+
+  /** What its holder said last with `progress()`. */
+  readonly lastProgress: unknown;
 }
 
 /** The methods the plugin adds under these options: none with `bind: false`. */
@@ -223,10 +238,13 @@ export interface TaskVerbs {
   retry<Doc extends DocumentLike>(task: Doc, options?: RetryOptions): Promise<Doc>;
   release<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
   renew(task: DocumentLike, leaseMs?: number): Promise<Lease>;
+  progress(task: DocumentLike, value: unknown): Promise<Lease>;
+  unschedule<Doc extends DocumentLike>(task: Doc): Promise<Doc>;
   blockedBy(task: DocumentLike): Promise<BlockedBy[]>;
   lease(task: DocumentLike): Lease | null;
   attempts(task: DocumentLike): number;
   failures(task: DocumentLike): readonly TaskFailure[];
+  lastProgress(task: DocumentLike): unknown;
 }
 
 /** What a Typegoose class gets from the plugin, as types: the class is empty at run time. */

@@ -10,6 +10,7 @@ import {
   wrongValue,
 } from './check';
 import { resolveDependency, type Dependency, type DependencyDeclaration } from './dependencies/declare';
+import { isClass } from './dependencies/decorator';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
 
 /** Options of the plugin. They are checked when it is applied: a mistake throws `InvalidOptionError` there. */
@@ -120,7 +121,7 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
   requireFunction('backoff', backoff, '`backoff: exponential({ minMs: 1_000, maxMs: 60_000 })`');
   requireInteger('recheckMs', recheckMs, 1, MAX_TIMER_MS, 'milliseconds', '`recheckMs: 30_000`');
   requireBoolean('category', category);
-  if (type !== null) requireFunction('class', type, '`class: Mail`');
+  if (type !== null && !isClass(type)) throw wrongValue('class', 'a class', type, '`class: Mail`');
   requireBoolean('bind', bind);
 
   return {

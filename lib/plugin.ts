@@ -3,19 +3,19 @@ import type { Connection } from 'mongoose';
 import { isEmpty, pop, popMany, type PopOptions } from './pop';
 import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema } from './definition';
 import { blocked, blockedBy, type BlockedOptions } from './dependencies/blocked-by';
-import { readClass, readEarlyClasses } from './dependencies/classes';
 import { clausesOf } from './dependencies/clauses';
-import { writeDependency } from './dependencies/declare';
 import { InvalidOptionError } from './errors';
 import { addHooks } from './fence';
-import { attempts, failures, lease } from './handle';
+import { attempts, failures, lastProgress, lease } from './handle';
 import { declareIndexes, ensureTaskIndexes } from './indexes';
 import { refuseReplaced, refuseTaken } from './names';
 import { addFields } from './paths';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from './options';
+import { unschedule } from './recurrence';
 import { pushNew, pushTask, type PushOptions } from './push';
 import { queue, type QueueOptions } from './queue';
-import { fail, finish, release, renew, retry, type RetryOptions, type SettleOptions } from './settle';
+import { progress, renew } from './hold';
+import { fail, finish, release, retry, type RetryOptions, type SettleOptions } from './settle';
 import type { TaskQueuePlugin } from './schema';
 import { stats } from './stats';
 
@@ -65,12 +65,18 @@ const methods = {
   renew(this: AnyDocument, leaseMs?: number) {
     return renew(this, leaseMs);
   },
+  progress(this: AnyDocument, value: unknown) {
+    return progress(this, value);
+  },
+  unschedule(this: AnyDocument) {
+    return unschedule(this);
+  },
   blockedBy(this: AnyDocument) {
     return blockedBy(this);
   },
 };
 
-const getters = { lease, attempts, failures };
+const getters = { lease, attempts, failures, lastProgress };
 
 const bindings = { statics, methods, getters };
 
@@ -122,7 +128,7 @@ function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
   refuseReplaced(schema, options, bindings);
-  declareDependencies(model, options);
+  clausesOf(model);
   declareIndexes(model);
   watchKinds(model);
   if (!options.bind) return;
@@ -144,15 +150,6 @@ function watchKinds({ db }: AnyModel): void {
   db.on('model', (model: AnyModel) => {
     if (optionsOf(model.schema as AnySchema) && definitionOf(model).kind) compiled(model);
   });
-}
-
-/** Brings the spellings of a dependency together on its path, and checks them. */
-function declareDependencies(model: AnyModel, { class: type, dependencies }: ResolvedOptions): void {
-  const schema = model.schema as AnySchema;
-  readEarlyClasses(schema);
-  if (type) readClass(schema, type);
-  for (const [path, dependency] of Object.entries(dependencies)) writeDependency(schema, path, dependency);
-  clausesOf(model);
 }
 
 function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {

@@ -5,10 +5,11 @@ import { claimNext } from './collect';
 import { claimReady, hasReady } from './dependencies/claim-ready';
 import { hasDependencies } from './dependencies/references';
 import { definitionOf, type AnyDocument, type AnyModel, type Definition, type RawDocument } from './definition';
-import { holdLease } from './handle';
+import { attempts, holdLease, LEASE_ENDED } from './handle';
 import { withIndexes } from './prepare';
 import { readyQuery, type Category } from './ready';
-import { release } from './settle';
+import { fail, release } from './settle';
+import { trace } from './trace';
 
 /** A path to populate, several, or Mongoose's populate options. */
 export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
@@ -29,11 +30,14 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   checkPopOptions(model, options);
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
-  const raw = await withIndexes(model, () => claimNext(definition, query));
-  if (!raw) return null;
+  for (;;) {
+    const raw = await withIndexes(model, () => claimNext(definition, query));
+    if (!raw) return null;
 
-  const [task] = await handOut(definition, [raw], options);
-  return task!;
+    const [task] = await handOut(definition, [raw], options);
+    if (task) return task;
+    // The run of a recurring task had used its attempts: on to the next task.
+  }
 }
 
 /** Takes up to `limit` ready tasks in one claim. See `TaskStatics.popMany`. */
@@ -69,7 +73,10 @@ export function checkPopOptions(model: AnyModel, { category, populate }: PopOpti
 }
 
 async function handOut(definition: Definition, raw: RawDocument[], { populate }: PopOptions): Promise<AnyDocument[]> {
-  const tasks = raw.map((document) => hydrate(definition, document));
+  const claimed = raw.map((document) => hydrate(definition, document));
+  const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
+  await Promise.all(over.map((task) => fail(task, new Error(LEASE_ENDED))));
+  const tasks = claimed.filter((task) => !over.includes(task));
   if (populate === undefined || tasks.length === 0) return tasks;
   try {
     await definition.model.populate(tasks, populate as PopulateOptions);
@@ -85,6 +92,7 @@ async function handOut(definition: Definition, raw: RawDocument[], { populate }:
 function hydrate({ model, hidden, options }: Definition, raw: RawDocument): AnyDocument {
   const task = (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
   holdLease(task, options.leaseMs);
+  trace('popped', task);
 
   return task;
 }

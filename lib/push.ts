@@ -1,18 +1,21 @@
 import type { ClientSession } from 'mongoose';
-import { announce } from './arrivals';
 import { refuseUnknown, requireInteger, requireText, wrongValue } from './check';
 import { serverNow } from './clock';
 import { definitionOf, modelOf, type AnyDocument, type AnyModel } from './definition';
 import { InvalidOptionError } from './errors';
 import type { Bookkeeping } from './handle';
 import { checkPriority, explainPriority, toDocument } from './input';
+import { announceAt } from './due';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
 import { remember } from './memory';
+import { reschedule } from './recurrence';
 import { requeue } from './requeue';
+import { firstRun, resolveSchedule, type ScheduleOptions } from './schedule';
+import { trace } from './trace';
 import { sessionOf, whenSettled } from './transaction';
 
-export interface PushOptions {
+export interface PushOptions extends ScheduleOptions {
   /** A session, to push in its transaction: the task is seen by nobody before the commit. */
   session?: ClientSession | null | undefined;
 
@@ -26,7 +29,7 @@ export interface PushOptions {
   key?: string | undefined;
 }
 
-const KNOWN = ['session', 'delayMs', 'runAt', 'key'];
+const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone'];
 const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
@@ -58,27 +61,31 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   checkPriority(document);
   const model = modelOf(document);
   const session = sessionOf(model, options);
-  const task = await bookkeeping(model, options);
+  const now = await serverNow(model);
+  const task = bookkeeping(now, options);
   const undo = session ? remember(document) : () => {};
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
   const write = () =>
     document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
   const live = task.key === undefined ? await write() : await uniquely(document, task.key, session, write);
+  if (live !== document) await reschedule(live, task, session);
 
-  whenSettled(session, () => announce(model), undo);
+  trace('pushed', live);
+  whenSettled(session, () => announceAt(model, task.dueAt!, now), undo);
   return live;
 }
 
 async function pushMany(model: AnyModel, documents: AnyDocument[], options: PushOptions): Promise<AnyDocument[]> {
   documents.forEach(checkPriority);
   const session = sessionOf(model, options);
-  const task = await bookkeeping(model, options);
+  const now = await serverNow(model);
+  const task = bookkeeping(now, options);
   const undo = session ? documents.map(remember) : [];
   await insert(model, documents, task, session);
 
   whenSettled(
     session,
-    () => announce(model),
+    () => announceAt(model, task.dueAt!, now),
     () => undo.forEach((restore) => restore()),
   );
   return documents;
@@ -95,12 +102,19 @@ async function insert(
   return documents[0]!;
 }
 
-async function bookkeeping(model: AnyModel, { delayMs = 0, runAt, key }: PushOptions): Promise<Bookkeeping> {
-  const now = await serverNow(model);
+function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: PushOptions): Bookkeeping {
   // A time in the past means "as soon as possible", not "before those who have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
+  const schedule = resolveSchedule(recurrence);
+  const first = schedule ? firstRun(schedule, due) : due;
 
-  return { availableAt: due, dueAt: due, expiresFrom: due, ...(key !== undefined && { key }) };
+  // What recurs does not expire.
+  return {
+    availableAt: first,
+    dueAt: first,
+    ...(schedule ? { schedule } : { expiresFrom: first }),
+    ...(key !== undefined && { key }),
+  };
 }
 
 function checkOptions(options: PushOptions): void {
@@ -113,4 +127,9 @@ function checkOptions(options: PushOptions): void {
     throw wrongValue('runAt', 'a valid Date', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
   }
   if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
+  if (resolveSchedule(options) && key === undefined) {
+    throw new InvalidOptionError(
+      "Expected a `key` for a recurring task, got none: without it every start of the program would add another. Write for example `{ cron: '0 3 * * *', key: 'nightly' }`.",
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import { MAX_TIMER_MS, refuseUnknown, requireFunction, requireInteger, wrongValue } from './check';
+import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireFunction, requireInteger, wrongValue } from './check';
 import type { AnyDocument, AnyModel } from './definition';
 import { Idle } from './idle';
 import { checkPopOptions, pop, type PopOptions } from './pop';
@@ -10,6 +10,12 @@ export interface QueueOptions extends PopOptions {
   /** How long an idle queue waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
   pollMs?: number | undefined;
 
+  /**
+   * Whether an idle queue has the server tell of new tasks by a change stream, where the server has them (a replica set): one
+   * stream per process and database, shared by all who are idle. Default: `true`.
+   */
+  changeStreams?: boolean | undefined;
+
   /** Ends the queue, also while it waits. A task that is claimed at that moment is released. Default: none. */
   signal?: AbortSignal | undefined;
 
@@ -20,7 +26,7 @@ export interface QueueOptions extends PopOptions {
   onError?: ((error: unknown) => void) | undefined;
 }
 
-const KNOWN = ['category', 'populate', 'pollMs', 'signal', 'onError'];
+const KNOWN = ['category', 'populate', 'pollMs', 'changeStreams', 'signal', 'onError'];
 
 /** An endless iterator over ready tasks. See `TaskStatics.queue`. */
 export function queue(model: AnyModel, options: QueueOptions = {}): AsyncGenerator<AnyDocument, void, void> {
@@ -42,8 +48,8 @@ async function* iterate(
   options: QueueOptions,
   signal: AbortSignal,
 ): AsyncGenerator<AnyDocument, void, void> {
-  const { pollMs = 1_000, onError: report = reporter(model) } = options;
-  const idle = new Idle([model], pollMs);
+  const { pollMs = 1_000, changeStreams = true, onError: report = reporter(model) } = options;
+  const idle = new Idle([model], pollMs, changeStreams);
   try {
     while (!signal.aborted) {
       const task = await next(model, options, idle, signal, report);
@@ -140,7 +146,8 @@ function reporter(model: AnyModel): (error: unknown) => void {
 function checkOptions(model: AnyModel, options: QueueOptions): void {
   refuseUnknown(options, KNOWN, 'queue()');
   checkPopOptions(model, options);
-  const { pollMs, signal, onError } = options;
+  const { pollMs, changeStreams, signal, onError } = options;
+  if (changeStreams !== undefined) requireBoolean('changeStreams', changeStreams);
   if (pollMs !== undefined) requireInteger('pollMs', pollMs, 1, MAX_TIMER_MS, 'milliseconds', '`pollMs: 1_000`');
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw wrongValue('signal', 'an AbortSignal', signal, '`signal: controller.signal`');

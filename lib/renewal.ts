@@ -1,7 +1,7 @@
 import { definitionOf, modelOf, type AnyDocument } from './definition';
 import { TaskQueueError } from './errors';
 import { lease } from './handle';
-import { renew } from './settle';
+import { renew } from './hold';
 
 const RENEWALS_PER_LEASE = 3;
 

@@ -45,14 +45,15 @@ function renewed(task: Bookkeeping): Change {
   const cleared = { key: undefined, attempts: undefined, token: undefined, startedAt: undefined, settledAt: undefined };
   const unparked = { waitingOn: undefined, recheckAt: undefined, doomedBy: undefined };
 
-  return { state: State.CREATED, task: { ...cleared, ...unparked, errors: undefined, ...task } };
+  const unscheduled = { schedule: undefined, lastRun: undefined, progress: undefined, expiresFrom: undefined };
+
+  return { state: State.CREATED, task: { ...cleared, ...unparked, ...unscheduled, errors: undefined, ...task } };
 }
 
-function moved({ availableAt, dueAt, expiresFrom, key }: Bookkeeping, isMoved: boolean): Change {
-  return {
-    state: State.CREATED,
-    task: { ...(isMoved && { availableAt, dueAt, expiresFrom }), ...(key !== undefined && { key }) },
-  };
+function moved({ availableAt, dueAt, expiresFrom, schedule, key }: Bookkeeping, isMoved: boolean): Change {
+  const times = isMoved || schedule ? { availableAt, dueAt, expiresFrom } : {};
+
+  return { state: State.CREATED, task: { ...times, ...(schedule && { schedule }), ...(key !== undefined && { key }) } };
 }
 
 // A document that was there before the plugin gets at its push what new ones get when they are made.

@@ -1,20 +1,20 @@
-import { inspect } from 'node:util';
-import { isNativeError } from 'node:util/types';
 import { Types, type ClientSession } from 'mongoose';
 import { announce } from './arrivals';
+import { announceAt } from './due';
 import type { Backoff } from './backoff';
 import { refuseUnknown, requireInteger, wrongValue } from './check';
 import { serverNow } from './clock';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from './definition';
+import { definitionOf, modelOf, type AnyDocument, type Filter } from './definition';
 import { TaskStateError } from './errors';
 import { State } from './fields';
-import { handleOf, MAX_FAILURES, type Lease, type TaskFailure } from './handle';
+import { failed } from './failure';
+import { handleOf } from './handle';
+import { holdFilter, requireHold } from './hold';
 import { remember } from './memory';
-import { requireLease } from './options';
-import { readStanding, refusal } from './refusal';
-import { waitAfterLease } from './takeover';
+import { nextSlot } from './recurring';
+import { readStanding, refusal, type Standing } from './refusal';
+import { trace } from './trace';
 import { sessionOf, whenSettled } from './transaction';
-import { persistently } from './transient';
 import { recognise, writeIf, type Change } from './write';
 
 export interface SettleOptions {
@@ -30,8 +30,6 @@ export interface RetryOptions extends SettleOptions {
   error?: unknown;
 }
 
-const MAX_MESSAGE_LENGTH = 2_000;
-const MAX_STACK_LENGTH = 8_000;
 const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** See `TaskMethods.finish`. */
@@ -39,7 +37,7 @@ export async function finish<D extends AnyDocument>(task: D, options: SettleOpti
   refuseUnknown(options, ['session'], 'finish()');
   const settledAt = await serverNow(definitionOf(modelOf(task)).model);
 
-  return settle(task, 'finish', { state: State.FINISHED, task: { ...due(task), settledAt } }, options);
+  return settle(task, 'finish', { state: State.FINISHED, task: { ...due(task), settledAt } }, options, settledAt);
 }
 
 /** See `TaskMethods.fail`. */
@@ -52,6 +50,7 @@ export async function fail<D extends AnyDocument>(task: D, error?: unknown, opti
     'fail',
     { state: State.FAILED, task: { ...due(task), settledAt, ...failed(task, error, settledAt) } },
     options,
+    settledAt,
   );
 }
 
@@ -72,6 +71,7 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
     'retry',
     { state: State.CREATED, task: { availableAt: dueAt, dueAt, ...failed(task, error, now) } },
     options,
+    now,
   );
 }
 
@@ -80,48 +80,25 @@ export async function release<D extends AnyDocument>(task: D, options: SettleOpt
   refuseUnknown(options, ['session'], 'release()');
   const { attempt } = requireHold(task, 'release');
 
-  return settle(task, 'release', { state: State.CREATED, task: { ...due(task), attempts: attempt - 1 } }, options);
-}
-
-/** See `TaskMethods.renew`. */
-export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease> {
-  const { model, options, writeConcern } = definitionOf(modelOf(task));
-  const length = leaseMs ?? options.leaseMs;
-  requireLease(length);
-  const { attempt } = requireHold(task, 'renew');
-  const waitMs = waitAfterLease(attempt, options);
-  const renewed = await persistently(() =>
-    collectionOf(model).findOneAndUpdate(
-      { _id: task._id, ...holdFilter(task) },
-      [{ $set: { '_task.availableAt': { $add: ['$$NOW', length + waitMs] } } }],
-      { projection: { '_task.availableAt': 1 }, returnDocument: 'after', ...writeConcern },
-    ),
+  return settle(
+    task,
+    'release',
+    { state: State.CREATED, task: { ...due(task), attempts: attempt - 1 } },
+    options,
+    null,
   );
-  if (!renewed) throw refusal(task, 'renew', await readStanding(task, null));
-
-  const { availableAt } = renewed['_task'] as { availableAt: Date };
-  const handle = handleOf(task);
-  handle.stored = { ...handle.stored, availableAt };
-  // Settled while the renewal was on its way: then there is no lease to note it in.
-  const renewedLease = { ...handle.lease!, until: new Date(availableAt.getTime() - waitMs) };
-  if (handle.lease) handle.lease = renewedLease;
-  return renewedLease;
 }
 
-/** The filter that lets only the holder of the task's lease write. */
-export function holdFilter(task: AnyDocument): Filter {
-  const { state } = definitionOf(modelOf(task)).options.fields;
-  const { lease } = handleOf(task);
-
-  return { [state]: State.RUNNING, '_task.token': new Types.ObjectId(lease!.token) };
-}
+/** The words of the API, as they stand in the log. */
+const PAST = { finish: 'finished', fail: 'failed', retry: 'retried', release: 'released' } as const;
 
 // One write decides. A handle with a lease must still hold it; one without may settle a task that nobody holds.
 async function settle<D extends AnyDocument>(
   task: D,
-  verb: string,
+  verb: keyof typeof PAST,
   change: Change,
   options: SettleOptions,
+  now: Date | null,
 ): Promise<D> {
   const model = modelOf(task);
   const handle = handleOf(task);
@@ -138,63 +115,61 @@ async function settle<D extends AnyDocument>(
   const filter = handle.lease ? holdFilter(task) : { [definitionOf(model).options.fields.state]: State.CREATED };
   // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
   handle.settledWith = token;
-  const signed = { ...change, task: { ...change.task, token } };
-  if (!(await writeIf(task, filter, signed, session))) {
-    await requireSettled(task, verb, token, change.state, session);
-    await recognise(task, signed, session);
+  const next = nextSlot(task, change);
+  if (!next || !(await writeNext(task, filter, signed(next, token), session))) {
+    await write(task, verb, filter, signed(change, token), session);
   }
 
-  handle.lease = null;
-  whenSettled(session, () => announce(model), undo);
+  Object.assign(handle, { lease: null, settledAs: verb });
+  trace(PAST[verb], task);
+  // What was put back may be due later; the end of a task may release others at once.
+  const { availableAt } = (next ?? change).task;
+  const isPutOff = availableAt && now && (next !== null || verb === 'retry');
+  whenSettled(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)), undo);
   return task;
 }
 
-// Not matched: either the answer of an earlier, identical settle was lost, or the task is not ours to settle.
-async function requireSettled(
-  task: AnyDocument,
-  verb: string,
-  token: Types.ObjectId,
-  state: State,
-  session: ClientSession | null,
-): Promise<void> {
-  const found = await readStanding(task, session);
-  if (found && found.state === state && found.token?.equals(token)) return;
-
-  throw refusal(task, verb, found);
+/** A change that says who made it, so that it is recognised when it is sent again. */
+function signed(change: Change, token: Types.ObjectId): Change & { task: { token: Types.ObjectId } } {
+  return { ...change, task: { ...change.task, token } };
 }
 
-function requireHold(task: AnyDocument, verb: string): Lease {
-  const { options } = definitionOf(modelOf(task));
-  const { lease } = handleOf(task);
-  if (lease) return lease;
+// Not matched: either the answer of an earlier, identical settle was lost, or the task is not ours to settle.
+async function write(
+  task: AnyDocument,
+  verb: string,
+  filter: Filter,
+  change: ReturnType<typeof signed>,
+  session: ClientSession | null,
+): Promise<void> {
+  if (await writeIf(task, filter, change, session)) return;
 
-  const state = task.get(options.fields.state) as string | null;
-  throw new TaskStateError(
-    `Expected ${modelOf(task).modelName} ${String(task._id)} to be held by this handle for \`${verb}()\`, but it was not popped, or was settled already.`,
-    task._id,
-    state,
-  );
+  const found = await readStanding(task, session);
+  if (!isOwn(found, change)) throw refusal(task, verb, found);
+  await recognise(task, change, session);
+}
+
+/** False when the task was unscheduled meanwhile: then it ends like any other. */
+async function writeNext(
+  task: AnyDocument,
+  filter: Filter,
+  change: ReturnType<typeof signed>,
+  session: ClientSession | null,
+): Promise<boolean> {
+  if (await writeIf(task, { ...filter, '_task.schedule': { $exists: true } }, change, session)) return true;
+
+  const isSentAgain = isOwn(await readStanding(task, session), change);
+  if (isSentAgain) await recognise(task, change, session);
+  return isSentAgain;
+}
+
+function isOwn(found: Standing | null, { state, task }: ReturnType<typeof signed>): boolean {
+  return found !== null && found.state === state && (found.token?.equals(task.token) ?? false);
 }
 
 /** When the task is due by itself, so that one put back by a raw write is ready at once. */
 function due(task: AnyDocument): Change['task'] {
   return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
-}
-
-function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
-  if (error === undefined) return {};
-  const { stored } = handleOf(task);
-  const failure = { ...describe(error), at, attempt: stored.attempts ?? 0 };
-
-  return { errors: [...(stored.errors ?? []), failure].slice(-MAX_FAILURES) };
-}
-
-// Anything can be thrown, also by another realm; what it is must not keep the task from failing.
-function describe(error: unknown): Pick<TaskFailure, 'message' | 'stack'> {
-  const { message: text, stack } = isNativeError(error) || error instanceof Error ? error : { message: error };
-  const message = (typeof text === 'string' ? text : inspect(text)).slice(0, MAX_MESSAGE_LENGTH);
-
-  return typeof stack === 'string' ? { message, stack: stack.slice(0, MAX_STACK_LENGTH) } : { message };
 }
 
 function waitAfter(attempt: number, backoff: Backoff): number {

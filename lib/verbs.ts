@@ -1,11 +1,13 @@
 import * as blockings from './dependencies/blocked-by';
 import type { AnyDocument, AnyModel } from './definition';
 import * as handles from './handle';
+import * as holds from './hold';
 import * as indexes from './indexes';
 import type { TaskVerbs } from './model';
 import * as pops from './pop';
 import { pushNew, pushTask, type PushOptions } from './push';
 import * as queues from './queue';
+import * as recurrences from './recurrence';
 import * as settles from './settle';
 import * as figures from './stats';
 
@@ -24,7 +26,7 @@ export const finish = settles.finish as TaskVerbs['finish'];
 export const fail = settles.fail as TaskVerbs['fail'];
 export const retry = settles.retry as TaskVerbs['retry'];
 export const release = settles.release as TaskVerbs['release'];
-export const renew = settles.renew as TaskVerbs['renew'];
+export const renew = holds.renew as TaskVerbs['renew'];
 export const lease: TaskVerbs['lease'] = handles.lease;
 export const attempts: TaskVerbs['attempts'] = handles.attempts;
 export const failures: TaskVerbs['failures'] = handles.failures;
@@ -32,3 +34,6 @@ export const ensureTaskIndexes = indexes.ensureTaskIndexes as TaskVerbs['ensureT
 export const stats = figures.stats as TaskVerbs['stats'];
 export const blocked = blockings.blocked as TaskVerbs['blocked'];
 export const blockedBy = blockings.blockedBy as TaskVerbs['blockedBy'];
+export const progress = holds.progress as TaskVerbs['progress'];
+export const unschedule = recurrences.unschedule as TaskVerbs['unschedule'];
+export const lastProgress: TaskVerbs['lastProgress'] = handles.lastProgress;

@@ -145,6 +145,8 @@ export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): vo
     document.set('_task', task, { strict: false });
     return;
   }
+  // Mongoose would make it itself, but not for a schema with `strict: 'throw'`.
+  rawFields(document)['_task'] = {};
   for (const [name, value] of Object.entries(task)) {
     document.set(`_task.${name}`, value, { strict: false });
     document.markModified(`_task.${name}`);

@@ -18,28 +18,45 @@ const MAX_WINDOW = 500;
  * outboxes are read at the same time; but that nothing is ready is said only after a look that came later.
  */
 export async function claimReady(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
-  const [woken, won] = await Promise.all([wake(definition), claimJudgedNext(definition, query, limit)]);
-  if (won.length === 0 || (won.length < limit && woken > 0)) {
-    won.push(...(await claimJudgedNext(definition, query, limit - won.length)));
+  const won: RawDocument[] = [];
+  try {
+    await claimInto(won, definition, query, limit);
+  } catch (error) {
+    // Nobody would see them before their leases end.
+    await Promise.allSettled(won.map((task) => giveBack(definition, [task])));
+    throw error;
   }
-  const isUnparked = (await recheck(definition)) > 0;
 
-  return won.length === 0 && isUnparked ? claimJudgedNext(definition, query, limit) : won;
+  return won;
 }
 
-async function claimJudgedNext(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
-  const won: RawDocument[] = [];
-  let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit));
+async function claimInto(won: RawDocument[], definition: Definition, query: ReadyQuery, limit: number): Promise<void> {
+  const claiming = claimJudgedNext(won, definition, query, limit);
+  const [woken] = await Promise.allSettled([wake(definition), claiming]);
+  await claiming;
+  if (woken.status === 'rejected') throw woken.reason;
+  if (won.length === 0 || (won.length < limit && woken.value > 0)) await claimJudgedNext(won, definition, query, limit);
+
+  const isUnparked = (await recheck(definition)) > 0;
+  if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit);
+}
+
+async function claimJudgedNext(
+  won: RawDocument[],
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+): Promise<void> {
+  const before = won.length;
+  let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   while (won.length < limit) {
     const judgements = await judgeNext(definition, query, window);
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready').slice(0, limit - won.length);
     won.push(...(await claimJudged(definition, query, ready)));
     await setAside(definition, judgements);
-    if (judgements.length === 0 || (judgements.length < window && won.length > 0)) break;
+    if (judgements.length === 0 || (judgements.length < window && won.length > before)) break;
     if (ready.length === 0) window = Math.min(MAX_WINDOW, window * 4);
   }
-
-  return won;
 }
 
 /** Whether a task could be claimed now. Tasks that must wait are parked on the way. */

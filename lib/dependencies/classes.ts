@@ -1,40 +1,40 @@
 import { Schema } from 'mongoose';
 import type { AnySchema } from '../definition';
-import { writeDependency } from './declare';
-import { dependenciesOf } from './decorator';
+import { keepDependency, writeDependency, type DeclaringPath } from './declare';
+import { dependenciesOf, isDeclaredAnew, type AnyClass } from './decorator';
 
-export type AnyClass = abstract new (...args: never[]) => unknown;
-
-/** Dependencies of classes that were loaded before the schema had the path. */
+/** Classes that were loaded before the schema had all their paths. */
 const early = new WeakMap<object, Set<AnyClass>>();
-/** Which class declared a path: a subclass may declare it anew, and its ancestors are loaded too, in either order. */
-const declaredBy = new WeakMap<object, Map<string, AnyClass>>();
+
+interface SchemaMethods {
+  loadClass(type: AnyClass, virtualsOnly?: boolean): AnySchema;
+  _clone(constructor?: unknown): AnySchema;
+}
 
 // `loadClass()` leaves no trace of the class on the schema, so the one place that sees it is wrapped, once, for all schemas.
-const proto = Schema.prototype as unknown as { loadClass(type: AnyClass, virtualsOnly?: boolean): AnySchema };
-const { loadClass } = proto;
+const proto = Schema.prototype as unknown as SchemaMethods;
+const { loadClass, _clone } = proto;
 proto.loadClass = function loadClassWithDependencies(this: AnySchema, type, virtualsOnly) {
   const schema = loadClass.call(this, type, virtualsOnly);
   readClass(this, type);
 
   return schema;
 };
+// The model of a discriminator, and of another Mongoose instance, is made of a copy.
+proto._clone = function cloneWithDependencies(this: AnySchema, constructor) {
+  const copy = _clone.call(this, constructor);
+  if (early.has(this)) early.set(copy, new Set(early.get(this)));
 
-/** Writes what a decorated class declares to the paths of the schema. */
+  return copy;
+};
+
+/** Writes what a decorated class declares to the paths of the schema. A subclass may declare anew, whichever is loaded first. */
 export function readClass(schema: AnySchema, type: AnyClass): void {
-  const owners = declaredBy.get(schema) ?? new Map<string, AnyClass>();
-  declaredBy.set(schema, owners);
   for (const [path, dependency] of dependenciesOf(type)) {
-    const owner = owners.get(path);
-    if (owner && (owner === type || owner.prototype instanceof type)) continue;
-    const options = schema.path(path)?.options as { dependsOn?: unknown } | undefined;
-    if (!options) {
-      early.set(schema, (early.get(schema) ?? new Set()).add(type));
-      continue;
-    }
-    if (owner) delete options.dependsOn;
-    writeDependency(schema, path, dependency);
-    owners.set(path, type);
+    const declared = (schema.path(path) as unknown as DeclaringPath | undefined)?.options.dependsOn;
+    if (!schema.path(path)) early.set(schema, (early.get(schema) ?? new Set()).add(type));
+    else if (isDeclaredAnew(declared, dependency)) keepDependency(schema, path, dependency);
+    else if (!isDeclaredAnew(dependency, declared)) writeDependency(schema, path, dependency);
   }
 }
 

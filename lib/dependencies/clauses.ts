@@ -1,11 +1,21 @@
-import type { AnyModel, AnySchema } from '../definition';
+import { optionsOf, type AnyModel, type AnySchema } from '../definition';
 import { InvalidOptionError } from '../errors';
-import { DependencyType, resolveDependency, writeDependency, type Dependency } from './declare';
+import { readClass, readEarlyClasses } from './classes';
+import {
+  declarationsOn,
+  DependencyType,
+  exampleOf,
+  insideMany,
+  resolveDependency,
+  writeDependency,
+  type DeclaringPath,
+  type Dependency,
+} from './declare';
 
 /** One dependency field of a model. A task is ready when all its clauses hold. */
 export interface Clause extends Dependency {
   readonly path: string;
-  /** The model referred to: its name, the model itself, or what tells it. */
+  /** The model referred to: its name, the model itself, or a function that tells either. */
   readonly ref: unknown;
   /** The path that holds the model's name, instead of `ref`. */
   readonly refPath: string | null;
@@ -13,25 +23,23 @@ export interface Clause extends Dependency {
   readonly refNames: readonly string[];
 }
 
-interface PathOptions {
-  dependsOn?: unknown;
-  ref?: unknown;
-  refPath?: string;
-}
-
-interface SchemaPath {
+interface SchemaPath extends DeclaringPath {
   instance: string;
-  options: PathOptions;
-  /** Of an array: the type of its elements. */
-  embeddedSchemaType?: { instance: string; options: PathOptions; $isMongooseDocumentArrayElement?: boolean };
+  options: { dependsOn?: unknown; ref?: unknown; refPath?: unknown };
+  embeddedSchemaType?: SchemaPath;
   schema?: AnySchema;
   $isSingleNested?: boolean;
-  enumValues?: string[];
+  enumValues?: unknown[];
 }
 
 const cache = new WeakMap<AnyModel, readonly Clause[]>();
 
-/** The dependency clauses of a model, in the order of its paths. */
+/**
+ * The dependency clauses of a model, in the order of its paths. The first call brings the spellings of a dependency together:
+ * `schema.path(p).options.dependsOn` is the one truth.
+ *
+ * @throws {InvalidOptionError} for a dependency on what is no reference, or of a type that does not fit it.
+ */
 export function clausesOf(model: AnyModel): readonly Clause[] {
   let clauses = cache.get(model);
   if (!clauses) {
@@ -42,41 +50,62 @@ export function clausesOf(model: AnyModel): readonly Clause[] {
   return clauses;
 }
 
-/**
- * Reads and checks the dependencies of a schema. What stands on the elements of an array is written to the array's own options:
- * `schema.path(p).options.dependsOn` is the one truth.
- *
- * @throws {InvalidOptionError} for a dependency on what is no reference, or of a type that does not fit it.
- */
-export function readClauses(schema: AnySchema): readonly Clause[] {
-  return clausesUnder(schema, '', schema);
+function readClauses(schema: AnySchema): Clause[] {
+  const { class: type = null, dependencies = {} } = optionsOf(schema) ?? {};
+  readEarlyClasses(schema);
+  if (type) readClass(schema, type);
+  for (const [path, dependency] of Object.entries(dependencies)) writeDependency(schema, path, dependency);
+
+  return clausesUnder(schema, '', schema, []);
 }
 
-function clausesUnder(schema: AnySchema, prefix: string, root: AnySchema): Clause[] {
+function clausesUnder(schema: AnySchema, prefix: string, root: AnySchema, above: readonly AnySchema[]): Clause[] {
   const clauses: Clause[] = [];
-  for (const [name, type] of Object.entries(schema.paths) as unknown as [string, SchemaPath][]) {
+  const around = [...above, schema];
+  for (const [name, type] of typesOf(schema)) {
     const path = prefix + name;
-    const declared = type.options.dependsOn ?? type.embeddedSchemaType?.options.dependsOn;
-    if (declared !== undefined) {
-      const dependency = resolveDependency(path, declared);
-      writeDependency(schema, name, dependency);
-      clauses.push(toClause(path, type, dependency, root));
+    if (name.endsWith('.$*')) {
+      refuse(declaredAt(path, type), 'a Map');
+      continue;
     }
-    if (type.$isSingleNested && type.schema) clauses.push(...clausesUnder(type.schema, `${path}.`, root));
-    else if (type.schema) refuseInArray(path, type.schema);
+    if (declarationsOn(type).length > 0 || declarationsOn(ownPath(root, path, type)).length > 0)
+      clauses.push(clauseAt(schema, name, path, root));
+    if (!type.$isSingleNested) refuse(declaredBelow(path, type), 'an array');
+    else if (around.includes(type.schema!)) refuse(declaredBelow(path, type), 'a schema that contains itself');
+    else clauses.push(...clausesInside(type.schema!, path, root, around));
   }
 
   return clauses;
 }
 
+function clausesInside(schema: AnySchema, path: string, root: AnySchema, above: readonly AnySchema[]): Clause[] {
+  const clauses = clausesUnder(schema, `${path}.`, root, above);
+  const known = new Set(clauses.map((clause) => clause.path));
+  for (const kind of kindsOf(schema))
+    refuse(
+      [...declaredUnder(path, kind)].filter((one) => !known.has(one)),
+      'a discriminator of a sub-document',
+    );
+
+  return clauses;
+}
+
+function clauseAt(schema: AnySchema, name: string, path: string, root: AnySchema): Clause {
+  // A path that was added to a sub-schema after the schema around it was made is unknown to that one.
+  const [owner, key] = root.path(path) ? [root, path] : [schema, name];
+  const [declared] = declarationsOn(owner.path(key) as unknown as SchemaPath);
+  const dependency = resolveDependency(path, declared);
+  writeDependency(owner, key, dependency);
+
+  return toClause(path, owner.path(key) as unknown as SchemaPath, dependency, root);
+}
+
 function toClause(path: string, type: SchemaPath, dependency: Dependency, root: AnySchema): Clause {
   const isArray = type.instance === 'Array';
-  const outer = type.options;
-  const inner = type.embeddedSchemaType?.options;
-  const ref = outer.ref ?? inner?.ref;
-  const refPath = outer.refPath ?? inner?.refPath ?? null;
+  const ref = type.options.ref ?? type.embeddedSchemaType?.options.ref ?? null;
+  const refPath = type.options.refPath ?? type.embeddedSchemaType?.options.refPath ?? null;
 
-  if (ref === undefined && refPath === null) {
+  if (ref === null && refPath === null) {
     throw new InvalidOptionError(
       `The dependency \`${path}\` is no reference. Write \`${exampleOf(path, dependency.type)}\`.`,
     );
@@ -88,22 +117,69 @@ function toClause(path: string, type: SchemaPath, dependency: Dependency, root: 
       `Expected \`${path}\`, which is ${found}, to be \`${fitting}\`, got ${dependency.type}. Write \`${exampleOf(path, isArray ? DependencyType.ALL_OF : DependencyType.DIRECT)}\`.`,
     );
   }
-  const names = refPath === null ? [] : ((root.path(refPath) as unknown as SchemaPath | undefined)?.enumValues ?? []);
+  if (typeof ref === 'function' && !isModel(ref) && ref.length > 0) throw dependsOnDocument(path, 'ref');
+  if (refPath === null) return { path, ref, refPath, refNames: [], ...dependency };
 
-  return { path, ref, refPath, refNames: names.filter((name) => typeof name === 'string'), ...dependency };
+  return { path, ref, refPath: refPath as string, refNames: namesAt(path, refPath, root), ...dependency };
 }
 
-function refuseInArray(path: string, schema: AnySchema): void {
-  for (const [name, type] of Object.entries(schema.paths) as unknown as [string, SchemaPath][]) {
-    if ((type.options.dependsOn ?? type.embeddedSchemaType?.options.dependsOn) === undefined) continue;
+export function isModel(value: unknown): value is AnyModel {
+  return typeof value === 'function' && 'modelName' in value && 'schema' in value;
+}
+
+function namesAt(path: string, refPath: unknown, root: AnySchema): string[] {
+  if (typeof refPath !== 'string') throw dependsOnDocument(path, 'refPath');
+  const type = root.path(refPath) as unknown as SchemaPath | undefined;
+  if (type ? type.instance === 'Array' : root.get('strict') !== false) {
     throw new InvalidOptionError(
-      `The dependency \`${path}.${name}\` is inside an array of sub-documents. Move the references to an array of their own: \`${exampleOf(name, DependencyType.ALL_OF)}\`.`,
+      `The \`refPath\` of the dependency \`${path}\` is \`${refPath}\`, which is ${type ? 'an array' : 'no path of the schema'}. Write \`${refPath}: { type: String, enum: ['Source'] }\`.`,
     );
   }
+
+  return (type?.enumValues ?? []).filter((name) => typeof name === 'string');
 }
 
-function exampleOf(path: string, type: DependencyType): string {
-  const reference = `{ type: Schema.Types.ObjectId, ref: 'Source', dependsOn: '${type}' }`;
+// References are read by the thousand, without documents of which a function could be asked.
+export function dependsOnDocument(path: string, option: string, cause?: unknown): InvalidOptionError {
+  return new InvalidOptionError(
+    `The \`${option}\` of the dependency \`${path}\` is a function of the document. Write \`refPath: 'kind'\`, the path that holds the model's name.`,
+    { cause },
+  );
+}
 
-  return `${path}: ${type === DependencyType.DIRECT ? reference : `[${reference}]`}`;
+function refuse(declared: Iterable<string>, container: string): void {
+  for (const path of declared) throw insideMany(path, container);
+}
+
+/** The paths with a dependency, from a type downwards. */
+function* declaredAt(path: string, type: SchemaPath, seen = new Set<AnySchema>()): Generator<string> {
+  if (declarationsOn(type).length > 0) yield path;
+  yield* declaredBelow(path, type, seen);
+}
+
+function* declaredBelow(path: string, type: SchemaPath, seen = new Set<AnySchema>()): Generator<string> {
+  const element = type.embeddedSchemaType;
+  if (element?.instance === 'Array') yield* declaredAt(path, element, seen);
+  if (!type.schema || seen.has(type.schema)) return;
+
+  seen.add(type.schema);
+  for (const schema of [type.schema, ...kindsOf(type.schema)]) yield* declaredUnder(path, schema, seen);
+}
+
+function* declaredUnder(path: string, schema: AnySchema, seen = new Set<AnySchema>()): Generator<string> {
+  for (const [name, type] of typesOf(schema)) yield* declaredAt(`${path}.${name}`, type, seen);
+}
+
+function typesOf(schema: AnySchema): [string, SchemaPath][] {
+  readEarlyClasses(schema);
+
+  return Object.entries(schema.paths) as unknown as [string, SchemaPath][];
+}
+
+function kindsOf(schema: AnySchema): AnySchema[] {
+  return Object.values((schema as { discriminators?: Record<string, AnySchema> }).discriminators ?? {});
+}
+
+function ownPath(root: AnySchema, path: string, type: SchemaPath): SchemaPath {
+  return (root.path(path) as unknown as SchemaPath | undefined) ?? type;
 }

@@ -1,22 +1,43 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { AnyModel, Filter, RawDocument } from '../definition';
+import { InvalidOptionError } from '../errors';
 import type { DependencyCondition } from './declare';
+import { isPlain, isSame } from './equality';
 
-/** Casts the values of a condition as a query of the model would: a text becomes the ObjectId or Date it stands for. */
+/**
+ * Casts the values of a condition as a query of the model would: a text becomes the ObjectId or Date it stands for.
+ *
+ * @throws {InvalidOptionError} for a path that queries of the model leave out, because every document would meet it.
+ */
 export function castCondition(model: AnyModel, when: DependencyCondition): Filter {
-  return model.find().cast(model, structuredCloneOf(when)) as Filter;
+  const condition = model.find().cast(model, structuredCloneOf(when)) as Filter;
+  const dropped = Object.keys(when).find((path) => !(path in condition));
+  if (dropped === undefined) return condition;
+
+  throw new InvalidOptionError(
+    `The condition \`when: { ${dropped}: … }\` names no path of ${model.modelName}, whose queries drop it (\`strictQuery\`). Add the path to its schema.`,
+  );
 }
 
 /** Whether a raw document meets a condition, as the server's equality and `$in` would see it. */
 export function meets(document: RawDocument, condition: Filter): boolean {
   return Object.entries(condition).every(([path, expected]) => {
-    const value = valueAt(document, path);
+    const values = valuesAt(document, path.split('.'));
     const accepted = isIn(expected) ? expected.$in : [expected];
 
-    return accepted.some(
-      (one) => equals(value, one) || (Array.isArray(value) && value.some((element) => equals(element, one))),
-    );
+    return accepted.some((one) => values.some((value) => isSame(value, one)));
   });
+}
+
+// A query looks into arrays: at each element's fields, at the element of that number, and at the elements at the end of the path.
+function valuesAt(value: unknown, [part, ...rest]: readonly string[]): unknown[] {
+  if (part === undefined) return Array.isArray(value) ? [value, ...(value as unknown[])] : [value];
+  if (isPlain(value)) return Object.hasOwn(value, part) ? valuesAt(value[part], rest) : [];
+  if (!Array.isArray(value)) return [];
+
+  const inside = value.filter(isPlain).flatMap((element) => valuesAt(element, [part, ...rest]));
+  if (!/^\d+$/.test(part) || !(part in value)) return inside;
+  const numbered = value[Number(part)] as unknown;
+  return [...inside, ...(rest.length === 0 ? [numbered] : valuesAt(numbered, rest))];
 }
 
 /** The value at a dotted path of a raw document. */
@@ -28,15 +49,6 @@ export function valueAt(document: unknown, path: string): unknown {
   }
 
   return value;
-}
-
-function equals(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (one === null || other === null || typeof one !== 'object' || typeof other !== 'object') return false;
-  if ('equals' in one && typeof one.equals === 'function')
-    return Boolean((one as { equals(value: unknown): unknown }).equals(other));
-
-  return isDeepStrictEqual(one, other);
 }
 
 function isIn(value: unknown): value is { $in: unknown[] } {

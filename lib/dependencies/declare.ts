@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
-import { refuseUnknown, shown, wrongValue } from '../check';
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { refuseUnknown, wrongValue } from '../check';
 import type { AnySchema } from '../definition';
 import { InvalidOptionError } from '../errors';
 
@@ -47,8 +47,11 @@ export interface Dependency {
 const TYPES = Object.values(DependencyType);
 const POLICIES: readonly DependencyPolicy[] = ['wait', 'fail', 'ignore'];
 
-/** Checks a declaration and fills in its defaults. `where` names the path in messages. */
+const checked = new WeakSet<Dependency>();
+
+/** Checks a declaration and fills in its defaults; what it returned itself it leaves alone. `where` names the path in messages. */
 export function resolveDependency(where: string, declared: unknown): Dependency {
+  if (checked.has(declared as Dependency)) return declared as Dependency;
   const options = typeof declared === 'string' ? { type: declared } : declared;
   if (options === null || typeof options !== 'object') {
     throw wrongValue(where, 'a dependency type or `{ type, … }`', declared, `\`dependsOn: 'DIRECT'\``);
@@ -63,32 +66,103 @@ export function resolveDependency(where: string, declared: unknown): Dependency 
 
   if (!TYPES.includes(type))
     throw wrongValue(`${where}: type`, `one of ${TYPES.join(', ')}`, type, `\`dependsOn: 'DIRECT'\``);
-  requirePolicy(`${where}: onFailed`, onFailed);
-  requirePolicy(`${where}: onMissing`, onMissing);
+  requirePolicy(where, 'onFailed', onFailed);
+  requirePolicy(where, 'onMissing', onMissing);
   if (when !== null) requireCondition(`${where}: when`, when);
 
-  return { type, onFailed, onMissing, when };
+  const dependency = { type, onFailed, onMissing, when };
+  checked.add(dependency);
+  return dependency;
 }
 
-/** Where a dependency is kept: with the options of its path, which follow the schema into clones and discriminators. */
+/** What an element of a schema's `paths` has to do with dependencies. */
+export interface DeclaringPath {
+  readonly options: { dependsOn?: unknown };
+  /** Of an array: the type of its elements. */
+  readonly embeddedSchemaType?: { readonly options: { dependsOn?: unknown } };
+  clone(): DeclaringPath;
+}
+
+/** The declarations on a path: an array may carry one itself, and one on its elements. */
+export function declarationsOn({ options, embeddedSchemaType }: DeclaringPath): unknown[] {
+  return [options.dependsOn, embeddedSchemaType?.options.dependsOn].filter((one) => (one ?? null) !== null);
+}
+
+/**
+ * Where a dependency is kept: with the options of its path, which follow the schema into clones and discriminators.
+ *
+ * @throws {InvalidOptionError} for what is no path, or has a dependency that differs.
+ */
 export function writeDependency(schema: AnySchema, path: string, dependency: Dependency): void {
-  const options = schema.path(path)?.options as { dependsOn?: unknown } | undefined;
-  if (!options) {
+  const type = schema.path(path) as unknown as DeclaringPath | undefined;
+  if (!type) {
     throw new InvalidOptionError(
-      `\`${path}\` is a dependency but no path of the schema. Write for example \`${path}: { type: Schema.Types.ObjectId, ref: 'Source', dependsOn: '${dependency.type}' }\`.`,
+      `\`${path}\` is a dependency but no path of the schema. Write for example \`${exampleOf(path, dependency.type)}\`.`,
     );
   }
-  if (options.dependsOn !== undefined && !isDeepStrictEqual(resolveDependency(path, options.dependsOn), dependency)) {
-    throw new InvalidOptionError(
-      `The dependency \`${path}\` is declared twice, as ${shown(options.dependsOn)} and as ${shown(dependency)}. Declare it once.`,
-    );
-  }
-  options.dependsOn = dependency;
+  if (!tableOf(schema, path)) throw insideMany(path, 'an array or a Map');
+  const known = declarationsOn(type).map((declared) => resolveDependency(path, declared));
+  for (const one of known) if (!isDeepStrictEqual(one, dependency)) throw declaredTwice(path, one, dependency);
+  if (!checked.has(type.options.dependsOn as Dependency)) keepDependency(schema, path, known[0] ?? dependency);
 }
 
-function requirePolicy(name: string, value: unknown): void {
+/** Puts a dependency in the place of another. A kind shares its paths with its base, and a sub-schema with all it is part of. */
+export function keepDependency(schema: AnySchema, path: string, dependency: Dependency): void {
+  const { isRoot = true } = tablesOf(schema).discriminatorMapping ?? {};
+  const table = tableOf(schema, path)!;
+  if (table !== tablesOf(schema).paths || !isRoot) table[path] = table[path]!.clone();
+  table[path]!.options.dependsOn = dependency;
+}
+
+type Table = Record<string, DeclaringPath>;
+
+function tableOf(schema: AnySchema, path: string): Table | undefined {
+  const { paths, singleNestedPaths } = tablesOf(schema);
+
+  return [paths, singleNestedPaths].find((table) => Object.hasOwn(table, path));
+}
+
+function tablesOf(schema: AnySchema) {
+  return schema as unknown as { paths: Table; singleNestedPaths: Table; discriminatorMapping?: { isRoot: boolean } };
+}
+
+export function declaredTwice(path: string, one: Dependency, other: Dependency): InvalidOptionError {
+  return new InvalidOptionError(
+    `The dependency \`${path}\` is declared twice, as ${shownBriefly(one)} and as ${shownBriefly(other)}. Declare it once.`,
+  );
+}
+
+/** The error for a dependency of which a task could have any number. */
+export function insideMany(path: string, container: string): InvalidOptionError {
+  const name = path.split('.').findLast((part) => !/^(\$.*|\d+)$/.test(part))!;
+
+  return new InvalidOptionError(
+    `The dependency \`${path}\` is inside ${container}. Move the references to an array of their own: \`${exampleOf(name, DependencyType.ALL_OF)}\`.`,
+  );
+}
+
+/** The line that declares a dependency. */
+export function exampleOf(path: string, type: DependencyType): string {
+  const name = path.includes('.') ? `'${path}'` : path;
+  const reference = `{ type: Schema.Types.ObjectId, ref: 'Source', dependsOn: '${type}' }`;
+
+  return `${name}: ${type === DependencyType.DIRECT ? reference : `[${reference}]`}`;
+}
+
+// Without the defaults, which nobody wrote.
+function shownBriefly({ type, onFailed, onMissing, when }: Dependency): string {
+  const options = {
+    ...(onFailed !== 'wait' && { onFailed }),
+    ...(onMissing !== 'wait' && { onMissing }),
+    ...(when && { when }),
+  };
+
+  return `\`${Object.keys(options).length === 0 ? type : inspect({ type, ...options }, { breakLength: Infinity })}\``;
+}
+
+function requirePolicy(where: string, option: string, value: unknown): void {
   if (!POLICIES.includes(value as DependencyPolicy))
-    throw wrongValue(name, `one of ${POLICIES.join(', ')}`, value, "`onFailed: 'fail'`");
+    throw wrongValue(`${where}: ${option}`, `one of ${POLICIES.join(', ')}`, value, `\`${option}: 'fail'\``);
 }
 
 function requireCondition(name: string, when: unknown): void {
@@ -97,20 +171,22 @@ function requireCondition(name: string, when: unknown): void {
     throw wrongValue(name, 'fields with their values', when, instead);
   }
   for (const [field, value] of Object.entries(when)) {
-    const operators = isOperators(value) ? Object.keys(value) : [];
-    const isIn = operators.length === 1 && operators[0] === '$in' && Array.isArray((value as { $in: unknown }).$in);
-    if (
-      field.startsWith('$') ||
-      value === undefined ||
-      value === null ||
-      value instanceof RegExp ||
-      (operators.length > 0 && !isIn)
-    ) {
+    const accepted = isIn(value) ? value.$in : [value];
+    if (field.startsWith('$') || accepted.length === 0 || !accepted.every(isComparable))
       throw wrongValue(`${name}.${field}`, 'a value, or `{ $in: [values] }`', value, instead);
-    }
   }
 }
 
-function isOperators(value: unknown): value is object {
-  return value !== null && typeof value === 'object' && Object.keys(value).some((key) => key.startsWith('$'));
+function isIn(value: unknown): value is { $in: unknown[] } {
+  const keys = value !== null && typeof value === 'object' ? Object.keys(value) : [];
+
+  return keys.length === 1 && Array.isArray((value as { $in?: unknown }).$in);
+}
+
+// The server's equality, which an index can answer: no null, which is also a field that is not there, and no operators.
+function isComparable(value: unknown): boolean {
+  if (value === null || ['undefined', 'function', 'symbol'].includes(typeof value) || value instanceof RegExp)
+    return false;
+
+  return typeof value !== 'object' || !Object.keys(value).some((key) => key.startsWith('$'));
 }

@@ -1,6 +1,13 @@
 import 'reflect-metadata';
+import { isDeepStrictEqual } from 'node:util';
 import { InvalidOptionError } from '../errors';
-import { resolveDependency, type Dependency, type DependencyOptions, type DependencyType } from './declare';
+import {
+  declaredTwice,
+  resolveDependency,
+  type Dependency,
+  type DependencyOptions,
+  type DependencyType,
+} from './declare';
 
 // Node 20 has no `Symbol.metadata`. Compilers look for it when a class is evaluated, so it must be there when this file is loaded.
 (Symbol as { metadata?: symbol }).metadata ??= Symbol.for('Symbol.metadata');
@@ -8,7 +15,7 @@ const METADATA = (Symbol as unknown as { metadata: symbol }).metadata;
 const KEY = Symbol.for('mongoose-task-queue:dependencies');
 
 type Table = Map<string, Dependency>;
-type AnyClass = abstract new (...args: never[]) => unknown;
+export type AnyClass = abstract new (...args: never[]) => unknown;
 /** An instance side, not a constructor. */
 type Prototype = object & { prototype?: never };
 
@@ -36,20 +43,34 @@ export function DependsOn(type: DependencyType, options: DependencyOptions = {})
     }
     const dependency = resolveDependency(name, { ...options, type });
     const table = isContext(second) ? standardTable(second) : legacyTable(target!);
+    const known = table.get(name);
+    if (known && !isDeepStrictEqual(known, dependency)) throw declaredTwice(name, known, dependency);
     table.set(name, dependency);
   }) as DependsOnDecorator;
 }
+
+/** The class of each dependency that a decorator declared. */
+const declaredBy = new WeakMap<Dependency, AnyClass>();
 
 /** The dependencies a class and its ancestors declare; the nearest class wins. */
 export function dependenciesOf(type: AnyClass): ReadonlyMap<string, Dependency> {
   const found: Table = new Map();
   for (let current: unknown = type; isClass(current); current = Object.getPrototypeOf(current)) {
-    for (const table of tablesOf(current)) {
-      for (const [name, dependency] of table) if (!found.has(name)) found.set(name, dependency);
+    for (const [name, dependency] of tablesOf(current).flatMap((table) => [...table])) {
+      declaredBy.set(dependency, current);
+      if (!found.has(name)) found.set(name, dependency);
     }
   }
 
   return found;
+}
+
+/** Whether a dependency was declared by a class that extends the one that declared the other. */
+export function isDeclaredAnew(dependency: unknown, by: unknown): boolean {
+  const ancestor = declaredBy.get(dependency as Dependency);
+  const descendant = declaredBy.get(by as Dependency);
+
+  return ancestor !== undefined && descendant?.prototype instanceof ancestor;
 }
 
 // Own metadata only: a table inherited from the parent must not be written to.
@@ -101,6 +122,7 @@ function nameOf(target: object | undefined, name: unknown): string {
   return name === undefined && typeof target === 'function' ? `class ${target.name}` : String(name);
 }
 
-function isClass(value: unknown): value is AnyClass {
-  return typeof value === 'function' && value !== Function.prototype;
+/** Other functions have no `prototype`. */
+export function isClass(value: unknown): value is AnyClass {
+  return typeof value === 'function' && typeof value.prototype === 'object';
 }

@@ -1,10 +1,11 @@
 import { serverNow } from '../clock';
-import { definitionOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
+import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
 import { State } from '../fields';
 import type { Bookkeeping } from '../handle';
 import { withCauses } from './cause';
 import { arm, armDoomed, NEVER, recheckMs } from './park';
 import { hasDependencies, judgeable, referencesOfDocument } from './references';
+import { knowsTargets } from './targets';
 import { judge, type Verdict } from './verdict';
 
 /** A document that is about to be inserted, and as what. */
@@ -25,7 +26,9 @@ export async function parkNew(
   task: Bookkeeping,
 ): Promise<NewTask[]> {
   const definition = definitionOf(model);
-  if (!hasDependencies(model)) return documents.map((document) => ({ document, state: State.CREATED, task }));
+  // The first pop judges what a process pushed that does not have the models its tasks wait for.
+  if (!hasDependencies(model) || ![...new Set(documents.map(modelOf))].every(knowsTargets))
+    return documents.map((document) => ({ document, state: State.CREATED, task }));
 
   const now = await serverNow(model);
   const judged = await judgeable(documents.map(referencesOfDocument));

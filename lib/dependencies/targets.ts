@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { mongo } from 'mongoose';
 import { namespaceOf, optionsOf, type AnyModel, type AnySchema, type Filter } from '../definition';
 import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
 import { castCondition } from './condition';
-import type { Clause } from './clauses';
+import type { DependencyCondition } from './declare';
+import { clausesOf, dependsOnDocument, isModel, type Clause } from './clauses';
 
 /** Something about a document that a task waits for, and the mark that a document carries while it is watched for it. */
 export interface Watch {
@@ -43,10 +45,15 @@ export function targetOf(model: AnyModel, clause: Clause, name?: string): Target
   const known = targets.get(cacheKey);
   if (known) return known;
 
-  const referred = clause.refPath === null ? requireModel(model, clause) : findModel(model, name);
+  const referred = clause.refPath === null ? requireModel(model, clause) : modelNamed(model, clause, name);
   const target = referred && makeTarget(model, clause, referred);
   targets.set(cacheKey, target);
   return target;
+}
+
+/** Whether this process has the models that tasks of the model wait for: one that only pushes tasks need not have them. */
+export function knowsTargets(model: AnyModel): boolean {
+  return clausesOf(model).every((clause) => clause.refPath !== null || modelsReferredTo(model, clause).length === 1);
 }
 
 /** All targets of a clause that are known: those of a `refPath` as far as its schema or this process has named them. */
@@ -65,10 +72,10 @@ export function watchesOf({ whenMet, whenFailed, whenRevived }: Target): Watch[]
 
 function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target {
   const task = optionsOf(referred.schema as AnySchema);
-  if (!task && clause.when === null) throw noCondition(model, clause, referred);
+  if (!isWaitable(clause, referred)) throw noCondition(model, clause, referred);
 
   const state = task?.fields.state ?? 'state';
-  const met = clause.when === null ? { [state]: State.FINISHED } : castCondition(referred, clause.when);
+  const met = clause.when === null ? { [state]: State.FINISHED } : conditionOf(model, clause, referred, clause.when);
   const failed = task ? { [state]: State.FAILED } : null;
   const watch = (condition: Filter, watchers: Watch['watchers']) => ({
     mark: markOf(model, condition, watchers),
@@ -88,36 +95,76 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
 }
 
 function markOf(model: AnyModel, condition: Filter, watchers: string): string {
-  const name = JSON.stringify([namespaceOf(model), condition, watchers]);
+  // Not JSON, which has no numbers of 64 bits.
+  const name = mongo.BSON.EJSON.stringify([namespaceOf(model), condition, watchers]);
 
   return createHash('sha1').update(name).digest('hex').slice(0, 10);
 }
 
+function conditionOf(model: AnyModel, clause: Clause, referred: AnyModel, when: DependencyCondition): Filter {
+  try {
+    return castCondition(referred, when);
+  } catch (cause) {
+    throw new InvalidOptionError(
+      `The \`when\` of the dependency \`${clause.path}\` of ${model.modelName} does not fit ${referred.modelName}. ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+function isWaitable({ when }: Clause, referred: AnyModel): boolean {
+  return when !== null || optionsOf(referred.schema as AnySchema) !== undefined;
+}
+
 function requireModel(model: AnyModel, clause: Clause): AnyModel {
-  const referred = isModel(clause.ref)
-    ? clause.ref
-    : findModel(model, typeof clause.ref === 'function' ? undefined : clause.ref);
-  if (referred) return referred;
+  const [referred, ...others] = modelsReferredTo(model, clause);
+  if (referred && others.length === 0) return referred;
 
+  const name = typeof clause.ref === 'string' ? clause.ref : 'what its `ref` function returns';
   throw new InvalidOptionError(
-    `The dependency \`${clause.path}\` of ${model.modelName} refers to the model \`${String(clause.ref)}\`, which no connection has. Define it before the first \`pop()\`, or pass the model itself as \`ref\`.`,
+    `The dependency \`${clause.path}\` of ${model.modelName} refers to the model \`${name}\`, which ${
+      referred ? 'several connections have. Pass' : 'no connection has. Define it before the first `pop()`, or pass'
+    } the model itself as \`ref\`.`,
   );
 }
 
-// The task's own connection first; a model of that name on one other connection is meant as well.
-function findModel(model: AnyModel, name: unknown): AnyModel | null {
-  if (typeof name !== 'string') return null;
-  const own = model.db.models[name] as AnyModel | undefined;
-  if (own) return own;
+/** The model that a `refPath` names, if tasks can wait for its documents. A name in a task is data and must not stop the queue. */
+function modelNamed(model: AnyModel, clause: Clause, name: unknown): AnyModel | null {
+  const [found, ...others] = findModels(model, name);
+  if (!found || others.length > 0) return null;
 
-  const others = (model.db.base as { connections: { models: Record<string, AnyModel> }[] }).connections.flatMap(
-    ({ models }) => models[name] ?? [],
-  );
-  return others.length === 1 ? others[0]! : null;
+  return clause.refNames.includes(name as string) || isWaitable(clause, found) ? found : null;
 }
 
-function isModel(value: unknown): value is AnyModel {
-  return typeof value === 'function' && 'modelName' in value && 'schema' in value;
+function modelsReferredTo(model: AnyModel, { path, ref }: Clause): AnyModel[] {
+  if (typeof ref !== 'function' || isModel(ref)) return isModel(ref) ? [ref] : findModels(model, ref);
+  let told: unknown;
+  try {
+    told = (ref as () => unknown)();
+  } catch (cause) {
+    throw dependsOnDocument(path, 'ref', cause);
+  }
+
+  return isModel(told) ? [told] : findModels(model, told);
+}
+
+/** A connection as Mongoose links it to those made of it by `useDb()`. */
+interface Linked {
+  models: Record<string, AnyModel>;
+  otherDbs?: Linked[];
+  _parent?: Linked;
+}
+
+// As `populate()` looks for it: on the task's own connection, then on that it was made of by `useDb()`. A model of that name on
+// one other connection is meant as well.
+function findModels({ db }: AnyModel, name: unknown): AnyModel[] {
+  if (typeof name !== 'string') return [];
+  for (let one: Linked | undefined = db as unknown as Linked; one; one = one._parent)
+    if (one.models[name]) return [one.models[name]];
+
+  const connections = new Set((db.base as unknown as { connections: Linked[] }).connections).add(db as never);
+  for (const { otherDbs = [] } of connections) for (const other of otherDbs) connections.add(other);
+  return [...connections].flatMap(({ models }) => models[name] ?? []);
 }
 
 function noCondition(model: AnyModel, clause: Clause, referred: AnyModel): InvalidOptionError {

@@ -11,6 +11,7 @@ import { definitionOf, type AnyDocument, type AnyModel } from '../definition';
 import type { ModelOf } from '../model';
 import { checkPopOptions, type PopOptions } from '../pop';
 import type { TaskContext } from './context';
+import type { TaskLogger } from './log';
 
 /** What a worker does with a task. What it returns is not kept; what it throws makes the attempt fail. */
 export type TaskHandler<Doc> = (task: Doc, context: TaskContext) => unknown;
@@ -25,11 +26,17 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   /** How long an idle worker waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
   pollMs?: number | undefined;
 
+  /** Whether an idle worker has the server tell of new tasks by a change stream, where the server has them. Default: `true`. */
+  changeStreams?: boolean | undefined;
+
   /**
    * How long a handler may take, in milliseconds: then `context.signal` is aborted and the attempt has failed. `false` for no
    * limit. Default: `false`.
    */
   timeoutMs?: number | false | undefined;
+
+  /** A logger in the form of pino's, `(fields, message)`, that gets a line for every event. Default: none. */
+  logger?: TaskLogger | undefined;
 
   /** Whether SIGTERM and SIGINT stop the worker, for scripts that have nothing else to stop. Default: `false`. */
   handleSignals?: boolean | undefined;
@@ -56,7 +63,9 @@ export interface ResolvedWorkerOptions {
   readonly pop: PopOptions;
   readonly concurrency: number;
   readonly pollMs: number;
+  readonly changeStreams: boolean;
   readonly timeoutMs: number | false;
+  readonly logger: TaskLogger | null;
   readonly handleSignals: boolean;
   readonly stopTimeoutMs: number;
 }
@@ -65,7 +74,9 @@ const KNOWN = [
   'handler',
   'concurrency',
   'pollMs',
+  'changeStreams',
   'timeoutMs',
+  'logger',
   'handleSignals',
   'stopTimeoutMs',
   'category',
@@ -81,7 +92,9 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
     handler,
     concurrency = 1,
     pollMs = 1_000,
+    changeStreams = true,
     timeoutMs = false,
+    logger = null,
     handleSignals = false,
     stopTimeoutMs = 30_000,
     ...pop
@@ -98,6 +111,8 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
       'milliseconds',
       '`timeoutMs: 60_000`, or `false` for no limit',
     );
+  requireBoolean('changeStreams', changeStreams);
+  if (logger !== null) requireLogger(logger);
   requireBoolean('handleSignals', handleSignals);
   requireInteger('stopTimeoutMs', stopTimeoutMs, 0, MAX_TIMER_MS, 'milliseconds', '`stopTimeoutMs: 30_000`');
   for (const { model } of sources) checkPopOptions(model, pop);
@@ -108,10 +123,20 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
     pop,
     concurrency,
     pollMs,
+    changeStreams,
     timeoutMs,
+    logger,
     handleSignals,
     stopTimeoutMs,
   };
+}
+
+function requireLogger(logger: unknown): void {
+  const isLogger = ['debug', 'info', 'warn', 'error'].every(
+    (level) => typeof (logger as Record<string, unknown>)[level] === 'function',
+  );
+  if (!isLogger)
+    throw wrongValue('logger', 'an object with `debug`, `info`, `warn` and `error`', logger, '`logger: pino()`');
 }
 
 function resolveSources(models: unknown): Source[] {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskQueueError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
-import { lease, shareHandle } from '../handle';
+import { failures, handleOf, lease, shareHandle } from '../handle';
 import { fail, finish, release, retry } from '../settle';
 import { isNetworkError } from '../transient';
 import type { InHand } from './hands';
@@ -98,11 +98,11 @@ async function whileHeld(task: AnyDocument, settle: () => Promise<unknown>): Pro
 }
 
 function outcomeOf(task: AnyDocument, error: unknown): Outcome {
-  const state: unknown = task.get(definitionOf(modelOf(task)).options.fields.state);
-  if (state === State.FINISHED) return { name: 'finished' };
-  if (state === State.FAILED) return { name: 'failed', error };
+  const { settledAs } = handleOf(task);
+  if (settledAs === 'finish') return { name: 'finished' };
+  if (settledAs === 'release') return { name: 'released' };
 
-  return error === undefined ? { name: 'released' } : { name: 'retried', error };
+  return { name: settledAs === 'fail' ? 'failed' : 'retried', error: error ?? failures(task).at(-1) };
 }
 
 function startLimit(abort: AbortController, timeoutMs: number, task: AnyDocument): NodeJS.Timeout {

@@ -9,27 +9,10 @@ import { indexesReady } from '../prepare';
 import { release } from '../settle';
 import { Hands, type InHand } from './hands';
 import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
+import type { WorkerEvents } from './events';
+import { logWorker } from './log';
 import { perform, StoppedError, type Outcome } from './perform';
 import { Shares } from './share';
-
-/** Every transition of a task in a worker's hands, and what concerns the worker itself. */
-export interface WorkerEvents<Doc> {
-  started: [task: Doc];
-  finished: [task: Doc];
-  /** Put back in the queue for another attempt. */
-  retried: [task: Doc, error: unknown];
-  /** FAILED for good. */
-  failed: [task: Doc, error: unknown];
-  /** Given back without an attempt being charged: by the handler, or because the worker stopped. */
-  released: [task: Doc];
-  /** Taken over by somebody else, or deleted: nothing was written. */
-  lost: [task: Doc, error: unknown];
-  /** Nothing is ready and nothing is being worked on. */
-  idle: [];
-  stopped: [];
-  /** The worker goes on after it. Reported once as a process warning when nobody listens. */
-  error: [error: unknown];
-}
 
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = ModelOf<Doc> | WeightedModel<Doc> | readonly (ModelOf<Doc> | WeightedModel<Doc>)[];
@@ -66,6 +49,8 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     super();
     this.#options = resolveWorkerOptions(models, options as WorkerOptions);
     this.#shares = new Shares(this.#options.sources);
+    if (this.#options.logger)
+      logWorker(this as unknown as EventEmitter<WorkerEvents<AnyDocument>>, this.#options.logger);
   }
 
   /** Resolves when the worker is ready to claim: connected, and with its indexes. Safe to call twice. */
@@ -110,6 +95,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     const idle = new Idle(
       this.#options.sources.map(({ model }) => model),
       this.#options.pollMs,
+      this.#options.changeStreams,
     );
     ending.addEventListener('abort', () => this.#slotFreed(), { once: true });
     while (!ending.aborted) {

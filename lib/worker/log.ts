@@ -1,0 +1,34 @@
+import type { EventEmitter } from 'node:events';
+import { modelOf, type AnyDocument } from '../definition';
+import { attempts } from '../handle';
+import type { WorkerEvents } from './events';
+
+/** A logger in the form of pino's; `console` fits as well. */
+export interface TaskLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** How loud each event is. */
+const LEVELS = {
+  started: 'debug',
+  finished: 'info',
+  retried: 'warn',
+  failed: 'error',
+  released: 'info',
+  lost: 'warn',
+} as const satisfies Partial<Record<keyof WorkerEvents<unknown>, keyof TaskLogger>>;
+
+/** Writes one line for each event of a worker, with the model, the id and the attempt of the task. */
+export function logWorker(worker: EventEmitter<WorkerEvents<AnyDocument>>, logger: TaskLogger): void {
+  for (const [name, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, keyof TaskLogger][]) {
+    worker.on(name, (task: AnyDocument, error?: unknown) => {
+      const fields = { model: modelOf(task).modelName, task: task._id, attempt: attempts(task) };
+      logger[level](error === undefined ? fields : { ...fields, err: error }, `task ${name}`);
+    });
+  }
+  worker.on('error', (error) => logger.error({ err: error }, 'worker goes on after an error'));
+  worker.on('stopped', () => logger.info({}, 'worker stopped'));
+}

@@ -1,0 +1,119 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../check';
+
+export interface RunWorkersOptions {
+  /** How many processes run the file. Default: one for each processor. */
+  processes?: number | undefined;
+
+  /** Whether SIGTERM and SIGINT stop them. Default: `true`. */
+  handleSignals?: boolean | undefined;
+
+  /** How long `stop()` waits for the processes, in milliseconds, before it kills them. Default: 40 000. */
+  stopTimeoutMs?: number | undefined;
+
+  /** Arguments for the file. Default: none. */
+  args?: readonly string[] | undefined;
+}
+
+export interface WorkerProcessesEvents {
+  started: [pid: number];
+  /** A process ended; it is started again unless all of them are being stopped. */
+  exited: [pid: number, code: number | null, signal: NodeJS.Signals | null];
+  stopped: [];
+}
+
+const KNOWN = ['processes', 'handleSignals', 'stopTimeoutMs', 'args'];
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** The wait before a process that crashed is started again, in milliseconds; it doubles while they crash soon after their start. */
+const FIRST_RESTART_MS = 1_000;
+const MAX_RESTART_MS = 30_000;
+const SOON_MS = 60_000;
+
+/**
+ * Runs a worker file in several processes and starts again those that crash. Each is sent SIGTERM to stop: give the workers in
+ * the file `handleSignals: true`. In containers run one worker per container instead, and let the platform restart it.
+ *
+ * @example
+ * runWorkers(require.resolve('./worker'), { processes: 4 });
+ */
+export function runWorkers(file: string, options: RunWorkersOptions = {}): WorkerProcesses {
+  refuseUnknown(options, KNOWN, 'runWorkers()');
+  const { processes = availableParallelism(), handleSignals = true, stopTimeoutMs = 40_000, args = [] } = options;
+  requireText('file', file, "`runWorkers(require.resolve('./worker'))`");
+  requireInteger('processes', processes, 1, 1_000, '', '`processes: 4`');
+  requireBoolean('handleSignals', handleSignals);
+  requireInteger('stopTimeoutMs', stopTimeoutMs, 0, MAX_TIMER_MS, 'milliseconds', '`stopTimeoutMs: 40_000`');
+
+  return new WorkerProcesses(file, [...args], processes, handleSignals, stopTimeoutMs);
+}
+
+/** The processes that `runWorkers()` started. */
+export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
+  readonly #children = new Set<ChildProcess>();
+  readonly #restarts = new Set<NodeJS.Timeout>();
+  #restartMs = FIRST_RESTART_MS;
+  #stopping: Promise<void> | null = null;
+
+  constructor(
+    private readonly file: string,
+    private readonly args: string[],
+    count: number,
+    handleSignals: boolean,
+    private readonly stopTimeoutMs: number,
+  ) {
+    super();
+    for (let index = 0; index < count; index++) this.#start();
+    if (handleSignals) for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+  }
+
+  get pids(): number[] {
+    return [...this.#children].flatMap(({ pid }) => pid ?? []);
+  }
+
+  /** Sends SIGTERM to every process and resolves when all have ended; those that do not are killed. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end();
+
+    return this.#stopping;
+  }
+
+  #start(): void {
+    const startedAt = performance.now();
+    const child = fork(this.file, this.args);
+    this.#children.add(child);
+    child.once('spawn', () => this.emit('started', child.pid!));
+    // Without a listener a process that cannot be started would end this one.
+    child.once('error', () => {});
+    child.once('exit', (code, signal) => {
+      this.#children.delete(child);
+      this.emit('exited', child.pid ?? 0, code, signal);
+      if (!this.#stopping) this.#restart(performance.now() - startedAt < SOON_MS);
+    });
+  }
+
+  #restart(isSoon: boolean): void {
+    this.#restartMs = isSoon ? Math.min(this.#restartMs * 2, MAX_RESTART_MS) : FIRST_RESTART_MS;
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      this.#start();
+    }, this.#restartMs / 2);
+    this.#restarts.add(timer);
+  }
+
+  async #end(): Promise<void> {
+    for (const timer of this.#restarts) clearTimeout(timer);
+    const children = [...this.#children];
+    const ended = Promise.all(children.map((child) => once(child, 'exit')));
+    for (const child of children) child.kill('SIGTERM');
+    const limit = setTimeout(() => children.forEach((child) => child.kill('SIGKILL')), this.stopTimeoutMs);
+    await ended;
+
+    clearTimeout(limit);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+    this.emit('stopped');
+  }
+
+  readonly #onSignal = (): void => void this.stop();
+}
