@@ -23,6 +23,22 @@ const printed: Record<string, string[]> = {
     '  published: false - notified: true',
     '  A dependency failed: Test …: 3 specs failed',
   ],
+  worker: [
+    'failed nobody: UnrecoverableError',
+    'failed slow@example.org: TimeoutError',
+    'finished ada@example.org at attempt 1',
+    'finished flaky@example.org at attempt 2',
+    'retried flaky@example.org',
+    'retried slow@example.org',
+  ],
+  'several-models': ['worked on 66 tasks', 'e-mails before the last report: less than half'],
+  shutdown: [
+    'finished the one of 50 ms',
+    'gave back the one of 60000 ms, attempts charged: 0',
+    'still in the queue: 1',
+  ],
+  schedule: ['the same task: true', 'runs: 3 - state now: FINISHED', 'left in the queue: 2'],
+  transaction: ['CREATED ada 100, grace 0', 'FINISHED ada 70, grace 30'],
   condition: ['popped before the payment: null', "it waits for: order Order { status: 'new' }", 'shipping: lamp'],
 };
 
