@@ -219,24 +219,24 @@ function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Docu
     attempt: made,
   };
   const failures = { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES] };
+  const failed = { availableAt: '$_task.dueAt', settledAt: '$$NOW', errors: failures };
+  const claimed = {
+    availableAt: takeoverAt(attempt, options),
+    attempts: attempt,
+    claims: { $add: [{ $ifNull: ['$_task.claims', 0] }, 1] },
+    startedAt: '$$NOW',
+  };
   const either = (whenOver: unknown, whenClaimed: unknown) => ({ $cond: [isOver, whenOver, whenClaimed] });
 
+  // Each question is asked once for all fields: the server reads the whole update anew for every claim.
   return [
     {
       $set: {
         [state]: either(State.FAILED, State.RUNNING),
-        '_task.token': token,
-        '_task.availableAt': either('$_task.dueAt', takeoverAt(attempt, options)),
-        '_task.attempts': either(made, attempt),
-        '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, either(0, 1)] },
-        '_task.startedAt': either('$_task.startedAt', '$$NOW'),
-        '_task.settledAt': either('$$NOW', '$_task.settledAt'),
-        '_task.errors': either(failures, '$_task.errors'),
-        '_task.waitingOn': '$$REMOVE',
-        '_task.recheckAt': '$$REMOVE',
-        '_task.doomedBy': '$$REMOVE',
+        _task: { $mergeObjects: ['$_task', { token }, either(failed, claimed)] },
       },
     },
+    { $unset: ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'] },
   ];
 }
 

@@ -194,12 +194,18 @@ function isSimple(found: unknown, wanted: unknown): boolean {
 }
 
 async function existingIndexes(model: AnyModel): Promise<TaskIndex[]> {
-  return collectionOf(model)
+  const found = await collectionOf(model)
     .indexes()
     .catch((error: { codeName?: string }) => {
       if (error.codeName === 'NamespaceNotFound') return [];
       throw error;
-    }) as Promise<TaskIndex[]>;
+    });
+  // The collation of the collection is that of its indexes and of our queries, and so no difference.
+  const inherited = found.find(({ name }) => name === '_id_')?.collation;
+
+  return found.map(({ collation, ...index }) =>
+    collation === undefined || isDeepStrictEqual(collation, inherited) ? index : { ...index, collation },
+  ) as unknown as TaskIndex[];
 }
 
 function baseOf(model: AnyModel): AnyModel {

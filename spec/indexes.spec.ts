@@ -1,31 +1,30 @@
 import { createConnection, Schema, type Connection, type Model, type mongo } from 'mongoose';
 import { IndexConflictError, State, taskQueue, TaskQueueError } from '../lib';
+import type { TaskIndex } from '../lib/indexes';
 import { type MonitoredConnection, monitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { eventually } from './support/eventually';
 import { type Mongod, startMongod } from './support/mongod';
 import { nativeOf, rawUpdate } from './support/raw';
+import { without } from './support/without';
 
 /* oxlint-disable-next-line typescript/no-explicit-any */
 type AnyModel = Model<any, any, any, any, any, any>;
 
 const LIVE = { $in: ['CREATED', 'RUNNING'] };
-const CLAIM = {
-  v: 2,
+const CLAIM: TaskIndex = {
   name: 'task_claim',
   key: { priority: -1, '_task.availableAt': 1, _id: 1 },
   partialFilterExpression: { state: LIVE },
 };
-const KEY = {
-  v: 2,
+const KEY: TaskIndex = {
   name: 'task_key',
   key: { '_task.key': 1 },
   unique: true,
   partialFilterExpression: { state: LIVE, '_task.key': { $exists: true } },
 };
-const EXPIRY = { v: 2, name: 'task_expiry', key: { '_task.expiresFrom': 1 }, expireAfterSeconds: 86_400 };
-const CATEGORY = {
-  v: 2,
+const EXPIRY: TaskIndex = { name: 'task_expiry', key: { '_task.expiresFrom': 1 }, expireAfterSeconds: 86_400 };
+const CATEGORY: TaskIndex = {
   name: 'task_category',
   key: { category: 1, priority: -1, '_task.availableAt': 1, _id: 1 },
   partialFilterExpression: { state: LIVE },
@@ -37,7 +36,10 @@ const schema = (definition: object = {}, options: object = {}) =>
 
 async function indexesOf(model: AnyModel): Promise<mongo.Document[]> {
   const indexes = await nativeOf(model).indexes();
-  return indexes.filter(({ name }) => name !== '_id_').sort((a, b) => (a.name! < b.name! ? -1 : 1));
+  return indexes
+    .filter(({ name }) => name !== '_id_')
+    .map((index) => without(index, 'v'))
+    .sort((a, b) => (a['name'] < b['name'] ? -1 : 1));
 }
 
 const namesOf = async (model: AnyModel) => (await indexesOf(model)).map(({ name }) => name as string);
@@ -45,6 +47,7 @@ const namesOf = async (model: AnyModel) => (await indexesOf(model)).map(({ name 
 describe('ensureTaskIndexes', () => {
   const database = useDatabase();
   let monitored: MonitoredConnection;
+  const others: Connection[] = [];
   let count = 0;
 
   beforeAll(async () => {
@@ -53,7 +56,16 @@ describe('ensureTaskIndexes', () => {
   beforeEach(() => {
     count++;
   });
+  afterEach(async () => {
+    await Promise.all(others.splice(0).map((connection) => connection.destroy()));
+  });
   afterAll(() => monitored.connection.destroy());
+
+  /** Connections as other processes have them. */
+  async function processes(length: number): Promise<Connection[]> {
+    others.push(...(await Promise.all(Array.from({ length }, () => createConnection(database.uri).asPromise()))));
+    return others;
+  }
 
   /** A model of this test's collection, as another version of a program or another process would have it. */
   function emailModel(options: object = {}, own = schema(), { connection }: { connection: Connection } = monitored) {
@@ -178,25 +190,21 @@ describe('ensureTaskIndexes', () => {
     });
 
     it('can be called by many at once, in several processes', async () => {
-      const processes = await Promise.all([1, 2, 3].map(() => createConnection(database.uri).asPromise()));
-      const models = processes.map((connection) => emailModel({ category: true }, schema(), { connection }));
+      const models = (await processes(3)).map((connection) => emailModel({ category: true }, schema(), { connection }));
 
       await Promise.all(models.flatMap((Email) => [1, 2, 3].map(() => Email.ensureTaskIndexes())));
 
       expect(await indexesOf(models[0]!)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY]);
-      await Promise.all(processes.map((connection) => connection.destroy()));
     });
 
     it('can be called while Mongoose creates them too', async () => {
-      const processes = await Promise.all([1, 2].map(() => createConnection(database.uri).asPromise()));
-      const models = processes.map((connection) =>
+      const models = (await processes(2)).map((connection) =>
         emailModel({ category: true }, schema({}, { autoIndex: true, autoCreate: true }), { connection }),
       );
 
       await Promise.all(models.flatMap((Email) => [Email.init(), Email.ensureTaskIndexes(), Email.pop()]));
 
       expect((await indexesOf(models[0]!)).map(withoutBackground)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY]);
-      await Promise.all(processes.map((connection) => connection.destroy()));
     });
 
     it('is done by the first pop, and by it again when they were dropped', async () => {
@@ -224,6 +232,17 @@ describe('ensureTaskIndexes', () => {
       expect(writesTo(monitored)).toEqual([
         { collMod: Email.collection.name, index: { name: 'task_expiry', expireAfterSeconds: 3_600 } },
       ]);
+    });
+
+    it('changes it also where Mongoose, which cannot, fails to create it', async () => {
+      await emailModel({ expireAfterSeconds: 60 }).ensureTaskIndexes();
+      const Email = emailModel({ expireAfterSeconds: 3_600 }, schema({}, { autoIndex: true }));
+      await expect(Email.init()).rejects.toMatchObject({ codeName: 'IndexOptionsConflict' });
+
+      expect(await Email.pop()).toBeNull();
+
+      expect(await indexesOf(Email)).toEqual([CLAIM, { ...EXPIRY, expireAfterSeconds: 3_600 }, KEY]);
+      await expect(Email.ensureIndexes()).resolves.not.toThrow();
     });
 
     it('makes an index that did not expire anything one that does', async () => {
@@ -255,64 +274,60 @@ describe('ensureTaskIndexes', () => {
       expect(await indexesOf(Email)).toEqual([CLAIM, KEY]);
     });
 
-    it('takes the place of another version that creates its own at the same moment', async () => {
-      const processes = await Promise.all([1, 2].map(() => createConnection(database.uri).asPromise()));
-      const models = processes.map((connection, index) =>
+    it('changes the index that another version created at that very moment', async () => {
+      const [mine, other] = (await processes(2)).map((connection, index) =>
         emailModel({ expireAfterSeconds: 60 + index }, schema(), { connection }),
       );
+      const { collection } = mine!;
+      const create = collection.createIndexes.bind(collection);
+      jest.spyOn(collection, 'createIndexes').mockImplementationOnce(async (...given) => {
+        await other!.ensureTaskIndexes();
+        return create(...given);
+      });
 
-      await Promise.all(models.map((Email) => Email.ensureTaskIndexes()));
+      await mine!.ensureTaskIndexes();
 
-      const [, expiry] = await indexesOf(models[0]!);
-      expect([60, 61]).toContain(expiry!['expireAfterSeconds']);
-      await Promise.all(processes.map((connection) => connection.destroy()));
+      expect(await indexesOf(mine!)).toEqual([CLAIM, { ...EXPIRY, expireAfterSeconds: 60 }, KEY]);
     });
   });
 
   describe('where an index is in the way', () => {
-    it.each<[string, mongo.IndexDescription]>([
-      ['has another key', { name: 'task_claim', key: { priority: 1, '_task.availableAt': 1, _id: 1 } }],
-      ['has the key in another order', { name: 'task_claim', key: { '_task.availableAt': 1, priority: -1, _id: 1 } }],
-      ['holds all documents', { name: 'task_claim', key: CLAIM.key as never }],
-      ['holds other states', { ...CLAIM, partialFilterExpression: { state: 'CREATED' } } as never],
-      ['is not unique', { name: 'task_key', key: KEY.key, partialFilterExpression: KEY.partialFilterExpression }],
-      ['is sparse', { name: 'task_expiry', key: EXPIRY.key as never, expireAfterSeconds: 86_400, sparse: true }],
-      ['has a collation', { ...CLAIM, collation: { locale: 'de' } } as never],
-    ])('refuses one that %s, shows both, and changes nothing', async (_, wrong) => {
-      const Email = emailModel({ expireAfterSeconds: 60, category: true });
-      await Email.collection.createIndexes([wrong]);
-      const before = await indexesOf(Email);
-      monitored.forget();
-
-      const error = await conflictOf(Email);
-
-      const { v: __, ...wanted } = {
-        task_claim: CLAIM,
-        task_key: KEY,
-        task_expiry: { ...EXPIRY, expireAfterSeconds: 60 },
-      }[wrong.name as 'task_claim'];
-      expect(shownIn(error, 'expected')).toEqual(wanted);
-      expect(shownIn(error, 'found')).toEqual(before[0]);
-      expect(error.message).toContain(`\`${Email.modelName}.collection.dropIndex('${wrong.name}')\``);
-      expect(writesTo(monitored)).toEqual([]);
-    });
-
-    it.each<[string, { v?: number; name: string }]>([
-      ['claims, which name their index', CLAIM],
-      ['keys', KEY],
-      ['the expiry', EXPIRY],
-    ])('refuses the one of %s under another name, as the server does', async (_, { v: __, ...index }) => {
-      const Email = emailModel();
-      await Email.collection.createIndexes([{ ...index, name: 'own_name' }] as never);
-      await expect(Email.collection.createIndexes([index] as never)).rejects.toMatchObject({
-        codeName: 'IndexOptionsConflict',
-      });
+    it.each<[string, TaskIndex, object]>([
+      ['has another key', CLAIM, { key: { priority: 1, '_task.availableAt': 1, _id: 1 } }],
+      ['has the key in another order', CLAIM, { key: { '_task.availableAt': 1, priority: -1, _id: 1 } }],
+      ['holds all documents', CLAIM, { partialFilterExpression: undefined }],
+      ['holds other states', CLAIM, { partialFilterExpression: { state: 'CREATED' } }],
+      ['has a collation', CLAIM, { collation: { locale: 'de' } }],
+      ['is not unique', KEY, { unique: undefined }],
+      ['is sparse', EXPIRY, { sparse: true }],
+    ])('refuses one that %s, shows both, and changes nothing', async (_, index, difference) => {
+      const Email = emailModel({ category: true });
+      await createIndex(Email, { ...index, ...difference });
+      const [before] = await indexesOf(Email);
       monitored.forget();
 
       const error = await conflictOf(Email);
 
       expect(shownIn(error, 'expected')).toEqual(index);
-      expect(shownIn(error, 'found')).toMatchObject({ name: 'own_name', key: index });
+      expect(without(shownIn(error, 'found'), 'v')).toEqual(before);
+      expect(error.message).toContain(`\`${Email.modelName}.collection.dropIndex('${index.name}')\``);
+      expect(writesTo(monitored)).toEqual([]);
+    });
+
+    it.each<[string, TaskIndex]>([
+      ['claims, which name their index', CLAIM],
+      ['keys', KEY],
+      ['the expiry', EXPIRY],
+    ])('refuses the one of %s under another name, as the server does', async (_, index) => {
+      const Email = emailModel();
+      await createIndex(Email, { ...index, name: 'own_name' });
+      await expect(createIndex(Email, index)).rejects.toMatchObject({ codeName: 'IndexOptionsConflict' });
+      monitored.forget();
+
+      const error = await conflictOf(Email);
+
+      expect(shownIn(error, 'expected')).toEqual(index);
+      expect(without(shownIn(error, 'found'), 'v')).toEqual({ ...index, name: 'own_name' });
       expect(error.message).toContain("collection.dropIndex('own_name')");
       expect(writesTo(monitored)).toEqual([]);
     });
@@ -331,12 +346,9 @@ describe('ensureTaskIndexes', () => {
 
     it('changes no expiry before it has looked at all of them', async () => {
       await emailModel({ expireAfterSeconds: 60 }).ensureTaskIndexes();
-      const Email = emailModel(
-        { expireAfterSeconds: 61 },
-        schema({ source: { type: Schema.Types.ObjectId, ref: 'Nothing' } }),
-      );
-      await Email.collection.dropIndex('task_key');
-      await Email.collection.createIndex({ '_task.key': 1 }, { name: 'task_key' });
+      const source = { type: Schema.Types.ObjectId, ref: `Email${count}`, dependsOn: 'DIRECT' };
+      const Email = emailModel({ expireAfterSeconds: 61 }, schema({ source }));
+      await Email.collection.createIndex({ to: 1 }, { name: 'task_waiting' });
       monitored.forget();
 
       await conflictOf(Email);
@@ -351,7 +363,7 @@ describe('ensureTaskIndexes', () => {
       const Kind = Base.discriminator(`Kind${count}`, new Schema({ n: Number }));
       return { Base, Kind };
     };
-    const ofKind = <T extends { name: string; partialFilterExpression?: object }>(index: T, Kind: AnyModel) => ({
+    const ofKind = (index: TaskIndex, Kind: AnyModel): TaskIndex => ({
       ...index,
       name: `${index.name}_${Kind.modelName}`,
       partialFilterExpression: { ...index.partialFilterExpression, __t: Kind.modelName },
@@ -396,9 +408,7 @@ describe('ensureTaskIndexes', () => {
 
       await Kind.ensureTaskIndexes();
 
-      expect(await indexesOf(Kind)).toEqual(
-        [CATEGORY, CLAIM, EXPIRY, KEY].map((index) => ofKind(index as typeof CLAIM, Kind)),
-      );
+      expect(await indexesOf(Kind)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY].map((index) => ofKind(index, Kind)));
     });
 
     it('are all declared, so that Mongoose creates them too', async () => {
@@ -486,19 +496,22 @@ async function conflictOf(model: { ensureTaskIndexes(): Promise<void> }): Promis
 }
 
 /** The definition that a conflict shows behind a word. */
-function shownIn({ message }: Error, word: 'expected' | 'found'): unknown {
+function shownIn({ message }: Error, word: 'expected' | 'found'): object {
   const [, json] = new RegExp(`${word}: +(.*)$`, 'm').exec(message) ?? [];
-  return JSON.parse(json ?? 'null');
+  return JSON.parse(json ?? 'null') as object;
+}
+
+async function createIndex(model: AnyModel, index: object): Promise<void> {
+  const given = Object.entries(index).filter(([, value]) => value !== undefined);
+  await nativeOf(model).createIndexes([Object.fromEntries(given) as mongo.IndexDescription]);
 }
 
 /** The commands that changed an index, without what the driver adds to each. */
 function writesTo(monitored: MonitoredConnection): mongo.Document[] {
   return ['createIndexes', 'dropIndexes', 'collMod', 'create'].flatMap((name) =>
-    monitored.sent(name).map(({ body: { lsid: _, $db: __, ...command } }) => command),
+    monitored.sent(name).map(({ body }) => without(body, 'lsid', '$db')),
   );
 }
 
 /** Mongoose asks for it, and no server since 4.2 knows it. */
-function withoutBackground({ background: _, ...index }: mongo.Document): mongo.Document {
-  return index;
-}
+const withoutBackground = (index: mongo.Document) => without(index, 'background');

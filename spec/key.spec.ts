@@ -1,5 +1,6 @@
-import { createConnection, Schema } from 'mongoose';
+import { Schema } from 'mongoose';
 import { LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
+import { openConnection } from './support/connections';
 import { useDatabase } from './support/database';
 import { endLease, nativeOf, rawUpdate, stored } from './support/raw';
 import { seen } from './support/seen';
@@ -140,7 +141,7 @@ describe('push with a key', () => {
   });
 
   it('queues one of many that are pushed at the same moment from two connections', async () => {
-    const other = await createConnection(database.uri).asPromise();
+    const other = await openConnection(database.uri);
     const models = [Invoice, makeInvoice(other)];
 
     const pushed = await Promise.all(
@@ -149,7 +150,6 @@ describe('push with a key', () => {
 
     expect(new Set(pushed.map(({ id }) => id as string)).size).toBe(1);
     expect(await Invoice.countDocuments()).toBe(1);
-    await other.destroy();
   });
 
   it('never has two live tasks while it is pushed and finished at the same time', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createConnection, mongo, Schema, Types, type Document } from 'mongoose';
 import { finish, pop, push, State, taskQueue, type TaskQueueOptions } from 'mongoose-task-queue';
+import { openConnection } from './support/connections';
 import { monitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { nativeOf, stored } from './support/raw';
@@ -10,8 +11,11 @@ import { seen } from './support/seen';
 describe('a model', () => {
   const database = useDatabase();
   let count = 0;
-  const modelOf = <S extends Schema>(schema: S, options?: TaskQueueOptions) =>
-    database.connection.model(`Model${count++}`, taskQueue(schema, options as {}));
+  const name = () => `Model${count++}`;
+  const modelOf = (schema: Schema, options: TaskQueueOptions = {}) => {
+    taskQueue(schema, options);
+    return database.connection.model(name(), schema as ReturnType<typeof taskQueue<typeof schema>>);
+  };
 
   describe('with ids of its own', () => {
     const uuid = () => new mongo.UUID(randomUUID());
@@ -28,7 +32,7 @@ describe('a model', () => {
       ['anything', new Schema({ _id: Schema.Types.Mixed, size: Number }), () => ({ x: randomUUID() })],
       ['dates', new Schema({ _id: Date, size: Number }), () => new Date(Math.floor(Math.random() * 1e12))],
     ])('(%s) pushes, pops, saves and settles', async (_kind, schema, makeId) => {
-      const Task = modelOf(schema);
+      const Task = database.connection.model(name(), taskQueue(schema));
       await Task.push({ _id: makeId(), size: 1 } as never);
       await Task.push([
         { _id: makeId(), size: 2 },
@@ -46,12 +50,10 @@ describe('a model', () => {
       await (await Task.pop())!.fail();
       await third.push();
 
-      const states = (await nativeOf(Task).find().sort({ size: 1 }).toArray()).map(({ size, state }) => [size, state]);
-      expect(states).toEqual([
-        [2, 'FINISHED'],
-        [3, 'CREATED'],
-        [10, 'FINISHED'],
-      ]);
+      const states = (await nativeOf(Task).find().toArray()).map(({ state }) => state as string);
+      expect(states.sort()).toEqual(['CREATED', 'FINISHED', 'FINISHED']);
+      expect(await stored(Task, first!._id)).toMatchObject({ size: 10, state: 'FINISHED' });
+      expect(await stored(Task, third._id)).toMatchObject({ state: 'CREATED' });
     });
 
     it('refuses a task without one', async () => {
@@ -81,14 +83,13 @@ describe('a model', () => {
 
     it('may share one schema', async () => {
       const schema = taskQueue(new Schema({ name: String }));
-      const other = await createConnection(database.uri).asPromise();
+      const other = await openConnection(database.uri);
       const One = database.connection.model('Shared', schema);
       const Two = other.model('Shared', schema);
 
       await One.push({ name: 'x' });
 
       expect((await Two.pop())?.name).toBe('x');
-      await other.destroy();
     });
 
     it('may be used before its connection is open', async () => {
@@ -156,7 +157,8 @@ describe('a model', () => {
 
       expect(seen(await Task.findOne({ name: 'changed' }))).toMatchObject({ state: State.CREATED });
       expect(JSON.stringify(await Task.find())).not.toContain('_task');
-      expect((await Task.popMany(5)).map((task) => task.get('name') as string)).toEqual(['c', 'b', 'changed']);
+      const names = (await Task.popMany(5)).map((task) => task.get('name') as string);
+      expect(names.sort()).toEqual(['b', 'c', 'changed']);
     });
 
     it('is strict: false keeps what the schema does not know', async () => {
@@ -189,7 +191,9 @@ describe('a model', () => {
     });
 
     it.each([false, 'version'])('has versionKey: %p works', async (versionKey) => {
-      const Task = modelOf(new Schema({ name: String, tags: [String] }, { versionKey }) as Schema);
+      const Task = modelOf(
+        new Schema({ name: String, tags: [String] }, { versionKey: versionKey as string }) as Schema,
+      );
       await Task.push({ name: 'a', tags: ['x'] });
       await Task.push([{ name: 'b' }, { name: 'c' }]);
 
@@ -239,12 +243,14 @@ describe('a model', () => {
       expect(await stored(Task, task._id)).toMatchObject({ name: 'changed', secret: 's' });
     });
 
-    it.each<[string, Schema['options']['toJSON']]>([
+    it.each<[string, object | undefined]>([
       ['nothing', undefined],
       ['a transform', { transform: (_: Document, result: Record<string, unknown>) => ({ ...result, shown: true }) }],
       ['virtuals and getters', { virtuals: true, getters: true, flattenMaps: true }],
     ])('has %s for toJSON shows no `_task` anywhere', async (_kind, toJSON) => {
-      const Task = modelOf(new Schema({ name: String }, { toJSON, toObject: toJSON as never }) as Schema);
+      const Task = modelOf(
+        new Schema({ name: String }, { toJSON: toJSON as never, toObject: toJSON as never }) as Schema,
+      );
       const pushed = await Task.push({ name: 'x' });
       const popped = (await Task.pop())!;
       popped.set('name', 'y');
@@ -293,8 +299,8 @@ describe('a model', () => {
 
         const writes = monitored.all().filter(({ name }) => ['insert', 'update', 'findAndModify'].includes(name));
         expect(writes.length).toBeGreaterThanOrEqual(9);
-        expect(writes.filter(({ body }) => body['writeConcern']?.j !== true)).toEqual([]);
-        await monitored.connection.destroy();
+        const without = writes.filter(({ body }) => body['writeConcern']?.j !== true);
+        expect(without.map(({ name: command, body }) => `${command} ${JSON.stringify(body)}`)).toEqual([]);
       },
     );
 
@@ -308,7 +314,7 @@ describe('a model', () => {
       schema.post('save', function () {
         calls.push(`after ${this.name} ${this.isNew}`);
       });
-      const Task = modelOf(schema);
+      const Task = database.connection.model(name(), taskQueue(schema));
 
       await Task.push({ name: 'a' });
       await Task.push([{ name: 'b' }, { name: 'c' }]);
@@ -322,7 +328,7 @@ describe('a model', () => {
       schema.pre('save', function () {
         if (this.name === 'bad') throw new Error('bad name');
       });
-      const Task = modelOf(schema);
+      const Task = database.connection.model(name(), taskQueue(schema));
       const tasks = ['good', 'bad'].map((name) => new Task({ name }));
 
       await expect(Task.push(tasks)).rejects.toThrow('bad name');
@@ -352,21 +358,20 @@ describe('a model', () => {
   describe('with arrays, sub-documents and maps', () => {
     const makeOrder = () => {
       const line = new Schema({ product: { type: String, required: true }, amount: { type: Number, default: 1 } });
-      return modelOf(
-        new Schema({
-          tags: [String],
-          lines: [line],
-          address: new Schema({ city: String }),
-          prices: { type: Map, of: Number },
-          details: { type: Map, of: new Schema({ note: String }) },
-          matrix: [[Number]],
-          buyer: { type: Schema.Types.ObjectId },
-          paid: Schema.Types.Decimal128,
-          big: BigInt,
-          raw: Buffer,
-          anything: {},
-        }),
-      );
+      const schema = new Schema({
+        tags: [String],
+        lines: [line],
+        address: new Schema({ city: String }),
+        prices: { type: Map, of: Number },
+        details: { type: Map, of: new Schema({ note: String }) },
+        matrix: [[Number]],
+        buyer: { type: Schema.Types.ObjectId },
+        paid: Schema.Types.Decimal128,
+        big: BigInt,
+        raw: Buffer,
+        anything: {},
+      });
+      return database.connection.model(name(), taskQueue(schema));
     };
     const fields = () => ({
       tags: ['a', 'b'],
@@ -400,13 +405,9 @@ describe('a model', () => {
       const pushed =
         how === 'alone' ? await Order().push(given as never) : (await Order().push([given, given] as never[]))[0]!;
 
+      const own = ['_id', '_task', 'state', 'createdAt'];
       const plain = (raw: mongo.Document) =>
-        JSON.parse(
-          JSON.stringify({ ...raw, _task: 0, state: 0, createdAt: 0, big: String(raw['big']) }).replace(
-            /"_id":"\w+",?/g,
-            '',
-          ),
-        ) as object;
+        JSON.parse(JSON.stringify(raw), (key, value: unknown) => (own.includes(key) ? undefined : value)) as object;
       const [expected, found] = [await stored(Order(), created._id), await stored(Order(), pushed._id)];
       expect(plain(found)).toEqual(plain(expected));
       expect(Object.keys(found).filter((key) => key !== '_task')).toEqual(Object.keys(expected));
@@ -457,7 +458,7 @@ describe('a model', () => {
 
   describe('used in other ways than by the queue', () => {
     it('hydrates raw tasks, whose bookkeeping stays beside the document', async () => {
-      const Task = modelOf(new Schema({ name: String }));
+      const Task = database.connection.model(name(), taskQueue(new Schema({ name: String })));
       const { _id } = await Task.push({ name: 'x' });
       const raw = await stored(Task, _id);
 
@@ -471,14 +472,14 @@ describe('a model', () => {
     });
 
     it('finds lean documents as they are stored', async () => {
-      const Task = modelOf(new Schema({ name: String }));
+      const Task = database.connection.model(name(), taskQueue(new Schema({ name: String })));
       const { _id } = await Task.push({ name: 'x' });
 
       expect(await Task.findById(_id).lean()).toEqual(await stored(Task, _id));
     });
 
     it('is updated, counted, deleted and aggregated as before', async () => {
-      const Task = modelOf(new Schema({ name: String }));
+      const Task = database.connection.model(name(), taskQueue(new Schema({ name: String })));
       await Task.push([{ name: 'a' }, { name: 'b' }]);
 
       await Task.updateOne({ name: 'a' }, { $set: { name: 'c' } });

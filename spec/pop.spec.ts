@@ -1,5 +1,6 @@
-import { createConnection, Schema, Types } from 'mongoose';
+import { Schema, Types } from 'mongoose';
 import { InvalidOptionError, Priority, State, taskQueue } from 'mongoose-task-queue';
+import { openConnection } from './support/connections';
 import { useDatabase } from './support/database';
 import { endLease, nativeOf, rawUpdate, stored } from './support/raw';
 import { seen } from './support/seen';
@@ -92,7 +93,7 @@ describe('pop', () => {
   });
 
   it('hands each task to exactly one of many claimers on two connections', async () => {
-    const other = await createConnection(database.uri).asPromise();
+    const other = await openConnection(database.uri);
     const Other = other.model('Email', taskQueue(new Schema({ to: String }), { category: true }));
     await Email.push(Array.from({ length: 50 }, (_, index) => ({ to: String(index) })));
 
@@ -101,7 +102,6 @@ describe('pop', () => {
     const ids = popped.filter((task) => task !== null).map(({ id }) => id as string);
     expect(ids).toHaveLength(50);
     expect(new Set(ids).size).toBe(50);
-    await other.destroy();
   });
 
   it('is not empty while something can be popped', async () => {

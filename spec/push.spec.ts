@@ -242,7 +242,6 @@ describe('push', () => {
       const sizes = monitored.sent('insert').map(({ body }) => (body['documents'] as unknown[]).length);
       expect(sizes).toEqual([1_000, 1_000, 500]);
       expect(await Email.countDocuments({ state: State.CREATED })).toBe(2_500);
-      await monitored.connection.destroy();
     });
 
     it('returns nothing for nothing', async () => {

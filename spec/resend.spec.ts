@@ -1,5 +1,6 @@
-import { createConnection, Schema, type Connection } from 'mongoose';
+import { Schema, type Connection } from 'mongoose';
 import { LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
+import { openConnection } from './support/connections';
 import { useDatabase } from './support/database';
 import { startProxy, type Proxy } from './support/proxy';
 import { endLease, stored } from './support/raw';
@@ -17,7 +18,7 @@ describe('a write whose answer is lost', () => {
 
   beforeAll(async () => {
     proxy = await startProxy(database.uri);
-    connection = await createConnection(proxy.uri).asPromise();
+    connection = await openConnection(proxy.uri);
     Email = makeEmail(connection);
     Direct = makeEmail(database.connection);
     await Email.init();

@@ -158,7 +158,6 @@ describe('settle', () => {
       await task.finish();
 
       expect(monitored.all().map(({ name }) => name)).toEqual(['update']);
-      await monitored.connection.destroy();
     });
   });
 

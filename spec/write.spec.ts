@@ -37,8 +37,6 @@ describe('settling a task with changed fields', () => {
     Email = makeEmail();
   });
 
-  afterAll(() => connection.destroy());
-
   beforeEach(async () => {
     await Email.deleteMany({});
   });

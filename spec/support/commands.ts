@@ -1,4 +1,5 @@
-import { createConnection, type Connection, type mongo } from 'mongoose';
+import type { Connection, mongo } from 'mongoose';
+import { openConnection } from './connections';
 
 export interface Command {
   readonly name: string;
@@ -17,9 +18,9 @@ export interface MonitoredConnection {
 
 const HOUSEKEEPING = ['hello', 'ismaster', 'ping', 'endSessions', 'listIndexes', 'createIndexes', 'collMod', 'create'];
 
-/** A second connection to a spec's database that writes down the commands it sends. The caller closes it. */
+/** A second connection to a spec's database that writes down the commands it sends. It is closed at the end of the spec file. */
 export async function monitoredConnection(uri: string): Promise<MonitoredConnection> {
-  const connection = await createConnection(uri, { monitorCommands: true }).asPromise();
+  const connection = await openConnection(uri, { monitorCommands: true });
   let commands: Command[] = [];
   connection.getClient().on('commandStarted', ({ commandName, command }) => {
     commands.push({ name: commandName, body: command as mongo.Document });
