@@ -1,5 +1,6 @@
 import { Types, type mongo } from 'mongoose';
 import { notBlocked, passOver } from './blocked';
+import { hasDependencies } from './dependencies/references';
 import { collectionOf, type Definition, type Filter, type RawDocument } from './definition';
 import { State } from './fields';
 import { LEASE_ENDED, MAX_FAILURES, type Bookkeeping } from './handle';
@@ -14,15 +15,13 @@ const PROBE_MS = 20;
 /** Neighbours that are tried. */
 const WINDOW = 32;
 
-/** `_task.armed` may grow long where many models watch a document, and no handle has a use for it. */
-const WITHOUT_ARMED = { '_task.armed': 0 } as const;
-
 /** Takes the next ready task in one atomic update. */
 export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   for (;;) {
     const claimed = await claimFirst(definition, query);
-    // One that had used its attempts was failed by that very update: on to the next.
     if (!claimed || isRunning(definition, claimed)) return claimed;
+
+    await noteExhaustion(definition, [claimed]);
   }
 }
 
@@ -118,7 +117,7 @@ async function claimMatching(
         hint: query.hint as unknown as mongo.Document,
         ...(query.mustSort && { sort: query.order }),
         maxTimeMS,
-        projection: { ...definition.hidden, ...WITHOUT_ARMED },
+        ...(definition.hidden && { projection: definition.hidden }),
         returnDocument: 'after',
         ...definition.writeConcern,
       },
@@ -136,7 +135,7 @@ async function findClaimed(
 
   return collectionOf(definition.model).findOne(
     { ...live, '_task.token': token },
-    { hint: query.hint, projection: { ...definition.hidden, ...WITHOUT_ARMED }, readPreference: 'primary' },
+    { hint: query.hint, ...(definition.hidden && { projection: definition.hidden }), readPreference: 'primary' },
   );
 }
 
@@ -153,9 +152,16 @@ export async function claimIds(definition: Definition, query: ReadyQuery, ids: u
   const claimed = await collectionOf(definition.model)
     .find(
       { _id: { $in: ids as never[] }, '_task.token': token },
-      { projection: { ...definition.hidden, ...WITHOUT_ARMED }, batchSize: ids.length + 1, readPreference: 'primary' },
+      {
+        ...(definition.hidden && { projection: definition.hidden }),
+        batchSize: ids.length + 1,
+        readPreference: 'primary',
+      },
     )
     .toArray();
+
+  const over = claimed.filter((document) => !isRunning(definition, document));
+  if (over.length > 0) await noteExhaustion(definition, over);
 
   return inOrderOf(ids, claimed).filter((document) => isRunning(definition, document));
 }
@@ -201,47 +207,52 @@ async function probe(definition: Definition, query: ReadyQuery, id: unknown, tok
 }
 
 /**
- * What a claim writes. A task whose lease ended and that has used its attempts fails in the same write; a CREATED one that has
- * used them was put back by hand and starts again at attempt 1.
+ * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its
+ * attempts becomes FAILED in this very update, and its claimer notes why. A recurring one is claimed once more: its claimer knows
+ * the schedule, and sends it on to the next slot. A CREATED one that has used them was put back by hand and starts again at 1.
  */
-function claimUpdate({ options }: Definition, token: Types.ObjectId): mongo.Document[] {
+function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mongo.Document[] {
   const { state } = options.fields;
   const made = { $ifNull: ['$_task.attempts', 0] };
   const isHeld = { $eq: [`$${state}`, State.RUNNING] };
   const isUsedUp = { $gte: [made, options.maxAttempts] };
-  const attempt = { $add: [{ $cond: [{ $and: [isUsedUp, { $not: isHeld }] }, 0, made] }, 1] };
-  // A recurring task is claimed all the same: who claims it knows its schedule, and sends it on to the next slot.
-  const recurs = { $gt: ['$_task.schedule', null] };
-  const isOver = { $and: [isHeld, isUsedUp, { $not: recurs }] };
-  const failure = {
-    message: LEASE_ENDED,
-    at: '$$NOW',
-    attempt: made,
-  };
-  const failures = { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES] };
-  const failed = { availableAt: '$_task.dueAt', settledAt: '$$NOW', errors: failures };
+  const isOver = { $and: [isUsedUp, isHeld, { $not: ['$_task.schedule'] }] };
+  const first = { $and: [isUsedUp, { $not: [isHeld] }] };
   const claimed = {
-    availableAt: takeoverAt(attempt, options),
-    attempts: attempt,
-    claims: { $add: [{ $ifNull: ['$_task.claims', 0] }, 1] },
-    startedAt: '$$NOW',
+    [state]: { $cond: [isOver, State.FAILED, State.RUNNING] },
+    '_task.token': token,
+    '_task.availableAt': takeoverAt(made, options),
+    '_task.attempts': { $cond: [isOver, made, { $add: [{ $cond: [first, 0, made] }, 1] }] },
+    '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, { $cond: [isOver, 0, 1] }] },
+    '_task.startedAt': '$$NOW',
   };
-  const either = (whenOver: unknown, whenClaimed: unknown) => ({ $cond: [isOver, whenOver, whenClaimed] });
 
-  // Each question is asked once for all fields: the server reads the whole update anew for every claim.
-  return [
-    {
-      $set: {
-        [state]: either(State.FAILED, State.RUNNING),
-        _task: { $mergeObjects: ['$_task', { token }, either(failed, claimed)] },
-      },
-    },
-    { $unset: ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'] },
-  ];
+  return hasDependencies(model) ? [{ $set: claimed }, { $unset: PARKING }] : [{ $set: claimed }];
 }
 
-/** Whether a claim gave the task to its caller: one that had used its attempts was failed instead. */
-export function isRunning({ options }: Definition, document: RawDocument): boolean {
+const PARKING = ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'];
+
+/** Says of tasks that a claim has just failed why and when. */
+async function noteExhaustion(
+  { model, options, writeConcern }: Definition,
+  tasks: readonly RawDocument[],
+): Promise<void> {
+  const { token } = tasks[0]!['_task'] as Bookkeeping;
+  const failed: Filter = {
+    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
+    [options.fields.state]: State.FAILED,
+    '_task.token': token,
+  };
+  const failure = { message: LEASE_ENDED, at: '$$NOW', attempt: '$_task.attempts' };
+  const note = {
+    '_task.settledAt': '$$NOW',
+    '_task.availableAt': '$_task.dueAt',
+    '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES] },
+  };
+  await collectionOf(model).updateMany(failed, [{ $set: note }], writeConcern);
+}
+
+function isRunning({ options }: Definition, document: RawDocument): boolean {
   return document[options.fields.state] === State.RUNNING;
 }
 

@@ -5,10 +5,10 @@ import { claimNext } from './collect';
 import { claimReady, hasReady } from './dependencies/claim-ready';
 import { hasDependencies } from './dependencies/references';
 import { definitionOf, type AnyDocument, type AnyModel, type Definition, type RawDocument } from './definition';
-import { attempts, holdLease, LEASE_ENDED } from './handle';
+import { attempts, holdLease } from './handle';
 import { withIndexes } from './prepare';
 import { readyQuery, type Category } from './ready';
-import { fail, release } from './settle';
+import { failOver, release } from './settle';
 import { trace } from './trace';
 
 /** A path to populate, several, or Mongoose's populate options. */
@@ -36,7 +36,7 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
 
     const [task] = await handOut(definition, [raw], options);
     if (task) return task;
-    // The run of a recurring task had used its attempts: on to the next task.
+    // It had used its attempts and was failed: on to the next.
   }
 }
 
@@ -48,9 +48,16 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
   const claim = hasDependencies(model) ? claimReady : claimMany;
-  const raw = await withIndexes(model, () => claim(definition, query, limit));
+  const tasks: AnyDocument[] = [];
+  while (tasks.length < limit) {
+    const asked = limit - tasks.length;
+    const raw = await withIndexes(model, () => claim(definition, query, asked));
+    tasks.push(...(await handOut(definition, raw, options)));
+    // Those that had used their attempts were failed, and others may be behind them.
+    if (raw.length < asked || tasks.length === limit) break;
+  }
 
-  return handOut(definition, raw, options);
+  return tasks;
 }
 
 /** Whether nothing can be popped now. See `TaskStatics.isEmpty`. */
@@ -75,8 +82,9 @@ export function checkPopOptions(model: AnyModel, { category, populate }: PopOpti
 async function handOut(definition: Definition, raw: RawDocument[], { populate }: PopOptions): Promise<AnyDocument[]> {
   const claimed = raw.map((document) => hydrate(definition, document));
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
-  await Promise.all(over.map((task) => fail(task, new Error(LEASE_ENDED))));
-  const tasks = claimed.filter((task) => !over.includes(task));
+  // Should one of them not get through, its task is due again when this lease ends.
+  await Promise.allSettled(over.map((task) => failOver(task)));
+  const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
   if (populate === undefined || tasks.length === 0) return tasks;
   try {
     await definition.model.populate(tasks, populate as PopulateOptions);

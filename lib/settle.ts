@@ -8,7 +8,7 @@ import { definitionOf, modelOf, type AnyDocument, type Filter } from './definiti
 import { TaskStateError } from './errors';
 import { State } from './fields';
 import { failed } from './failure';
-import { handleOf } from './handle';
+import { handleOf, LEASE_ENDED } from './handle';
 import { holdFilter, requireHold } from './hold';
 import { remember } from './memory';
 import { nextSlot } from './recurring';
@@ -52,6 +52,22 @@ export async function fail<D extends AnyDocument>(task: D, error?: unknown, opti
     options,
     settledAt,
   );
+}
+
+/** Fails a task that was claimed although it had used its attempts: the lease of the last one ended. */
+export async function failOver<D extends AnyDocument>(task: D): Promise<D> {
+  const { model, options } = definitionOf(modelOf(task));
+  const settledAt = await serverNow(model);
+  const { stored } = handleOf(task);
+  stored.attempts = options.maxAttempts;
+  const end = {
+    ...due(task),
+    settledAt,
+    attempts: options.maxAttempts,
+    ...failed(task, new Error(LEASE_ENDED), settledAt),
+  };
+
+  return settle(task, 'fail', { state: State.FAILED, task: end }, {}, settledAt);
 }
 
 /** See `TaskMethods.retry`. */

@@ -15,12 +15,13 @@ export function waitAfterLease(attempt: number, { backoff, maxAttempts }: Resolv
   return Number.isFinite(wait) ? Math.max(0, Math.floor(wait)) : 0;
 }
 
-/** When a task held for this attempt can be taken by somebody else, as the server computes it. */
-export function takeoverAt(attempt: unknown, options: ResolvedOptions): object {
+/** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */
+export function takeoverAt(made: unknown, options: ResolvedOptions): object {
   const waits = Array.from({ length: Math.min(MAX_WAITS, options.maxAttempts) }, (_, index) =>
     waitAfterLease(index + 1, options),
   );
-  const wait = { $arrayElemAt: [waits, { $subtract: [{ $max: [1, { $min: [attempt, waits.length] }] }, 1] }] };
+  if (!waits.some((wait) => wait > 0)) return { $add: ['$$NOW', options.leaseMs] };
 
-  return { $add: ['$$NOW', options.leaseMs, wait] };
+  const last = waits.length - 1;
+  return { $add: ['$$NOW', options.leaseMs, { $arrayElemAt: [waits, { $min: [made, last] }] }] };
 }

@@ -77,7 +77,8 @@ async function update(
 // Of a held task only: who holds none would not know it from one that somebody else ended.
 function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
   const { lease } = handleOf(document);
-  if (!lease || (state !== State.FINISHED && state !== State.FAILED)) return null;
+  const isEnd = state === State.FINISHED || state === State.FAILED;
+  if (!lease || !isEnd || task.attempts !== undefined) return null;
 
   return { id: document._id, token: new Types.ObjectId(lease.token), state, errors: task.errors, touchedAt };
 }

@@ -646,9 +646,13 @@ describe('queue', () => {
       const added = jest.spyOn(EventTarget.prototype, 'addEventListener');
       const removed = jest.spyOn(EventTarget.prototype, 'removeEventListener');
       const ofAbort = ({ mock: { calls } }: typeof added | typeof removed) =>
-        new Set(calls.filter(([type]) => type === 'abort').map(([, listener]) => listener)).size;
+        calls.filter(([type]) => type === 'abort').map(([, listener]) => listener);
 
-      return () => ofAbort(added) - ofAbort(removed);
+      return () => {
+        const gone = new Set(ofAbort(removed));
+
+        return ofAbort(added).filter((listener) => !gone.has(listener)).length;
+      };
     }
   });
 

@@ -86,7 +86,7 @@ async function renewAll(model: AnyModel, held: readonly InHand[]): Promise<InHan
     [...byToken].map(([token, tasks]) => ({
       updateMany: {
         filter: heldBy(options.fields.state, token, tasks),
-        update: [{ $set: { '_task.availableAt': takeoverAt('$_task.attempts', options) } }],
+        update: [{ $set: { '_task.availableAt': takeoverAt({ $subtract: ['$_task.attempts', 1] }, options) } }],
         hint: '_id_',
       },
     })),

@@ -1,0 +1,40 @@
+import mongoose, { Schema, Types } from 'mongoose';
+import { taskQueue } from './lib/index';
+import { definitionOf } from './lib/definition';
+import { readyQuery } from './lib/ready';
+import { claimOne } from './lib/claim';
+import { claimNext } from './lib/collect';
+(async () => {
+  const c = await mongoose.createConnection('mongodb://127.0.0.1:27500/y').asPromise();
+  await c.dropDatabase();
+  const M: any = c.model('M', taskQueue(new Schema({ n: Number })));
+  await M.ensureTaskIndexes();
+  const raw = c.collection('raw'); await raw.createIndex({ state: 1, priority: -1, createdAt: 1 });
+  const N = 4000;
+  const col = M.collection as any;
+  const def = definitionOf(M); const q = readyQuery(def);
+  const fill = async () => { await M.collection.deleteMany({}); await M.push(Array.from({ length: N + 10 }, (_, n) => ({ n }))); };
+  const run = async (name: string, f: () => Promise<any>) => { const l: number[] = []; for (let i = 0; i < N; i++) { const t = performance.now(); await f(); l.push(performance.now() - t); } l.sort((a, b) => a - b); return `${name} p50 ${l[N / 2]!.toFixed(3)}`; };
+  for (let r = 0; r < 3; r++) {
+    const out: string[] = [];
+    await raw.deleteMany({}); await raw.insertMany(Array.from({ length: N + 10 }, (_, n) => ({ n, state: 'CREATED', priority: 2, createdAt: new Date() })));
+    out.push(await run('raw', () => raw.findOneAndUpdate({ state: 'CREATED' }, { $set: { state: 'RUNNING' } }, { sort: { priority: -1, createdAt: 1 } })));
+    await fill();
+    out.push(await run('classic+hint', () => col.findOneAndUpdate(q.filter, { $set: { state: 'RUNNING', '_task.token': new Types.ObjectId(), '_task.availableAt': new Date(Date.now() + 300000) }, $inc: { '_task.attempts': 1, '_task.claims': 1 }, $currentDate: { '_task.startedAt': true } }, { hint: q.hint, returnDocument: 'after', maxTimeMS: 200 })));
+    await fill();
+    const up = () => ({ $set: { state: 'RUNNING', '_task.token': new Types.ObjectId(), '_task.availableAt': new Date(Date.now() + 300000) }, $inc: { '_task.attempts': 1, '_task.claims': 1 } });
+    out.push(await run('c-noexpr', () => col.findOneAndUpdate({ state: { $in: ['CREATED', 'RUNNING'] }, priority: q.filter.priority, '_task.availableAt': { $lte: new Date() } } as any, up(), { hint: q.hint, returnDocument: 'after' })));
+    await fill();
+    out.push(await run('c-expr-nomaxtime', () => col.findOneAndUpdate(q.filter, up(), { hint: q.hint, returnDocument: 'after' })));
+    await fill();
+    out.push(await run('c-expr-before', () => col.findOneAndUpdate(q.filter, up(), { hint: q.hint })));
+    await fill();
+    out.push(await run('tiny', () => col.findOneAndUpdate(q.filter, { $set: { state: 'RUNNING' } }, { hint: q.hint })));
+    await fill();
+    out.push(await run('pipe simple', () => col.findOneAndUpdate(q.filter, [{ $set: { state: 'RUNNING', '_task.token': new Types.ObjectId(), '_task.availableAt': { $add: ['$$NOW', 300000] }, '_task.attempts': { $add: [{ $ifNull: ['$_task.attempts', 0] }, 1] }, '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, 1] }, '_task.startedAt': '$$NOW' } }], { hint: q.hint, returnDocument: 'after', maxTimeMS: 200 })));
+    await fill();
+    out.push(await run('claimOne', () => claimOne(def, q)));
+    console.log(out.join(' | '));
+  }
+  await c.close();
+})().catch((e) => { console.error(e); process.exit(1); });

@@ -1,0 +1,22 @@
+import { Session } from 'node:inspector/promises';
+import mongoose, { Schema } from 'mongoose';
+import { taskQueue } from './lib/index';
+(async () => {
+  const c = await mongoose.createConnection('mongodb://127.0.0.1:27500/z').asPromise();
+  await c.dropDatabase();
+  const M: any = c.model('M', taskQueue(new Schema({ n: Number })));
+  await M.ensureTaskIndexes();
+  await M.push(Array.from({ length: 12000 }, (_, n) => ({ n })));
+  for (let i = 0; i < 3000; i++) await M.pop();
+  const s = new Session(); s.connect();
+  await s.post('Profiler.enable'); await s.post('Profiler.setSamplingInterval', { interval: 100 }); await s.post('Profiler.start');
+  const t = performance.now(), cpu = process.cpuUsage();
+  for (let i = 0; i < 8000; i++) await M.pop();
+  const u = process.cpuUsage(cpu);
+  console.log('per pop ms', ((performance.now() - t) / 8000).toFixed(3), 'cpu us', ((u.user + u.system) / 8000).toFixed(0));
+  const { profile } = await s.post('Profiler.stop') as any;
+  const self: any = {}; const byId = new Map(profile.nodes.map((x: any) => [x.id, x]));
+  profile.samples.forEach((id: number, i: number) => { const f: any = (byId.get(id) as any).callFrame; const k = `${f.functionName || '(anon)'} ${f.url.split('/').slice(-2).join('/')}:${f.lineNumber}`; self[k] = (self[k] ?? 0) + profile.timeDeltas[i] / 8000; });
+  console.log(Object.entries(self).sort((a: any, b: any) => b[1] - a[1]).slice(0, 40).map(([k, v]: any) => `${v.toFixed(1).padStart(6)} us ${k}`).join('\n'));
+  await c.close();
+})().catch((e) => { console.error(e); process.exit(1); });
