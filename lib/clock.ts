@@ -35,9 +35,18 @@ export class ServerClock {
     private readonly monotonic: () => number = () => performance.now(),
   ) {}
 
-  async now(): Promise<Date> {
-    if (this.monotonic() - this.#readAt > REFRESH_MS) await this.refresh();
+  get isFresh(): boolean {
+    return this.monotonic() - this.#readAt <= REFRESH_MS;
+  }
 
+  async now(): Promise<Date> {
+    if (!this.isFresh) await this.refresh();
+
+    return this.estimate();
+  }
+
+  /** The estimate from the last reading, whatever its age. */
+  estimate(): Date {
     const estimate = Math.floor(this.#offset + this.monotonic());
     // Two pushes of one process keep their order across a refresh.
     if (estimate > this.#last || this.#last - estimate > MAX_CORRECTION_MS) this.#last = estimate;
@@ -95,8 +104,10 @@ export async function clockOf(model: AnyModel): Promise<ServerClock> {
 }
 
 export async function serverNow(model: AnyModel): Promise<Date> {
-  const clock = await clockOf(model);
+  const known = clocks.get(model.db.getClient() as unknown as mongo.MongoClient);
+  if (known?.isFresh) return known.estimate();
 
+  const clock = await clockOf(model);
   return clock.now();
 }
 

@@ -1,7 +1,11 @@
-import type { ClientSession } from 'mongoose';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mongo, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, rootOf, type AnyDocument, type AnyModel } from './definition';
 import { LIVE_STATES } from './fields';
 import { indexesReady } from './prepare';
+
+/** How long a push in a transaction waits for the indexes. */
+const MAX_INDEX_WAIT_MS = 1_000;
 
 /**
  * Queues a document under a key by `write`, or returns the live task that has the key. The unique index decides: whoever comes
@@ -15,7 +19,7 @@ export async function uniquely(
 ): Promise<AnyDocument> {
   const model = modelOf(document);
   const inTransaction = session?.inTransaction() ?? false;
-  await indexesReady(model);
+  await (inTransaction ? indexesReadyBeside(model) : indexesReady(model));
   for (;;) {
     // A duplicate would end a transaction, so there the live task is looked up first.
     const earlier = inTransaction ? await findLive(model, key, session) : null;
@@ -28,6 +32,18 @@ export async function uniquely(
     const live = await findLive(model, key, session);
     if (live) return live;
   }
+}
+
+// An index cannot be built beside a transaction that has written to the collection: waiting for it would never end.
+async function indexesReadyBeside(model: AnyModel): Promise<void> {
+  const ready = indexesReady(model).then(() => true);
+  if (await Promise.race([ready, sleep(MAX_INDEX_WAIT_MS, false, { ref: false })])) return;
+
+  const message = `The indexes of ${model.modelName} are not built yet, and not beside this transaction. Call \`ensureTaskIndexes()\` when the program starts.`;
+  const error = new mongo.MongoServerError({ message });
+  // With it the driver ends the transaction, and runs its callback again.
+  error.addErrorLabel('TransientTransactionError');
+  throw error;
 }
 
 async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {

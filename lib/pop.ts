@@ -83,7 +83,7 @@ async function handOut(definition: Definition, raw: RawDocument[], { populate }:
   const claimed = raw.map((document) => hydrate(definition, document));
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
   // Should one of them not get through, its task is due again when this lease ends.
-  await Promise.allSettled(over.map((task) => failOver(task)));
+  if (over.length > 0) await Promise.allSettled(over.map((task) => failOver(task)));
   const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
   if (populate === undefined || tasks.length === 0) return tasks;
   try {

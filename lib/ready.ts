@@ -22,8 +22,19 @@ export interface ReadyQuery {
 // Comparing with the smallest value also matches documents without a priority, and bounds the index on it.
 const ANY_PRIORITY = { $gte: new mongo.MinKey() };
 
+const ofAll = new WeakMap<Definition, ReadyQuery>();
+
 /** The tasks that can be claimed now, by the server's clock alone. */
 export function readyQuery(definition: Definition, category?: Category): ReadyQuery {
+  const known = category === undefined ? ofAll.get(definition) : undefined;
+  if (known) return known;
+
+  const query = makeQuery(definition, category);
+  if (category === undefined) ofAll.set(definition, query);
+  return query;
+}
+
+function makeQuery(definition: Definition, category?: Category): ReadyQuery {
   const { fields } = definition.options;
   const categories = category === undefined ? null : categoriesOf(definition, category);
   const filter = {

@@ -18,7 +18,9 @@ export type Reader = (path: string) => unknown;
 
 /** Whether tasks of the model, or of one of its kinds, may have to wait. */
 export function hasDependencies(model: AnyModel): boolean {
-  return modelsOf(model).some((one) => clausesOf(one).length > 0);
+  if (clausesOf(model).length > 0) return true;
+
+  return model.discriminators ? modelsOf(model).some((one) => clausesOf(one).length > 0) : false;
 }
 
 /** All paths that decide whether tasks of the model are ready. */

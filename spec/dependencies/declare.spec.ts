@@ -224,11 +224,11 @@ describe('a declaration', () => {
   });
 
   it('in the options of one kind reaches neither its base nor its siblings', () => {
-    const Base = compile(new Schema({ part: reference })) as Model<object>;
+    const Base = compile(new Schema({ part: reference })) as unknown as Model<object>;
     const dependencies = { part: DIRECT };
 
-    const One = Base.discriminator('One', taskQueue(new Schema({}), { dependencies }) as never);
-    const Other = Base.discriminator('Other', taskQueue(new Schema({})) as never);
+    const One = Base.discriminator('One', taskQueue(new Schema({}) as Schema<object>, { dependencies }));
+    const Other = Base.discriminator('Other', taskQueue(new Schema({}) as Schema<object>));
 
     expect(dependsOn(One.schema, 'part')).toEqual(withDefaults(DIRECT));
     for (const { schema } of [Base, Other]) expect(dependsOn(schema, 'part')).toBeUndefined();

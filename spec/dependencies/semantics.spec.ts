@@ -230,6 +230,7 @@ describe('a task with dependencies', () => {
     ],
   ])('waits for documents whose id is %s', async (kind, type, ids) => {
     const { Odd, AfterOdd } = makeOdd(kind, type);
+    await Promise.all([Odd.init(), AfterOdd.init(), AfterOdd.ensureTaskIndexes()]);
     const odds = await Odd.push(ids.map((_id) => ({ _id })) as never[]);
     const after = await AfterOdd.push({ all: ids, any: ids } as never);
     // Each was found, or it would wait for a missing one.

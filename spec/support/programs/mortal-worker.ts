@@ -14,12 +14,15 @@ interface Input {
 type Jobs = ReturnType<typeof makeJob>;
 type Job = NonNullable<Awaited<ReturnType<Jobs['pop']>>>;
 
+const hanging: Promise<void>[] = [];
+
 /** Works until no task is live, and does with each what its seed says: settle it, hang, or die. */
 async function main({ uri, seed, callers }: Input): Promise<void> {
   const connection = await createConnection(uri).asPromise();
   const Job = makeJob(connection);
   const random = randomFrom(seed);
   await Promise.all(Array.from({ length: callers }, () => work(Job, random)));
+  await Promise.all(hanging);
   await connection.destroy();
 }
 
@@ -45,7 +48,8 @@ async function handle(Job: Jobs, job: Job, random: () => number): Promise<void> 
     if (choice < 0.01) process.kill(process.pid, 'SIGKILL');
     else if (choice < 0.12)
       return; // Forgotten: nobody settles it.
-    else if (choice < 0.3) await comeBackLate(Job, job);
+    else if (choice < 0.3)
+      hanging.push(comeBackLate(Job, job)); // Not awaited: who could take it over?
     else if (choice < 0.4) await job.retry({ delayMs: Math.floor(random() * 50), error: new Error('again') });
     else if (choice < 0.45) await job.release();
     else if (choice < 0.52) await job.fail(new Error('no'));
