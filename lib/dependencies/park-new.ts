@@ -3,7 +3,9 @@ import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition
 import { State } from '../fields';
 import type { Bookkeeping } from '../handle';
 import { withCauses } from './cause';
-import { arm, armDoomed, NEVER, recheckMs } from './park';
+import { arm, armDoomed } from './arm';
+import { NEVER } from './park';
+import { firstRecheckMs } from './recheck-time';
 import { hasDependencies, judgeable, referencesOfDocument } from './references';
 import { knowsTargets } from './targets';
 import { judge, type Verdict } from './verdict';
@@ -55,7 +57,7 @@ async function place(
 
   if (verdict.kind === 'waits') {
     const recheckAt = new Date(
-      Math.max(task.dueAt!.getTime(), now.getTime() + recheckMs(definition, verdict.on, verdict.target, 0)),
+      Math.max(task.dueAt!.getTime(), now.getTime() + firstRecheckMs(definition, verdict.on, verdict.target)),
     );
     const waitingOn = verdict.on.map(({ id }) => id);
     return { document, state: State.CREATED, task: { ...task, availableAt: NEVER, waitingOn, recheckAt }, verdict };

@@ -1,24 +1,22 @@
-import { Types } from 'mongoose';
-import { keyOf } from '../id';
-import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition';
+import { mongo } from 'mongoose';
+import { passOver } from '../blocked';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { MAX_FAILURES, type TaskFailure } from '../handle';
 import { isTimeExpired } from '../transient';
+import { arm, armDoomed } from './arm';
 import { valueAt } from './condition';
+import { recheckAt } from './recheck-time';
 import { dependencyPaths } from './references';
-import type { Target, Watch } from './targets';
+import type { Target } from './targets';
 import type { Awaited } from './verdict';
 
 /** Parked tasks are out of the claim order until this date. */
 export const NEVER = new Date('9999-12-31T00:00:00Z');
 
-/** How long parking and arming wait for a document that an open transaction has written, in milliseconds. */
+/** How long parking waits for a task that an open transaction has written, in milliseconds; and each when one was met. */
 const MAX_WAIT_MS = 200;
 const PROBE_MS = 20;
-const MAX_RECHECK_MS = 3_600_000;
-/** The first re-check of a task whose dependency cannot be watched, in milliseconds, and the longest one. */
-const UNWATCHED_MS = 1_000;
-const MAX_UNWATCHED_MS = 30_000;
 
 /** A task that must wait, as it was read. */
 export interface Waiting {
@@ -35,17 +33,24 @@ export interface Doomed {
   readonly failure: Omit<TaskFailure, 'at'>;
 }
 
+/** Tasks that were read alike and become alike: one statement. */
+interface Group {
+  readonly read: Filter;
+  readonly update: object[];
+  readonly ids: unknown[];
+}
+
 /**
  * Puts tasks behind one unmet clause each, out of the way of ready ones, then marks what they wait for. Never the other way
  * round: a mark that is set after the parking tells every later waker to look for this task.
  */
 export async function park(definition: Definition, waiting: readonly Waiting[]): Promise<void> {
   if (waiting.length === 0) return;
-  await collectionOf(definition.model).bulkWrite(
-    waiting.map(({ task, on, target }) => ({
-      updateOne: { filter: asRead(definition, task), update: parkUpdate(definition, task, on, target) },
-    })),
-    { ordered: false, ...definition.writeConcern },
+  const alike = ({ on, target }: Waiting) => [target?.whenMet.mark, on];
+
+  await write(
+    definition,
+    groups(definition, waiting, alike, (one) => parkUpdate(definition, one)),
   );
   await arm(definition, waiting);
 }
@@ -53,67 +58,67 @@ export async function park(definition: Definition, waiting: readonly Waiting[]):
 /** Fails tasks whose dependency leaves them no chance, then watches for that to change. */
 export async function doom(definition: Definition, doomed: readonly Doomed[]): Promise<void> {
   if (doomed.length === 0) return;
-  await collectionOf(definition.model).bulkWrite(
-    doomed.map((one) => ({ updateOne: { filter: asRead(definition, one.task), update: doomUpdate(definition, one) } })),
-    { ordered: false, ...definition.writeConcern },
+  const alike = ({ by, failure }: Doomed) => [by, failure];
+
+  await write(
+    definition,
+    groups(definition, doomed, alike, (one) => doomUpdate(definition, one)),
   );
   await armDoomed(doomed);
 }
 
-/** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */
-export async function arm(definition: Definition, waiting: readonly Pick<Waiting, 'target' | 'on'>[]): Promise<void> {
-  const arms = new Arms();
-  for (const { target, on } of waiting) {
-    if (!target) continue;
-    for (const { id, standing } of on) {
-      if (standing === 'missing') continue;
-      arms.add(target.whenMet, id);
-      if (target.whenFailed && standing !== 'failed') arms.add(target.whenFailed, id);
-    }
-  }
-  const refused = await arms.set();
-  if (refused.length > 0) await recheckSoon(definition, refused);
-}
-
-/** Marks what tasks were failed by. */
-export async function armDoomed(doomed: readonly Pick<Doomed, 'target' | 'by'>[]): Promise<void> {
-  const arms = new Arms();
-  for (const { target, by } of doomed) {
-    if (!target?.whenRevived) continue;
-    for (const { id, standing } of by) if (standing === 'failed') arms.add(target.whenRevived, id);
-  }
-  await arms.set();
-}
-
-/** When a parked task is looked at again although nothing woke it, in milliseconds from now; it grows with the time it has waited. */
-export function recheckMs(
-  { options }: Definition,
-  on: readonly Awaited[],
-  target: Target | null,
-  waitedMs: number,
-): number {
-  const isWatched = target !== null && on.every(({ standing }) => standing !== 'missing');
-  const [min, max] = isWatched
-    ? [options.recheckMs, Math.max(options.recheckMs, MAX_RECHECK_MS)]
-    : [Math.min(UNWATCHED_MS, options.recheckMs), MAX_UNWATCHED_MS];
-
-  return Math.floor(Math.min(max, Math.max(min, waitedMs)) * (0.8 + 0.4 * Math.random()));
-}
-
-function parkUpdate(
+function groups<One extends { readonly task: RawDocument }>(
   definition: Definition,
-  task: RawDocument,
-  on: readonly Awaited[],
-  target: Target | null,
-): object[] {
-  const waited = { $subtract: ['$$NOW', { $ifNull: ['$_task.expiresFrom', '$$NOW'] }] };
-  const delay = {
-    $max: [
-      recheckMs(definition, on, target, 0),
-      { $min: [waited, recheckMs(definition, on, target, Number.MAX_SAFE_INTEGER)] },
-    ],
-  };
+  all: readonly One[],
+  alike: (one: One) => unknown,
+  updateOf: (one: One) => object[],
+): Group[] {
+  const found = new Map<string, Group>();
+  for (const one of all) {
+    const read = asRead(definition, one.task);
+    const name = mongo.BSON.EJSON.stringify([read, alike(one)], { relaxed: false });
+    const group = found.get(name) ?? { read, update: updateOf(one), ids: [] };
+    found.set(name, group);
+    group.ids.push(one.task._id);
+  }
 
+  return [...found.values()];
+}
+
+/** The task exactly as it was judged: whoever changed it since decides again. */
+function asRead({ model, options }: Definition, task: RawDocument): Filter {
+  const paths = [options.fields.state, '_task.token', '_task.availableAt', ...dependencyPaths(model)];
+
+  return Object.fromEntries(paths.map((path) => [path, valueAt(task, path) ?? null]));
+}
+
+async function write(definition: Definition, all: readonly Group[]): Promise<void> {
+  try {
+    await writeAll(definition, all, MAX_WAIT_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+    // An open transaction has written one of them: the others must not wait for it.
+    for (const { ids, ...group } of all) for (const id of ids) await probe(definition, { ...group, ids: [id] });
+  }
+}
+
+async function probe(definition: Definition, group: Group): Promise<void> {
+  try {
+    await writeAll(definition, [group], PROBE_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+    passOver(definition.model, group.ids[0]);
+  }
+}
+
+async function writeAll({ model, writeConcern }: Definition, all: readonly Group[], maxTimeMS: number): Promise<void> {
+  const statements = all.map(({ read, update, ids }) => ({
+    updateMany: { filter: { ...read, _id: { $in: ids as never[] } }, update, hint: '_id_' },
+  }));
+  await collectionOf(model).bulkWrite(statements, { ordered: false, maxTimeMS, ...writeConcern });
+}
+
+function parkUpdate(definition: Definition, { on, target }: Waiting): object[] {
   return [
     {
       $set: {
@@ -121,7 +126,7 @@ function parkUpdate(
         '_task.availableAt': NEVER,
         '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
         '_task.waitingOn': { $literal: on.map(({ id }) => id) },
-        '_task.recheckAt': { $max: [{ $add: ['$$NOW', delay] }, '$_task.dueAt'] },
+        '_task.recheckAt': recheckAt(definition, on, target),
       },
     },
     { $unset: '_task.token' },
@@ -143,65 +148,4 @@ function doomUpdate({ options }: Definition, { by, failure }: Doomed): object[] 
     },
     { $unset: ['_task.token', '_task.waitingOn', '_task.recheckAt'] },
   ];
-}
-
-/** The task exactly as it was judged: whoever changed it since decides again. */
-function asRead({ model, options }: Definition, task: RawDocument): Filter {
-  const { state } = options.fields;
-  const paths = [state, '_task.token', '_task.availableAt', ...dependencyPaths(model)];
-
-  return { _id: task._id, ...Object.fromEntries(paths.map((path) => [path, valueAt(task, path) ?? null])) };
-}
-
-async function recheckSoon({ model }: Definition, ids: unknown[]): Promise<void> {
-  await collectionOf(model).updateMany({ '_task.waitingOn': { $in: ids } }, [
-    { $set: { '_task.recheckAt': { $max: [{ $add: ['$$NOW', UNWATCHED_MS] }, '$_task.dueAt'] } } },
-  ]);
-}
-
-/** Marks to be set, collected by watch so that each is one write. */
-class Arms {
-  readonly #ids = new Map<Watch, Map<string, unknown>>();
-
-  add(watch: Watch, id: unknown): void {
-    const ids = this.#ids.get(watch) ?? new Map<string, unknown>();
-    this.#ids.set(watch, ids);
-    ids.set(keyOf(id), id);
-  }
-
-  /** Returns the ids of documents that refused. */
-  async set(): Promise<unknown[]> {
-    const refused: unknown[] = [];
-    for (const [watch, ids] of this.#ids) refused.push(...(await setMarks(watch, [...ids.values()])));
-
-    return refused;
-  }
-}
-
-async function setMarks({ model, mark }: Watch, ids: unknown[]): Promise<unknown[]> {
-  try {
-    await setMark(model, mark, ids, MAX_WAIT_MS);
-    return [];
-  } catch (error) {
-    if (ids.length === 1) return refusedBy(error, ids);
-  }
-
-  // One document stopped the write: the others must not suffer for it.
-  const refused: unknown[] = [];
-  for (const id of ids)
-    await setMark(model, mark, [id], PROBE_MS).catch((error: unknown) => refused.push(...refusedBy(error, [id])));
-  return refused;
-}
-
-async function setMark(model: AnyModel, mark: string, ids: unknown[], maxTimeMS: number): Promise<void> {
-  // A token of its own for each write: a waker removes only the one it has read, never a later one.
-  const update = { $set: { [`_task.armed.${mark}`]: new Types.ObjectId() } };
-  await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { maxTimeMS, hint: '_id_' });
-}
-
-// No right to write, a validator, a view, a lock: whatever the server says no to is left to the re-check.
-function refusedBy(error: unknown, ids: unknown[]): unknown[] {
-  const isServerError = typeof (error as { code?: unknown }).code === 'number';
-  if (isServerError || isTimeExpired(error)) return ids;
-  throw error;
 }

@@ -8,7 +8,7 @@ import type { Watch } from './targets';
 /** Documents of one outbox that a pass looks at. */
 const OUTBOX = 200;
 /** Tasks that a pass wakes: more would make one pop slow, and the next pass goes on where this one stopped. */
-const BUDGET = 1_000;
+const BUDGET = 300;
 
 /** One pass over the outboxes of a model: wakes the tasks whose dependency changed. Returns how many it woke. */
 export async function wake(definition: Definition): Promise<number> {

@@ -1,0 +1,92 @@
+import { Types } from 'mongoose';
+import { collectionOf, type AnyModel, type Definition } from '../definition';
+import { keyOf } from '../id';
+import { isTimeExpired } from '../transient';
+import { UNWATCHED_MS } from './recheck-time';
+import type { Target, Watch } from './targets';
+import type { Awaited } from './verdict';
+
+/** How long a mark waits for a document that an open transaction has written, in milliseconds; and each when one was refused. */
+const MAX_WAIT_MS = 200;
+const PROBE_MS = 20;
+
+/** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */
+export async function arm(
+  definition: Definition,
+  waiting: readonly { target: Target | null; on: readonly Awaited[] }[],
+): Promise<void> {
+  const arms = new Arms();
+  for (const { target, on } of waiting) {
+    if (!target) continue;
+    for (const { id, standing } of on) {
+      if (standing === 'missing') continue;
+      arms.add(target.whenMet, id);
+      if (target.whenFailed && standing !== 'failed') arms.add(target.whenFailed, id);
+    }
+  }
+  const refused = await arms.set();
+  if (refused.length > 0) await recheckSoon(definition, refused);
+}
+
+/** Marks what tasks were failed by. */
+export async function armDoomed(doomed: readonly { target: Target | null; by: readonly Awaited[] }[]): Promise<void> {
+  const arms = new Arms();
+  for (const { target, by } of doomed) {
+    if (!target?.whenRevived) continue;
+    for (const { id, standing } of by) if (standing === 'failed') arms.add(target.whenRevived, id);
+  }
+  await arms.set();
+}
+
+async function recheckSoon({ model }: Definition, ids: unknown[]): Promise<void> {
+  await collectionOf(model).updateMany({ '_task.waitingOn': { $in: ids } }, [
+    { $set: { '_task.recheckAt': { $max: [{ $add: ['$$NOW', UNWATCHED_MS] }, '$_task.dueAt'] } } },
+  ]);
+}
+
+/** Marks to be set, collected by watch so that each is one write. */
+class Arms {
+  readonly #ids = new Map<Watch, Map<string, unknown>>();
+
+  add(watch: Watch, id: unknown): void {
+    const ids = this.#ids.get(watch) ?? new Map<string, unknown>();
+    this.#ids.set(watch, ids);
+    ids.set(keyOf(id), id);
+  }
+
+  /** Returns the ids of documents that refused. */
+  async set(): Promise<unknown[]> {
+    const refused: unknown[] = [];
+    for (const [watch, ids] of this.#ids) refused.push(...(await setMarks(watch, [...ids.values()])));
+
+    return refused;
+  }
+}
+
+async function setMarks({ model, mark }: Watch, ids: unknown[]): Promise<unknown[]> {
+  try {
+    await setMark(model, mark, ids, MAX_WAIT_MS);
+    return [];
+  } catch (error) {
+    if (ids.length === 1) return refusedBy(error, ids);
+  }
+
+  // One document stopped the write: the others must not suffer for it.
+  const refused: unknown[] = [];
+  for (const id of ids)
+    await setMark(model, mark, [id], PROBE_MS).catch((error: unknown) => refused.push(...refusedBy(error, [id])));
+  return refused;
+}
+
+async function setMark(model: AnyModel, mark: string, ids: unknown[], maxTimeMS: number): Promise<void> {
+  // A token of its own for each write: a waker removes only the one it has read, never a later one.
+  const update = { $set: { [`_task.armed.${mark}`]: new Types.ObjectId() } };
+  await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { maxTimeMS, hint: '_id_' });
+}
+
+// No right to write, a validator, a view, a lock: whatever the server says no to is left to the re-check.
+function refusedBy(error: unknown, ids: unknown[]): unknown[] {
+  const isServerError = typeof (error as { code?: unknown }).code === 'number';
+  if (isServerError || isTimeExpired(error)) return ids;
+  throw error;
+}
