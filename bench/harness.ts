@@ -34,7 +34,9 @@ export interface Outcome {
   readonly metric: Comparison['metric'];
   readonly operations: number;
   readonly rounds: readonly Round[];
-  /** Of the contender to the baseline of the same round; none for the baseline. */
+  /** Of its best round to the baseline's best round: what the target is about. None for the baseline. */
+  readonly ratio: number | null;
+  /** Of each round to the baseline's in the same round. */
   readonly ratios: readonly number[];
   readonly target: number | null;
   readonly isMet: boolean | null;
@@ -77,8 +79,12 @@ export async function atConcurrency(
   return durations;
 }
 
-export function best({ metric }: Outcome, values: readonly number[]): number {
-  return metric === 'perSecond' ? Math.max(...values) : Math.min(...values);
+/** The round that the rest of the machine disturbed least. */
+export function best(metric: Comparison['metric'], rounds: readonly Round[]): Round {
+  const isBetter = (one: Round, other: Round) =>
+    metric === 'perSecond' ? one.perSecond > other.perSecond : one.p50Ms < other.p50Ms;
+
+  return rounds.reduce((found, one) => (isBetter(one, found) ? one : found));
 }
 
 export function quantile(values: readonly number[], share: number): number {
@@ -108,18 +114,13 @@ function outcome(
   rounds: readonly Round[],
   ofBaseline: readonly Round[],
 ): Outcome {
-  const ratios = rounds.map((round, index) => round[metric] / ofBaseline[index]![metric]);
-  const isCompared = name !== baseline.name;
-  const isMet = (ratio: number) => (metric === 'perSecond' ? ratio >= target! : ratio <= target!);
+  const measured = { title, name, metric, operations, rounds };
+  if (name === baseline.name) return { ...measured, ratio: null, ratios: [], target: null, isMet: null };
 
-  return {
-    title,
-    name,
-    metric,
-    operations,
-    rounds,
-    ratios: isCompared ? ratios : [],
-    target: (isCompared && target) || null,
-    isMet: isCompared && target !== undefined ? ratios.some(isMet) : null,
-  };
+  // One over the other of the best rounds, not the best of their ratios: that would be the round in which the baseline was disturbed most.
+  const ratio = best(metric, rounds)[metric] / best(metric, ofBaseline)[metric];
+  const ratios = rounds.map((round, index) => round[metric] / ofBaseline[index]![metric]);
+  const isMet = target === undefined ? null : metric === 'perSecond' ? ratio >= target : ratio <= target;
+
+  return { ...measured, ratio, ratios, target: target ?? null, isMet };
 }

@@ -5,9 +5,9 @@ import mongoose from 'mongoose';
 import { best, quantile, type Outcome } from './harness';
 
 const FOLDER = resolve(__dirname, 'results');
-const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'ratio: best', 'median', 'spread', 'target'];
+const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'ratio', 'of rounds', 'spread', 'target'];
 
-/** One line for each contender: its best round, and the ratios of all rounds to the baseline of the same round. */
+/** One line for each contender: its best round, that round against the baseline's best, and the ratios round by round. */
 export function table(outcomes: readonly Outcome[]): string {
   const lines: string[][] = [];
   for (const [index, outcome] of outcomes.entries()) {
@@ -38,14 +38,13 @@ export function keep(name: string, server: string, outcomes: readonly Outcome[])
 }
 
 function line(outcome: Outcome): string[] {
-  const { name, rounds, ratios } = outcome;
-  const fastest = Math.max(...rounds.map(({ perSecond }) => perSecond));
-  const lowest = (key: 'p50Ms' | 'p99Ms') => Math.min(...rounds.map((round) => round[key])).toFixed(2);
-  const cells = [`  ${name}`, Math.round(fastest).toString(), lowest('p50Ms'), lowest('p99Ms')];
-  if (ratios.length === 0) return [...cells, '', '', '', ''];
+  const { name, metric, rounds, ratio, ratios } = outcome;
+  const { perSecond, p50Ms, p99Ms } = best(metric, rounds);
+  const cells = [`  ${name}`, Math.round(perSecond).toString(), p50Ms.toFixed(2), p99Ms.toFixed(2)];
+  if (ratio === null) return [...cells, '', '', '', ''];
 
   const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
-  return [...cells, best(outcome, ratios).toFixed(2), quantile(ratios, 0.5).toFixed(2), spread, verdict(outcome)];
+  return [...cells, ratio.toFixed(2), quantile(ratios, 0.5).toFixed(2), spread, verdict(outcome)];
 }
 
 function verdict({ metric, target, isMet }: Outcome): string {

@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import { atConcurrency, type Comparison } from './harness';
 import { finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import { insertCopies, layouts, nativeOf, recreate, taskModel } from './tasks';
+import { insertCopies, layouts, nativeOf, recreate, taskModel, type HydratedTask } from './tasks';
 
 const CALLERS = 32;
 const OPERATIONS = 10_000;
@@ -15,7 +15,7 @@ export async function settle({ connection, database }: Setting): Promise<Compari
   const raw = database.collection('raw');
   const plain = rawQueue(raw, { ...ready, state: 'RUNNING' }, CALLERS, (index) => finish(raw, ids[index]!));
   let ids: Types.ObjectId[] = [];
-  let tasks: Awaited<ReturnType<typeof Task.popMany>> = [];
+  let tasks: HydratedTask[] = [];
 
   return [
     {

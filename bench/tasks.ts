@@ -9,6 +9,7 @@ export const payload = { to: 'ada@example.org', subject: 'The analytical engine'
 export const payloadPaths = { to: String, subject: String, size: Number };
 
 export type Task = ReturnType<typeof taskModel>;
+export type HydratedTask = InstanceType<Task>;
 export type Stored = mongo.Document;
 
 export function taskModel(connection: Connection, name = 'Task') {

@@ -9,7 +9,7 @@ const debug = debuglog('task-queue');
 
 /** How long a stream stays open after the last consumer went back to work, in milliseconds: it may be idle again soon. */
 const LINGER_MS = 10_000;
-/** How long after a failure the next idle consumer opens a stream again, in milliseconds. */
+/** How long after a failure a stream is opened again, in milliseconds. */
 const RETRY_MS = 30_000;
 
 /**
@@ -22,7 +22,8 @@ class DatabaseStream {
   #stream: mongo.ChangeStream | null = null;
   #idle = 0;
   #closing: NodeJS.Timeout | null = null;
-  #failedAt = Number.NEGATIVE_INFINITY;
+  #retry: NodeJS.Timeout | null = null;
+  #isWarned = false;
 
   constructor(private readonly database: mongo.Db) {}
 
@@ -32,7 +33,7 @@ class DatabaseStream {
     clearTimeout(this.#closing ?? undefined);
     const isWider = models.map((model) => this.#add(model)).includes(true);
     if (isWider) this.#close();
-    if (!this.#stream && performance.now() - this.#failedAt > RETRY_MS) this.#open();
+    this.#open();
 
     return () => {
       this.#idle--;
@@ -52,15 +53,18 @@ class DatabaseStream {
   }
 
   #open(): void {
-    const stream = this.database.watch(this.#pipeline(), { readPreference: 'primary' });
-    this.#stream = stream;
-    stream.on(
-      'change',
-      ({ ns }: { ns?: { db: string; coll: string } }) =>
-        ns && announceNamespace(this.database.client, `${ns.db}.${ns.coll}`),
-    );
-    stream.on('error', (error) => this.#fail(stream, error));
-    debug('change stream opened on %s', this.database.databaseName);
+    if (this.#stream || this.#retry || this.#idle === 0) return;
+    try {
+      const stream = this.database.watch(this.#pipeline(), { readPreference: 'primary' });
+      stream.on('change', ({ ns }: { ns?: { db: string; coll: string } }) => {
+        if (ns) announceNamespace(this.database.client, `${ns.db}.${ns.coll}`);
+      });
+      stream.on('error', (error) => this.#stream === stream && this.#fail(error));
+      this.#stream = stream;
+      debug('change stream opened on %s', this.database.databaseName);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
   }
 
   // What makes a task running is no news to those who look for work.
@@ -76,12 +80,17 @@ class DatabaseStream {
     return [{ $match: { $and: [match, ...notRunning] } }, { $project: { ns: 1 } }];
   }
 
-  #fail(stream: mongo.ChangeStream, error: Error): void {
-    if (this.#stream !== stream) return;
-    this.#failedAt = performance.now();
+  #fail(error: Error): void {
     this.#close();
-    // The application closed its connection: nobody is to be told.
-    if (error.name === 'MongoClientClosedError') return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#open();
+    }, RETRY_MS);
+    this.#retry.unref();
+    debug('change stream failed on %s: %s', this.database.databaseName, error.message);
+    // When the application closed its connection nobody is to be told.
+    if (this.#isWarned || error.name === 'MongoClientClosedError') return;
+    this.#isWarned = true;
     process.emitWarning(
       `The change stream on ${this.database.databaseName} failed, so idle queues poll: ${error.message}`,
       'TaskQueueWarning',

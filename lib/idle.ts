@@ -54,17 +54,21 @@ export class Idle {
 
   async wait(signal: AbortSignal): Promise<void> {
     if (this.usesChangeStreams && !this.#errorMs) await this.#startWatching();
-    if (this.#arrived) {
-      // A busy collection among those listened to must not keep an idle consumer busy.
-      const pauseMs = this.#fruitless > PATIENCE ? Math.min(MAX_PAUSE_MS, 2 ** (this.#fruitless - PATIENCE)) : 0;
-      this.#fruitless++;
-      if (pauseMs > 0) await this.#sleep(pauseMs, signal);
+    if (!this.#arrived) await this.#rest(signal);
+    if (!this.#arrived) {
+      this.#fruitless = 0;
       return;
     }
+    // A busy collection among those listened to must not keep an idle consumer busy.
+    const pauseMs = this.#fruitless > PATIENCE ? Math.min(MAX_PAUSE_MS, 2 ** (this.#fruitless - PATIENCE)) : 0;
+    this.#fruitless++;
+    if (pauseMs > 0) await this.#sleep(pauseMs, signal);
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
     const waitMs = this.#errorMs || Math.min(this.#waitMs, this.pollMs);
     this.#waitMs = Math.min(this.#waitMs * 2, this.pollMs);
     await this.#sleep(waitMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
-    if (!this.#arrived) this.#fruitless = 0;
   }
 
   close(): void {

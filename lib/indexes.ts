@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { IndexDefinition, IndexOptions } from 'mongoose';
 import { collectionOf, definitionOf, rootOf, type AnyModel, type AnySchema, type Definition } from './definition';
 import { ensureOutboxes } from './dependencies/outbox';
 import { hasDependencies } from './dependencies/references';
@@ -148,7 +147,11 @@ function expiryIndex(definition: Definition): TaskIndex {
     name: indexName(definition, 'expiry'),
     key: { '_task.expiresFrom': 1 },
     expireAfterSeconds: expireAfterSeconds as number,
-    ...(kindOnly && kind && { partialFilterExpression: { [kind.key]: kind.value } }),
+    // Without it the index would hold every document, those that were never pushed as null.
+    partialFilterExpression: {
+      ...(kindOnly && kind && { [kind.key]: kind.value }),
+      '_task.expiresFrom': { $exists: true },
+    },
   };
 }
 

@@ -154,7 +154,8 @@ function resolveFields(fields: Partial<FieldNames>): FieldNames {
   refuseUnknown(fields, Object.keys(DEFAULT_FIELDS), '`fields`');
   const resolved = { ...DEFAULT_FIELDS };
 
-  for (const [name, path] of Object.entries(fields) as [keyof FieldNames, string][]) {
+  for (const [name, path] of Object.entries(fields) as [keyof FieldNames, string | undefined][]) {
+    if (path === undefined) continue;
     requireText(`fields.${name}`, path, `\`fields: { ${name}: 'task_${name}' }\``);
     // A claim reads the state of raw documents by its name, and updates speak of `$` and `.` in their own way.
     if (/[.$]/.test(path) || path.startsWith('_task')) {

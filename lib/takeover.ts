@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from './check';
 import type { ResolvedOptions } from './options';
 
 /** Attempts for which the wait is computed; later ones wait like the last of them. */
@@ -10,9 +11,13 @@ const MAX_WAITS = 16;
  */
 export function waitAfterLease(attempt: number, { backoff, maxAttempts }: ResolvedOptions): number {
   if (attempt < 2 || attempt >= maxAttempts) return 0;
-  const wait = backoff(attempt - 1);
-
-  return Number.isFinite(wait) ? Math.max(0, Math.floor(wait)) : 0;
+  try {
+    const wait = backoff(attempt - 1);
+    return Number.isFinite(wait) ? Math.min(MAX_TIMER_MS, Math.max(0, Math.floor(wait))) : 0;
+  } catch {
+    // A backoff that is wrong must not keep tasks from being claimed: `retry()` says what is wrong with it.
+    return 0;
+  }
 }
 
 /** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */

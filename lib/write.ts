@@ -51,9 +51,12 @@ async function writeNow(
   return matched;
 }
 
-// A value that could not be cast does not count as a change, but a save refuses it.
+// A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no
+// change at all, and must not keep the task from being settled: its error has another name.
 function canSave(document: AnyDocument): boolean {
-  return (document.$isValid as () => boolean)();
+  const { $errors = {} } = document as { $errors?: Record<string, Error> };
+
+  return Object.values($errors).every(({ name }) => name !== 'CastError');
 }
 
 async function update(

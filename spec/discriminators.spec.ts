@@ -9,7 +9,7 @@ describe('discriminators', () => {
 
   // Only `any` stands for "a model of whatever schema".
   const indexNames = async (model: Model<any, any, any, any, any, any>) =>
-    (await nativeOf(model).indexes()).map(({ name }) => name).sort();
+    (await nativeOf(model).indexes()).map(({ name }) => name as string).sort();
 
   describe('of a base with the plugin', () => {
     const makeMessage = () => {
@@ -217,7 +217,11 @@ describe('discriminators', () => {
       await models.Job.ensureTaskIndexes();
 
       const own = (await nativeOf(models.Event).indexes()).filter(({ name }) => name?.startsWith('task_'));
-      expect(own.map(({ name }) => name).sort()).toEqual(['task_claim_Job', 'task_expiry_Job', 'task_key_Job']);
+      expect(own.map(({ name }) => name as string).sort()).toEqual([
+        'task_claim_Job',
+        'task_expiry_Job',
+        'task_key_Job',
+      ]);
       for (const { partialFilterExpression } of own) expect(partialFilterExpression).toMatchObject({ __t: 'Job' });
     });
 

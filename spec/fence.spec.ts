@@ -177,9 +177,13 @@ describe('save', () => {
       expect(await stored(Email, first._id)).toEqual(before);
     });
 
-    it('can be pushed again later, and saved, when `bulkSave()` was refused', async () => {
+    it.each([
+      ['with its changes', () => {}],
+      ['without them', (task: Document) => task.directModifiedPaths().forEach((path) => task.unmarkModified(path))],
+    ])('can be pushed again later %s, and saved, when `bulkSave()` was refused', async (_how, prepare) => {
       const { first, second } = await changed();
       await expect(Email.bulkSave([first])).rejects.toThrow();
+      prepare(first);
       await second.finish();
 
       await first.push();

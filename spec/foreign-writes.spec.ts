@@ -116,6 +116,24 @@ describe('a task that another program', () => {
     expect((await stored(Email, insertedId))['state']).toBe('FINISHED');
   });
 
+  it('has changed so that a field cannot be read ends all the same', async () => {
+    const ids = (await Email.push([{ to: 'a' }, { to: 'b' }, { to: 'c' }, { to: 'd' }])).map(({ _id }) => _id);
+    await emails.updateMany({}, { $set: { size: 'large' } });
+    const [a, b, c, d] = await Email.popMany(4);
+
+    await a!.finish();
+    await b!.fail('too large');
+    await c!.retry({ delayMs: 0 });
+    await (await Email.pop())!.release();
+    await endLease(Email, d!._id);
+    expect(new Set(await drain())).toEqual(new Set(['c', 'd']));
+    for (const task of [c!, d!]) await endLease(Email, task._id);
+
+    expect(await Email.pop()).toBeNull();
+    const states = await Promise.all(ids.map((_id) => stored(Email, _id)));
+    expect(states.map(({ state }) => state as string)).toEqual(['FINISHED', 'FAILED', 'FAILED', 'FAILED']);
+  });
+
   it('inserts with a priority and a category takes part in both', async () => {
     await Email.push({ to: 'pushed', category: 'news' });
     await emails.insertOne({ state: 'CREATED', to: 'foreign', priority: 3, category: 'news' });

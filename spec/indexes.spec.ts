@@ -23,7 +23,12 @@ const KEY: TaskIndex = {
   unique: true,
   partialFilterExpression: { state: LIVE, '_task.key': { $exists: true } },
 };
-const EXPIRY: TaskIndex = { name: 'task_expiry', key: { '_task.expiresFrom': 1 }, expireAfterSeconds: 86_400 };
+const EXPIRY: TaskIndex = {
+  name: 'task_expiry',
+  key: { '_task.expiresFrom': 1 },
+  expireAfterSeconds: 86_400,
+  partialFilterExpression: { '_task.expiresFrom': { $exists: true } },
+};
 const CATEGORY: TaskIndex = {
   name: 'task_category',
   key: { category: 1, priority: -1, '_task.availableAt': 1, _id: 1 },
@@ -247,7 +252,10 @@ describe('ensureTaskIndexes', () => {
 
     it('makes an index that did not expire anything one that does', async () => {
       const Email = emailModel();
-      await Email.collection.createIndex({ '_task.expiresFrom': 1 }, { name: 'task_expiry' });
+      await Email.collection.createIndex(
+        EXPIRY.key,
+        without(EXPIRY, 'key', 'expireAfterSeconds') as mongo.CreateIndexesOptions,
+      );
 
       await Email.ensureTaskIndexes();
 
@@ -299,7 +307,7 @@ describe('ensureTaskIndexes', () => {
       ['holds other states', CLAIM, { partialFilterExpression: { state: 'CREATED' } }],
       ['has a collation', CLAIM, { collation: { locale: 'de' } }],
       ['is not unique', KEY, { unique: undefined }],
-      ['is sparse', EXPIRY, { sparse: true }],
+      ['is sparse', EXPIRY, { sparse: true, partialFilterExpression: undefined }],
     ])('refuses one that %s, shows both, and changes nothing', async (_, index, difference) => {
       const Email = emailModel({ category: true });
       await createIndex(Email, { ...index, ...difference });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Schema } from 'mongoose';
-import { constant, InvalidOptionError, taskQueue } from '../lib';
+import { constant, DependencyType, InvalidOptionError, taskQueue } from '../lib';
 import { resolveOptions, type TaskQueueOptions } from '../lib/options';
 
 describe('the options of the plugin', () => {
@@ -61,6 +61,8 @@ describe('the options of the plugin', () => {
     'backoff',
     'recheckMs',
     'category',
+    'dependencies',
+    'class',
     'bind',
     'fields',
   ] as const)('have the default where `%s` is undefined', (name) => {
@@ -122,6 +124,10 @@ describe('a wrong option of the plugin', () => {
     ['backoff', { minMs: 5 }, 'Expected `backoff` to be a function, got an object (Object)'],
     ['category', 'reports', 'Expected `category` to be true or false, got "reports" (string)'],
     ['category', ['a'], 'Expected `category` to be true or false, got an array of 1'],
+    ['dependencies', ['source'], 'Expected `dependencies` to be an object, got an array of 1'],
+    ['dependencies', null, 'Expected `dependencies` to be an object, got `null`'],
+    ['class', 'Mail', 'Expected `class` to be a class, got "Mail" (string)'],
+    ['class', {}, 'Expected `class` to be a class, got an object (Object)'],
     ['bind', 0, 'Expected `bind` to be true or false, got `0` (number)'],
     ['bind', null, 'Expected `bind` to be true or false, got `null`'],
     ['fields', 'taskState', 'Expected `fields` to be an object, got "taskState" (string)'],
@@ -206,6 +212,12 @@ describe('the names of `fields`', () => {
     expect(() => resolveOptions({ fields } as TaskQueueOptions)).toThrow(message);
   });
 
+  it.each(['state', 'priority', 'createdAt', 'category'])('have the default where `%s` is undefined', (name) => {
+    const fields = { [name]: undefined } as TaskQueueOptions['fields'];
+
+    expect(resolveOptions({ fields } as TaskQueueOptions)).toEqual(resolveOptions());
+  });
+
   it('may change places', () => {
     expect(resolveOptions({ fields: { state: 'priority', priority: 'state' } }).fields).toMatchObject({
       state: 'priority',
@@ -217,15 +229,18 @@ describe('the names of `fields`', () => {
 describe("the caller's options", () => {
   it('are never changed, and never looked at again', () => {
     const fields = { state: 'taskState' };
-    const given = { leaseMs: 5, category: true, fields };
+    const source = { type: DependencyType.DIRECT, onFailed: 'fail' as 'fail' | 'ignore' };
+    const given = { leaseMs: 5, category: true, fields, dependencies: { source } };
     const copy = structuredClone(given);
 
     const resolved = resolveOptions(given);
     expect(given).toEqual(copy);
     Object.assign(given, { leaseMs: 6, category: false });
     fields.state = 'other';
+    source.onFailed = 'ignore';
 
     expect(resolved).toMatchObject({ leaseMs: 5, category: true, fields: { state: 'taskState' } });
+    expect(resolved.dependencies['source']).toMatchObject({ onFailed: 'fail' });
   });
 
   it('may be frozen', () => {

@@ -11,7 +11,11 @@ type Work = (session: ClientSession) => Promise<unknown>;
 const withConnection = (connection: Connection, work: Work) => connection.transaction(work);
 const withSession = async (connection: Connection, work: Work) => {
   const session = await connection.startSession();
-  await session.withTransaction(work).finally(() => session.endSession());
+  try {
+    await session.withTransaction(work);
+  } finally {
+    await session.endSession();
+  }
 };
 
 /** Makes the driver run the callback of a transaction again. */
@@ -486,6 +490,24 @@ describe('a transaction that is ended by hand', () => {
     await Email.push({ to: 'ada@example.org' });
 
     expect((await Email.pop())?.to).toBe('ada@example.org');
+  });
+
+  it('delays a pop behind a task it has written by a moment, and hands out the next', async () => {
+    const head = await Email.push({ to: 'head' });
+    await Email.push([{ to: 'second' }, { to: 'third' }]);
+    await nativeOf(Email).updateOne({ _id: head._id }, { $set: { to: 'written' } }, { session });
+
+    const startedAt = performance.now();
+    const second = await Email.pop();
+    const first = performance.now() - startedAt;
+    const third = await Email.pop();
+    const later = performance.now() - startedAt - first;
+
+    expect([second?.to, third?.to]).toEqual(['second', 'third']);
+    expect(first).toBeLessThan(1_000); // 200 ms, and what a busy machine adds.
+    expect(later).toBeLessThan(200);
+    await session.abortTransaction();
+    expect(await stored(Email, head._id)).toMatchObject({ to: 'head', state: 'CREATED' });
   });
 
   it('may push with a session that has no transaction', async () => {

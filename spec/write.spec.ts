@@ -212,7 +212,7 @@ describe('settling a task with changed fields', () => {
     task.size = 3;
     const outcomes = await Promise.allSettled([task.finish(), task.finish()]);
 
-    expect(outcomes.map(({ status }) => status)).toContain('fulfilled');
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
     expect(seen(task)).toMatchObject({ state: State.FINISHED, lease: null });
     expect(task.modifiedPaths()).toEqual([]);
     const raw = await stored(Email, task._id);
@@ -220,17 +220,19 @@ describe('settling a task with changed fields', () => {
     expect(raw['_task'].availableAt).not.toEqual(due);
   });
 
-  it('leaves a save that is under way alone', async () => {
-    const task = await popped();
-    task.size = 3;
+  it('is not done by a save that is under way, however far that is', async () => {
+    await Email.push(Array.from({ length: 20 }, (_, turns) => ({ to: `${turns}@example.org` })));
 
-    const [saved, finished] = await Promise.allSettled([task.save(), task.finish()]);
+    for (const [turns, task] of (await Email.popMany(20)).entries()) {
+      task.size = 3;
+      const saving = task.save();
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      const [, finished] = await Promise.allSettled([saving, task.finish()]);
 
-    expect(saved).toMatchObject({ status: 'fulfilled' });
-    expect(finished).toMatchObject({ status: 'rejected', reason: { name: 'ParallelSaveError' } });
-    expect(seen(task)).toMatchObject({ state: State.RUNNING, lease: { attempt: 1 } });
-    expect(await stored(Email, task._id)).toMatchObject({ size: 3, state: 'RUNNING' });
-    await task.finish();
+      const isFinished = (await stored(Email, task._id))['state'] === 'FINISHED';
+      expect([turns, finished.status]).toEqual([turns, isFinished ? 'fulfilled' : 'rejected']);
+      expect(task.state).toBe(isFinished ? State.FINISHED : State.RUNNING);
+    }
   });
 
   it('is refused when the lease was lost, and keeps the changes in the handle', async () => {

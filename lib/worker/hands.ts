@@ -6,6 +6,7 @@ import { State } from '../fields';
 import { handleOf, lease } from '../handle';
 import { keyOf } from '../id';
 import { takeoverAt } from '../takeover';
+import { persistently } from '../transient';
 
 const RENEWALS_PER_LEASE = 3;
 
@@ -20,6 +21,7 @@ export interface InHand {
 export class Hands {
   readonly #held = new Set<InHand>();
   readonly #timers = new Map<AnyModel, NodeJS.Timeout>();
+  readonly #renewing = new Set<AnyModel>();
 
   constructor(private readonly report: (error: unknown) => void) {}
 
@@ -50,12 +52,20 @@ export class Hands {
   #startRenewing(model: AnyModel): void {
     if (this.#timers.has(model)) return;
     const { leaseMs } = definitionOf(model).options;
-    const renew = () => void this.#renew(model).catch(this.report);
+    const renew = () => void this.#renewOnce(model);
     this.#timers.set(model, setInterval(renew, Math.max(1, leaseMs / RENEWALS_PER_LEASE)));
   }
 
   #of(model: AnyModel): InHand[] {
     return [...this.#held].filter(({ task }) => modelOf(task) === model && lease(task) !== null);
+  }
+
+  // One at a time: while the database is out of reach they would pile up.
+  async #renewOnce(model: AnyModel): Promise<void> {
+    if (this.#renewing.has(model)) return;
+    this.#renewing.add(model);
+    await this.#renew(model).catch(this.report);
+    this.#renewing.delete(model);
   }
 
   async #renew(model: AnyModel): Promise<void> {
@@ -64,8 +74,8 @@ export class Hands {
 
     const lost = await renewAll(model, held);
     for (const one of lost) {
-      // Settled while the renewal was on its way: nothing was lost.
-      if (!lease(one.task)) continue;
+      // Settled while the renewal was on its way, or about to be: the answer to that tells what became of the task.
+      if (!lease(one.task) || handleOf(one.task).settledWith) continue;
       one.abort.abort(
         new LeaseLostError(
           `The lease of ${model.modelName} ${String(one.task._id)} was lost: somebody else holds the task, or it was deleted.`,

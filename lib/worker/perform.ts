@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
-import { LeaseLostError, TaskQueueError, UnrecoverableError } from '../errors';
+import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { failures, handleOf, lease, shareHandle } from '../handle';
 import { fail, finish, release, retry } from '../settle';
 import { isNetworkError } from '../transient';
+import { setQuietly } from '../write';
 import type { InHand } from './hands';
 import type { ResolvedWorkerOptions } from './options';
 
@@ -22,76 +23,101 @@ export class StoppedError extends Error {
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 2_000;
 
-/** Runs the handler on a task and settles it. Throws only what concerns the worker, not the task. */
-export async function perform(held: InHand, options: ResolvedWorkerOptions): Promise<Outcome> {
+/**
+ * Runs the handler on a task and settles it; once `abandoned` is aborted, it does not wait for a database that is out of reach.
+ * Throws only what concerns the worker, not the task.
+ */
+export async function perform(held: InHand, options: ResolvedWorkerOptions, abandoned: AbortSignal): Promise<Outcome> {
   const { task, abort } = held;
   const limit = options.timeoutMs === false ? null : startLimit(abort, options.timeoutMs, task);
   try {
     await unlessAborted(() => options.handler(task, { signal: abort.signal }), abort.signal);
   } catch (error) {
-    return await settleFailed(task, error);
+    const isAborted = abort.signal.aborted && error === abort.signal.reason;
+    return await (isAborted ? settleAborted(task, error, abandoned) : settleFailed(task, error, abandoned));
   } finally {
     clearTimeout(limit ?? undefined);
   }
 
-  return settleFinished(task);
+  return settle(task, abandoned, undefined, () => finish(task)).catch(onUnsaved(task, undefined, abandoned));
 }
 
-async function settleFinished(task: AnyDocument): Promise<Outcome> {
-  // The handler settled the task itself.
-  if (!lease(task)) return outcomeOf(task, undefined);
-
-  return settled(task, () => finish(task));
+function settleFailed(task: AnyDocument, reason: unknown, abandoned: AbortSignal): Promise<Outcome> {
+  return settle(task, abandoned, reason, () => failOrRetry(task, reason)).catch(onUnsaved(task, reason, abandoned));
 }
 
-async function settleFailed(task: AnyDocument, error: unknown): Promise<Outcome> {
-  if (error instanceof LeaseLostError) return { name: 'lost', error };
-  if (!lease(task)) return outcomeOf(task, error);
-  if (error instanceof StoppedError) return settled(task, () => release(task), { name: 'released' });
+// The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
+function onUnsaved(task: AnyDocument, reason: unknown, abandoned: AbortSignal): (error: unknown) => Promise<Outcome> {
+  return (error) => {
+    if (isOutOfReach(error)) throw error;
 
-  return settled(task, () => (isUnrecoverable(error) ? fail(task, error) : retry(task, { error })), undefined, error);
+    const failure = reason ?? error;
+    return withoutChanges(task, (unchanged) =>
+      settle(unchanged, abandoned, failure, () => failOrRetry(unchanged, failure)),
+    );
+  };
 }
 
-// A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
-async function settled(
+/** The handler may go on nevertheless, so its half-done changes are left out, and all it does with the task is refused. */
+async function settleAborted(task: AnyDocument, reason: unknown, abandoned: AbortSignal): Promise<Outcome> {
+  if (reason instanceof LeaseLostError) return { name: 'lost', error: reason };
+
+  const held = lease(task);
+  const isStopped = reason instanceof StoppedError;
+  const outcome = await withoutChanges(task, (unchanged) =>
+    settle(unchanged, abandoned, reason, () => (isStopped ? release(unchanged) : retry(unchanged, { error: reason }))),
+  );
+  handleOf(task).lease = held;
+  return outcome;
+}
+
+function failOrRetry(task: AnyDocument, error: unknown): Promise<unknown> {
+  return isUnrecoverable(error) ? fail(task, error) : retry(task, { error });
+}
+
+async function settle(
   task: AnyDocument,
-  settle: () => Promise<unknown>,
-  outcome?: Outcome,
-  reason?: unknown,
+  abandoned: AbortSignal,
+  reason: unknown,
+  write: () => Promise<unknown>,
 ): Promise<Outcome> {
   try {
-    await whileHeld(task, settle);
-    return outcome ?? outcomeOf(task, reason);
+    // Without a lease the handler settled the task itself.
+    if (lease(task)) await whileHeld(task, abandoned, write);
   } catch (error) {
-    if (error instanceof TaskQueueError) return { name: 'lost', error };
-    // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
-    if (isValidation(error)) return settleInvalid(task, reason ?? error);
-    throw error;
+    const isRefused = error instanceof LeaseLostError || error instanceof TaskStateError;
+    if (!isRefused) throw error;
+    // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
+    if (lease(task)) return { name: 'lost', error };
   }
+
+  return outcomeOf(task, reason);
 }
 
-// Settled by a document without the changes, which holds the same lease.
-async function settleInvalid(task: AnyDocument, error: unknown): Promise<Outcome> {
+/** Settles by a document of the same task and lease that has none of the handler's changes. */
+async function withoutChanges(
+  task: AnyDocument,
+  settleIt: (unchanged: AnyDocument) => Promise<Outcome>,
+): Promise<Outcome> {
   const model = modelOf(task);
   const { state } = definitionOf(model).options.fields;
-  const unchanged = model.hydrate({ _id: task._id, [state]: State.RUNNING }) as AnyDocument;
+  const unchanged = model.hydrate({ _id: task._id, [state]: task.get(state) as State }) as AnyDocument;
   shareHandle(task, unchanged);
-  const outcome = await settled(unchanged, () => retry(unchanged, { error }), undefined, error);
+  const outcome = await settleIt(unchanged);
 
-  task.set(state, unchanged.get(state));
-  task.unmarkModified(state);
+  setQuietly(task, state, unchanged.get(state));
   return outcome;
 }
 
 /** A settle that does not get through is sent again for as long as the lease lasts: every settle recognises its own repeat. */
-async function whileHeld(task: AnyDocument, settle: () => Promise<unknown>): Promise<void> {
+async function whileHeld(task: AnyDocument, abandoned: AbortSignal, write: () => Promise<unknown>): Promise<void> {
   const deadline = performance.now() + definitionOf(modelOf(task)).options.leaseMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
     try {
-      await settle();
+      await write();
       return;
     } catch (error) {
-      if (!isOutOfReach(error) || performance.now() + waitMs > deadline) throw error;
+      if (!isOutOfReach(error) || abandoned.aborted || performance.now() + waitMs > deadline) throw error;
     }
     await sleep(waitMs * (0.5 + Math.random()));
   }
@@ -121,10 +147,6 @@ function unlessAborted(run: () => unknown, signal: AbortSignal): Promise<unknown
 
 function isUnrecoverable(error: unknown): boolean {
   return error instanceof UnrecoverableError || (error instanceof Error && error.name === 'UnrecoverableError');
-}
-
-function isValidation(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ValidationError';
 }
 
 function isOutOfReach(error: unknown): boolean {

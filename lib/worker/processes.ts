@@ -84,28 +84,32 @@ export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
     const child = fork(this.file, this.args);
     this.#children.add(child);
     child.once('spawn', () => this.emit('started', child.pid!));
-    // Without a listener a process that cannot be started would end this one.
-    child.once('error', () => {});
     child.once('exit', (code, signal) => {
       this.#children.delete(child);
-      this.emit('exited', child.pid ?? 0, code, signal);
+      this.emit('exited', child.pid!, code, signal);
       if (!this.#stopping) this.#restart(performance.now() - startedAt < SOON_MS);
+    });
+    child.once('error', () => {
+      // One that could not be started has no end to wait for.
+      if (child.pid !== undefined || !this.#children.delete(child)) return;
+      if (!this.#stopping) this.#restart(true);
     });
   }
 
   #restart(isSoon: boolean): void {
-    this.#restartMs = isSoon ? Math.min(this.#restartMs * 2, MAX_RESTART_MS) : FIRST_RESTART_MS;
+    if (!isSoon) this.#restartMs = FIRST_RESTART_MS;
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       this.#start();
-    }, this.#restartMs / 2);
+    }, this.#restartMs);
     this.#restarts.add(timer);
+    this.#restartMs = Math.min(this.#restartMs * 2, MAX_RESTART_MS);
   }
 
   async #end(): Promise<void> {
     for (const timer of this.#restarts) clearTimeout(timer);
     const children = [...this.#children];
-    const ended = Promise.all(children.map((child) => once(child, 'exit')));
+    const ended = Promise.allSettled(children.map((child) => once(child, 'exit')));
     for (const child of children) child.kill('SIGTERM');
     const limit = setTimeout(() => children.forEach((child) => child.kill('SIGKILL')), this.stopTimeoutMs);
     await ended;

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../check';
 import type { AnyDocument } from '../definition';
@@ -24,6 +24,16 @@ export interface StopOptions {
   timeoutMs?: number | undefined;
 }
 
+/** From a `start()` to the end of the `stop()` that belongs to it. */
+interface Run {
+  /** Aborted when no more is to be claimed. */
+  readonly ending: AbortController;
+  /** Aborted when what is in hand is not waited for any longer. */
+  readonly abandoned: AbortController;
+  readonly ready: Promise<void>;
+  readonly ended: Promise<void>;
+}
+
 /**
  * Works on the tasks of one model or several: claims them, renews their leases, runs the handler, settles them.
  *
@@ -38,9 +48,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   readonly #options: ResolvedWorkerOptions;
   readonly #shares: Shares;
   readonly #hands = new Hands((error) => this.#report(error));
-  #ready: Promise<void> | null = null;
-  #ended: Promise<void> | null = null;
-  #ending = new AbortController();
+  #current: Run | null = null;
   #slotFreed: () => void = () => {};
   #isWarned = false;
 
@@ -54,10 +62,10 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   }
 
   /** Resolves when the worker is ready to claim: connected, and with its indexes. Safe to call twice. */
-  start(): Promise<void> {
-    this.#ready ??= this.#begin();
+  async start(): Promise<void> {
+    if (!this.#current || this.#current.ending.signal.aborted) this.#current = this.#begin(this.#current);
 
-    return this.#ready;
+    await this.#current.ready;
   }
 
   /**
@@ -68,57 +76,74 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     refuseUnknown(options, ['timeoutMs'], 'stop()');
     const { timeoutMs = this.#options.stopTimeoutMs } = options;
     requireInteger('timeoutMs', timeoutMs, 0, MAX_TIMER_MS, 'milliseconds', '`stop({ timeoutMs: 30_000 })`');
-    if (!this.#ready) return;
+    const run = this.#current;
+    if (!run) return;
 
-    this.#ending.abort();
-    // A start that failed has nothing to stop.
-    await this.#ready.catch(() => {});
-    const limit = setTimeout(() => this.#abandon(), timeoutMs);
-    await this.#ended;
+    run.ending.abort();
+    const limit = setTimeout(() => this.#abandon(run), timeoutMs);
+    await run.ended;
     clearTimeout(limit);
   }
 
-  async #begin(): Promise<void> {
-    this.#ending = new AbortController();
+  #begin(previous: Run | null): Run {
+    const ending = new AbortController();
+    const abandoned = new AbortController();
+    const ready = this.#prepare(ending.signal, previous);
+    // A start that failed has nothing to stop.
+    const ended = ready.then(
+      () => this.#work(ending.signal, abandoned.signal),
+      () => {},
+    );
+
+    return { ending, abandoned, ready, ended };
+  }
+
+  async #prepare(ending: AbortSignal, previous: Run | null): Promise<void> {
+    const stopped = once(ending, 'abort');
+    await previous?.ended;
     try {
-      await Promise.all(this.#options.sources.map(({ model }) => indexesReady(model)));
+      // One that is stopped meanwhile need not become ready.
+      await Promise.race([stopped, Promise.all(this.#options.sources.map(({ model }) => indexesReady(model)))]);
     } catch (error) {
-      this.#ready = null;
+      this.#forget(ending);
       throw error;
     }
-    if (this.#options.handleSignals) for (const name of SIGNALS) process.on(name, this.#onSignal);
-    this.#ended = this.#work(this.#ending.signal);
+  }
+
+  #forget(ending: AbortSignal): void {
+    if (this.#current?.ending.signal === ending) this.#current = null;
   }
 
   // Nothing may escape it: it ends with `stop()`, and with nothing else.
-  async #work(ending: AbortSignal): Promise<void> {
+  async #work(ending: AbortSignal, abandoned: AbortSignal): Promise<void> {
     const idle = new Idle(
       this.#options.sources.map(({ model }) => model),
       this.#options.pollMs,
       this.#options.changeStreams,
     );
+    if (this.#options.handleSignals) for (const name of SIGNALS) process.on(name, this.#onSignal);
     ending.addEventListener('abort', () => this.#slotFreed(), { once: true });
     while (!ending.aborted) {
       const free = this.#options.concurrency - this.#hands.size;
       if (free === 0) await this.#untilSlotFreed();
-      else await this.#fill(free, idle, ending);
+      else await this.#fill(free, idle, ending, abandoned);
     }
     idle.close();
     while (this.#hands.size > 0) await this.#untilSlotFreed();
 
     for (const name of SIGNALS) process.off(name, this.#onSignal);
-    this.#ready = null;
+    this.#forget(ending);
     this.#announce('stopped');
   }
 
-  async #fill(free: number, idle: Idle, ending: AbortSignal): Promise<void> {
+  async #fill(free: number, idle: Idle, ending: AbortSignal, abandoned: AbortSignal): Promise<void> {
     idle.listen();
     const { tasks, isFailed } = await this.#claim(free);
     if (ending.aborted) {
-      await Promise.allSettled(tasks.map((task) => release(task))).then((results) => this.#reportAll(results));
+      this.#reportAll(await Promise.allSettled(tasks.map((task) => release(task))));
       return;
     }
-    for (const task of tasks) this.#run(task);
+    for (const task of tasks) this.#perform(task, abandoned);
     if (isFailed) idle.failed();
     else idle.succeeded(tasks.length > 0);
     if (tasks.length === free) return;
@@ -127,17 +152,20 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     await idle.wait(ending);
   }
 
-  /** One claim of each model for its share of the free slots; what one model does not need goes to the others. */
+  /**
+   * One claim of each model for its share of the free slots; what one model does not need goes to the others. It has failed when
+   * all of them have: one model that is out of order must not slow down the others.
+   */
   async #claim(free: number): Promise<{ tasks: AnyDocument[]; isFailed: boolean }> {
     const { sources, pop } = this.#options;
     const open = sources.map(() => true);
     const tasks: AnyDocument[] = [];
-    let isFailed = false;
+    let failures = 0;
     while (tasks.length < free && open.includes(true)) {
       const shares = this.#shares.divide(free - tasks.length, open);
       const claims = shares.map(async (share, index) => (share > 0 ? popMany(sources[index]!.model, share, pop) : []));
       const results = await Promise.allSettled(claims);
-      isFailed = this.#reportAll(results) || isFailed;
+      failures += this.#reportAll(results);
       results.forEach((result, index) => {
         const claimed = result.status === 'fulfilled' ? result.value : [];
         tasks.push(...claimed);
@@ -145,13 +173,13 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
       });
     }
 
-    return { tasks, isFailed };
+    return { tasks, isFailed: failures === sources.length };
   }
 
-  #run(task: AnyDocument): void {
+  #perform(task: AnyDocument, abandoned: AbortSignal): void {
     const held = this.#hands.take(task);
     this.#announce('started', task as Doc);
-    perform(held, this.#options)
+    perform(held, this.#options, abandoned)
       .then((outcome) => this.#announceOutcome(held, outcome))
       .catch((error: unknown) => this.#report(error))
       .finally(() => {
@@ -166,7 +194,8 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     await setImmediate();
   }
 
-  #abandon(): void {
+  #abandon({ abandoned }: Run): void {
+    abandoned.abort();
     for (const { abort } of this.#hands)
       abort.abort(new StoppedError('The worker stops and does not wait any longer.'));
   }
@@ -180,31 +209,33 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     else this.#announce(name, task as Doc, error);
   }
 
-  // A listener that throws must not change what becomes of a task.
+  // One by one: what a listener throws must not keep the event from the next, nor change what becomes of a task.
   #announce<Name extends keyof WorkerEvents<Doc>>(name: Name, ...values: WorkerEvents<Doc>[Name]): void {
-    try {
-      (this.emit as (name: Name, ...values: unknown[]) => boolean)(name, ...values);
-    } catch (error) {
-      if (name !== 'error') this.#report(error);
+    for (const listener of this.rawListeners(name)) {
+      const heard = (async () => (listener as (...values: unknown[]) => unknown).apply(this, values))();
+      heard.catch((error: unknown) => (name === 'error' ? this.#warn(error) : this.#report(error)));
     }
   }
 
-  #reportAll(results: readonly PromiseSettledResult<unknown>[]): boolean {
+  /** Returns how many failed. */
+  #reportAll(results: readonly PromiseSettledResult<unknown>[]): number {
     const failed = results.filter((result) => result.status === 'rejected');
     for (const { reason } of failed) this.#report(reason);
 
-    return failed.length > 0;
+    return failed.length;
   }
 
   #report(error: unknown): void {
-    if (this.listenerCount('error') > 0) {
-      this.#announce('error', error);
-    } else if (!this.#isWarned) {
-      this.#isWarned = true;
-      process.emitWarning(
-        `A worker goes on after: ${String(error)}. Listen to its \`error\` event to see every one.`,
-        'TaskQueueWarning',
-      );
-    }
+    if (this.listenerCount('error') > 0) this.#announce('error', error);
+    else this.#warn(error);
+  }
+
+  #warn(error: unknown): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    process.emitWarning(
+      `A worker goes on after: ${String(error)}. Listen to its \`error\` event to see every one.`,
+      'TaskQueueWarning',
+    );
   }
 }

@@ -46,10 +46,9 @@ async function handle(Job: Jobs, job: Job, random: () => number): Promise<void> 
   job.result = job.lease!.fence;
   try {
     if (choice < 0.01) process.kill(process.pid, 'SIGKILL');
-    else if (choice < 0.12)
-      return; // Forgotten: nobody settles it.
-    else if (choice < 0.3)
-      hanging.push(comeBackLate(Job, job)); // Not awaited: who could take it over?
+    else if (choice < 0.12) say({ forgotten: job.id });
+    // Not awaited: with every caller waiting nobody could take it over.
+    else if (choice < 0.3) hanging.push(comeBackLate(Job, job));
     else if (choice < 0.4) await job.retry({ delayMs: Math.floor(random() * 50), error: new Error('again') });
     else if (choice < 0.45) await job.release();
     else if (choice < 0.52) await job.fail(new Error('no'));

@@ -1,0 +1,63 @@
+import type { Model, mongo } from 'mongoose';
+
+// Only `any` stands for "a model of whatever schema": Model is invariant in its parameters.
+type AnyModel = Model<any, any, any, any, any, any>;
+type Method = 'find' | 'insertOne' | 'updateOne' | 'updateMany' | 'bulkWrite';
+/** A filter, or the statements of a `bulkWrite()`. */
+type Fits = (first: mongo.Document) => boolean;
+
+/** A step that is put in front of a call. */
+export interface Interruption {
+  /** Whether the call has come. */
+  happened: boolean;
+}
+
+/**
+ * Lets something happen right before the next call of a method of the model's collection: the exact moment between two steps
+ * of a protocol. What `step` throws is thrown by the call, which is then not made: a process that stops there.
+ */
+export function beforeNext(
+  model: AnyModel,
+  method: Method,
+  step: () => unknown,
+  fits: Fits = () => true,
+): Interruption {
+  const collection = model.collection as unknown as Record<string, (...args: never[]) => unknown>;
+  const original = collection[method]!;
+  const interruption = { happened: false };
+  const interrupt = async () => {
+    interruption.happened = true;
+    restore();
+    await step();
+  };
+  const restore = () => {
+    if (collection[method] === interrupted) delete collection[method];
+  };
+  function interrupted(...args: never[]): unknown {
+    if (!fits(args[0]!)) return original.apply(collection, args);
+    if (method !== 'find') return interrupt().then(() => original.apply(collection, args));
+
+    // A query is sent when its documents are asked for.
+    const cursor = original.apply(collection, args) as mongo.FindCursor;
+    const { toArray } = cursor;
+    return Object.assign(cursor, { toArray: () => interrupt().then(() => toArray.call(cursor)) });
+  }
+  collection[method] = interrupted;
+
+  return interruption;
+}
+
+/** What the calls of the wake pass have in their filters. */
+export const isOutboxRead: Fits = (filter) => Object.keys(filter).some((path) => path.startsWith('_task.armed.'));
+export const isOfWatchers: Fits = (filter) => '_task.waitingOn' in filter || '_task.doomedBy' in filter;
+/** Of the reads and writes of tasks, those that are about tasks that can be claimed now. */
+export const isOfReady: Fits = (filter) => '$expr' in filter && !('_task.recheckAt' in filter);
+
+export class Stopped extends Error {
+  override name = 'Stopped';
+}
+
+/** A step at which the process stops. */
+export function stop(): never {
+  throw new Stopped('The process stops here.');
+}
