@@ -12,7 +12,7 @@ export interface Contender {
 
 export interface Comparison {
   readonly title: string;
-  /** Of one round. */
+  /** Of one round; a multiple of 5. */
   readonly operations: number;
   /** What is compared: operations per second (more is better), or the median of one call (less is better). */
   readonly metric: 'perSecond' | 'p50Ms';
@@ -42,18 +42,23 @@ export interface Outcome {
   readonly isMet: boolean | null;
 }
 
+/** A round is made of so many turns of each, which are short: what else the machine does meets all of them alike. */
+const TURNS = 5;
+
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Lets everybody take turns, A B A B, so that what else the machine does meets all of them; a first round is not counted. */
+/** Measures all in rounds, and in each of them in turn, A B A B. A first round, in which the code gets warm, is not counted. */
 export async function compare(comparison: Comparison, rounds: number): Promise<Outcome[]> {
   const contenders = [comparison.baseline, ...comparison.contenders];
   const measured = contenders.map((): Round[] => []);
   for (let round = 0; round <= rounds; round++) {
-    for (const [index, contender] of contenders.entries()) {
-      const one = await runRound(contender, comparison.operations);
-      if (round > 0) measured[index]!.push(one);
+    const turns = contenders.map((): Turn[] => []);
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const [index, contender] of contenders.entries())
+        turns[index]!.push(await take(contender, comparison.operations / TURNS));
     }
+    if (round > 0) turns.forEach((taken, index) => measured[index]!.push(roundOf(taken)));
   }
 
   return contenders.map(({ name }, index) => outcome(comparison, name, measured[index]!, measured[0]!));
@@ -93,16 +98,28 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-async function runRound(contender: Contender, operations: number): Promise<Round> {
+interface Turn {
+  readonly operations: number;
+  readonly ms: number;
+  readonly durations: readonly number[];
+}
+
+async function take(contender: Contender, operations: number): Promise<Turn> {
   await contender.prepare(operations);
   // What the preparation left behind is not for the measured part to clear away.
   collectGarbage();
   const startedAt = performance.now();
   const durations = await contender.run(operations);
-  const ms = performance.now() - startedAt;
+
+  return { operations, ms: performance.now() - startedAt, durations };
+}
+
+function roundOf(turns: readonly Turn[]): Round {
+  const durations = turns.flatMap((turn) => turn.durations);
+  const sum = (key: 'operations' | 'ms') => turns.reduce((total, turn) => total + turn[key], 0);
 
   return {
-    perSecond: (operations / ms) * 1_000,
+    perSecond: (sum('operations') / sum('ms')) * 1_000,
     p50Ms: quantile(durations, 0.5),
     p99Ms: quantile(durations, 0.99),
   };

@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
 import type { State } from './fields';
-import type { Schedule } from './schedule';
+import type { Schedule } from './schedule/schedule';
 
 /**
  * What the queue keeps of a task, in its `_task` sub-document. It is not a path of the schema: it never shows in `toJSON()`,
@@ -26,6 +26,8 @@ export interface Bookkeeping {
   key?: string;
   /** When the task runs again; it has no end while this is set. */
   schedule?: Schedule;
+  /** When the run of a recurring task was due that waits for a retry. */
+  slot?: Date;
   /** How the last run of a recurring task ended. */
   lastRun?: { state: State; at: Date; slot: Date };
   /** What its holder reported last. */

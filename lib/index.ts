@@ -1,4 +1,4 @@
-export { taskQueue } from './plugin';
+export { taskQueue } from './plugin/plugin';
 export type { TaskQueueOptions } from './options';
 export { DependsOn, type DependsOnDecorator } from './dependencies/decorator';
 export {
@@ -45,11 +45,11 @@ export {
 } from './model';
 export type { TaskQueuePlugin, TaskSchema } from './schema';
 export type { Lease, TaskFailure } from './handle';
-export type { PopOptions } from './pop';
-export type { PushOptions } from './push';
-export type { ScheduleOptions } from './schedule';
-export type { QueueOptions } from './queue';
-export type { RetryOptions, SettleOptions } from './settle';
+export type { PopOptions } from './claim/pop';
+export type { PushOptions } from './push/push';
+export type { ScheduleOptions } from './schedule/schedule';
+export type { QueueOptions } from './queue/queue';
+export type { RetryOptions, SettleOptions } from './settle/settle';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
 export type { WorkerEvents } from './worker/events';

@@ -3,7 +3,7 @@ import { collectionOf, definitionOf, rootOf, type AnyModel, type AnySchema, type
 import { ensureOutboxes } from './dependencies/outbox';
 import { hasDependencies } from './dependencies/references';
 import { IndexConflictError } from './errors';
-import { claimOrder, indexName, liveFilter } from './ready';
+import { claimOrder, indexName, liveFilter } from './claim/ready';
 
 /** An index as the server describes it. */
 export interface TaskIndex {

@@ -3,10 +3,10 @@ import type { BlockedBy, BlockedOptions } from './dependencies/blocked-by';
 import type { State } from './fields';
 import type { Lease, TaskFailure } from './handle';
 import type { TaskQueueOptions } from './options';
-import type { PopOptions } from './pop';
-import type { PushOptions } from './push';
-import type { QueueOptions } from './queue';
-import type { RetryOptions, SettleOptions } from './settle';
+import type { PopOptions } from './claim/pop';
+import type { PushOptions } from './push/push';
+import type { QueueOptions } from './queue/queue';
+import type { RetryOptions, SettleOptions } from './settle/settle';
 import type { TaskStats } from './stats';
 
 interface EveryField {

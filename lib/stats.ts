@@ -1,7 +1,7 @@
 import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
 import { State } from './fields';
 import { withIndexes } from './prepare';
-import { liveFilter } from './ready';
+import { liveFilter } from './claim/ready';
 
 /** How a queue stands. Counted at slightly different moments: the figures need not add up while it is at work. */
 export interface TaskStats {

@@ -1,14 +1,14 @@
 import * as blockings from './dependencies/blocked-by';
 import type { AnyDocument, AnyModel } from './definition';
 import * as handles from './handle';
-import * as holds from './hold';
+import * as holds from './settle/hold';
 import * as indexes from './indexes';
 import type { TaskVerbs } from './model';
-import * as pops from './pop';
-import { pushNew, pushTask, type PushOptions } from './push';
-import * as queues from './queue';
-import * as recurrences from './recurrence';
-import * as settles from './settle';
+import * as pops from './claim/pop';
+import { pushNew, pushTask, type PushOptions } from './push/push';
+import * as queues from './queue/queue';
+import * as recurrences from './schedule/recurrence';
+import * as settles from './settle/settle';
 import * as figures from './stats';
 
 /** Queues a document, or what a model makes of the input. See `TaskVerbs.push`. */

@@ -1,5 +1,5 @@
 import { createConnection, Schema, type Connection } from 'mongoose';
-import { announce, onArrival } from '../lib/arrivals';
+import { announce, onArrival } from '../lib/queue/arrivals';
 import { useDatabase } from './support/database';
 
 describe('an arrival', () => {

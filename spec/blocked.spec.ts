@@ -1,6 +1,6 @@
 import { Schema, Types, type ClientSession } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
-import { notBlocked, passOver } from '../lib/blocked';
+import { notBlocked, passOver } from '../lib/claim/blocked';
 import { monitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { eventually } from './support/eventually';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection, Schema, Types, type Connection } from 'mongoose';
 import { InvalidOptionError, LeaseLostError, Priority, taskQueue, type TaskQueueOptions } from 'mongoose-task-queue';
+import { onArrival } from '../lib/arrivals';
 import { monitoredConnection, type MonitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { deferred } from './support/deferred';
@@ -12,6 +13,15 @@ import { eventually } from './support/eventually';
 import { startMongod } from './support/mongod';
 import { startProxy } from './support/proxy';
 import { nativeOf, rawUpdate, stored } from './support/raw';
+
+jest.mock('../lib/arrivals', () => {
+  const actual = jest.requireActual<typeof import('../lib/arrivals')>('../lib/arrivals');
+
+  return {
+    ...actual,
+    onArrival: jest.fn((...args: Parameters<typeof onArrival>) => jest.fn(actual.onArrival(...args))),
+  };
+});
 
 /** So long that a spec would fail if a queue had to wait for its next look. */
 const NEVER_MS = 600_000;
@@ -602,6 +612,16 @@ describe('queue', () => {
       await queue.return();
       await pending;
       await eventually(() => expect(balance()).toBe(0));
+    });
+
+    it('that listens for arrivals', async () => {
+      const listening = jest.mocked(onArrival);
+      listening.mockClear();
+
+      await abandon(open({ pollMs: NEVER_MS }));
+
+      expect(listening).toHaveBeenCalled();
+      for (const { value: stop } of listening.mock.results) expect(stop).toHaveBeenCalled();
     });
 
     it('of timers, also when it ends in the middle of a wait or of a body', async () => {

@@ -1,6 +1,6 @@
 import { mongo, Mongoose, Schema, type ClientSession, type Connection, type Document } from 'mongoose';
 import { LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
-import { onArrival } from '../lib/arrivals';
+import { onArrival } from '../lib/queue/arrivals';
 import { openConnection } from './support/connections';
 import { useDatabase } from './support/database';
 import { endLease, nativeOf, stored } from './support/raw';

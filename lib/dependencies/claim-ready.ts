@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { keyOf } from '../id';
-import { claimIds, giveBack } from '../claim';
+import { claimIds, giveBack } from '../claim/claim';
 import type { Definition, RawDocument } from '../definition';
-import type { ReadyQuery } from '../ready';
+import type { ReadyQuery } from '../claim/ready';
 import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
 import { recheck } from './recheck';

@@ -103,7 +103,7 @@ export function writeDependency(schema: AnySchema, path: string, dependency: Dep
   if (!tableOf(schema, path)) throw insideMany(path, 'an array or a Map');
   const known = declarationsOn(type).map((declared) => resolveDependency(path, declared));
   for (const one of known) if (!isDeepStrictEqual(one, dependency)) throw declaredTwice(path, one, dependency);
-  if (!checked.has(type.options.dependsOn as Dependency)) keepDependency(schema, path, known[0] ?? dependency);
+  if (!isDeepStrictEqual(type.options.dependsOn, dependency)) keepDependency(schema, path, known[0] ?? dependency);
 }
 
 /** Puts a dependency in the place of another. A kind shares its paths with its base, and a sub-schema with all it is part of. */

@@ -1,8 +1,8 @@
-import { candidates } from '../claim';
+import { candidates } from '../claim/claim';
 import type { Definition, RawDocument } from '../definition';
-import type { ReadyQuery } from '../ready';
+import type { ReadyQuery } from '../claim/ready';
 import { withCauses } from './cause';
-import { doom, park, type Doomed, type Waiting } from './park';
+import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
 import { dependencyPaths, judgeable, referencesOfRaw } from './references';
 import { judge, type Verdict } from './verdict';
 
@@ -51,6 +51,12 @@ export async function setAside(definition: Definition, judgements: readonly Judg
   }
   await park(definition, waiting);
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
+}
+
+/** Goes on watching for tasks that were failed by a dependency and still have no chance. */
+export async function keepFailed(definition: Definition, judgements: readonly Judgement[]): Promise<void> {
+  const doomed = judgements.flatMap(({ task, verdict }) => (verdict.kind === 'doomed' ? [{ task, ...verdict }] : []));
+  await keepDoomed(definition, doomed);
 }
 
 function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {

@@ -55,16 +55,23 @@ async function place(
 ): Promise<NewTask> {
   if (verdict.kind === 'ready') return { document, state: State.CREATED, task };
 
-  if (verdict.kind === 'waits') {
-    const recheckAt = new Date(
-      Math.max(task.dueAt!.getTime(), now.getTime() + firstRecheckMs(definition, verdict.on, verdict.target)),
-    );
-    const waitingOn = verdict.on.map(({ id }) => id);
-    return { document, state: State.CREATED, task: { ...task, availableAt: NEVER, waitingOn, recheckAt }, verdict };
-  }
-  const [doomed] = await withCauses([{ task: { _id: document._id }, by: verdict.by, target: verdict.target }]);
-  const errors = [{ ...doomed!.failure, at: now }];
-  const doomedBy = verdict.by.map(({ id }) => id);
+  const { target } = verdict;
+  const about = verdict.kind === 'waits' ? verdict.on : verdict.by;
+  const ids = about.map(({ id }) => id);
+  const recheckAt = new Date(
+    Math.max(task.dueAt!.getTime(), now.getTime() + firstRecheckMs(definition, about, target)),
+  );
+  if (verdict.kind === 'waits')
+    return {
+      document,
+      state: State.CREATED,
+      task: { ...task, availableAt: NEVER, waitingOn: ids, recheckAt },
+      verdict,
+    };
 
-  return { document, state: State.FAILED, task: { ...task, doomedBy, settledAt: now, errors }, verdict };
+  const [doomed] = await withCauses([{ task: { _id: document._id }, by: about, target }]);
+  const failed = { doomedBy: ids, settledAt: now, errors: [{ ...doomed!.failure, at: now }] };
+  const canRevive = about.some(({ standing }) => standing === 'failed');
+
+  return { document, state: State.FAILED, task: { ...task, ...failed, ...(canRevive && { recheckAt }) }, verdict };
 }

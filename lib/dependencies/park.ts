@@ -1,5 +1,5 @@
 import { mongo } from 'mongoose';
-import { passOver } from '../blocked';
+import { passOver } from '../claim/blocked';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { MAX_FAILURES, type TaskFailure } from '../handle';
@@ -63,6 +63,18 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
   await write(
     definition,
     groups(definition, doomed, alike, (one) => doomUpdate(definition, one)),
+  );
+  await armDoomed(doomed);
+}
+
+/** Watches once more for tasks that were failed by a dependency: a mark may have got lost with its document. */
+export async function keepDoomed(definition: Definition, doomed: readonly Omit<Doomed, 'failure'>[]): Promise<void> {
+  if (doomed.length === 0) return;
+  const alike = ({ by, target }: Omit<Doomed, 'failure'>) => [target?.whenMet.mark, by];
+
+  await write(
+    definition,
+    groups(definition, doomed, alike, (one) => [{ $set: doomedFields(definition, one) }]),
   );
   await armDoomed(doomed);
 }
@@ -133,19 +145,29 @@ function parkUpdate(definition: Definition, { on, target }: Waiting): object[] {
   ];
 }
 
-function doomUpdate({ options }: Definition, { by, failure }: Doomed): object[] {
+function doomUpdate(definition: Definition, { by, target, failure }: Doomed): object[] {
   const entry = { $mergeObjects: [{ $literal: failure }, { at: '$$NOW' }] };
 
   return [
     {
       $set: {
-        [options.fields.state]: State.FAILED,
+        [definition.options.fields.state]: State.FAILED,
         '_task.availableAt': '$_task.dueAt',
         '_task.settledAt': '$$NOW',
-        '_task.doomedBy': { $literal: by.map(({ id }) => id) },
+        ...doomedFields(definition, { by, target }),
         '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [entry]] }, -MAX_FAILURES] },
       },
     },
-    { $unset: ['_task.token', '_task.waitingOn', '_task.recheckAt'] },
+    { $unset: ['_task.token', '_task.waitingOn'] },
   ];
+}
+
+/** By what a failed task is found when its dependency has not failed any more; one that was missing is not looked for again. */
+function doomedFields(definition: Definition, { by, target }: Pick<Doomed, 'by' | 'target'>): Record<string, unknown> {
+  const canRevive = by.some(({ standing }) => standing === 'failed');
+
+  return {
+    '_task.doomedBy': { $literal: by.map(({ id }) => id) },
+    '_task.recheckAt': canRevive ? recheckAt(definition, by, target) : '$$REMOVE',
+  };
 }

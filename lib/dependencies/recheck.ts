@@ -1,7 +1,7 @@
-import { collectionOf, type Definition, type Filter } from '../definition';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
-import { judgeTasks, setAside } from './judged';
-import { wakening } from './wake';
+import { judgeTasks, keepFailed, setAside } from './judged';
+import { revival, wakening } from './wake';
 
 /** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */
 const EVERY_MS = 250;
@@ -10,42 +10,64 @@ const WINDOW = 200;
 const lastAt = new WeakMap<object, number>();
 
 /**
- * Judges parked tasks again whose re-check is due: the last resort for what no mark tells, like a dependency that was inserted
- * after its dependents, or deleted. Returns how many were put back in the queue.
+ * Judges tasks again that are parked, or were failed by a dependency, and whose re-check is due: the last resort for what no mark
+ * tells, like a dependency that was inserted after its dependents, or deleted. Returns how many were put back in the queue.
  */
 export async function recheck(definition: Definition): Promise<number> {
   const now = performance.now();
   if (now - (lastAt.get(definition) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return 0;
   lastAt.set(definition, now);
 
-  const due = await collectionOf(definition.model)
-    .find(dueFilter, { sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck', readPreference: 'primary' })
-    .toArray();
+  const due = await readDue(definition);
   if (due.length === 0) return 0;
 
   const { state } = definition.options.fields;
-  const waiting = due.filter((task) => task[state] === State.CREATED);
-  const judged = await judgeTasks(definition, waiting);
-  await setAside(definition, judged);
-  // Whoever was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
-  const settled = due.filter((task) => task[state] !== State.CREATED && task[state] !== State.RUNNING);
-  const ready = judged.filter(({ verdict }) => verdict.kind === 'ready').map(({ task }) => task);
-  await unpark(
+  const isFailed = (task: RawDocument) => task[state] === State.FAILED && isDoomed(task);
+  const parked = await judgeTasks(
     definition,
-    [...ready, ...settled].map(({ _id }) => _id as unknown),
+    due.filter((task) => task[state] === State.CREATED),
   );
-  return ready.length;
+  const failed = await judgeTasks(definition, due.filter(isFailed));
+  await setAside(definition, parked);
+  await keepFailed(definition, failed);
+  const ready = parked.filter(({ verdict }) => verdict.kind === 'ready').map(({ task }) => task);
+  // Whoever was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
+  const settled = due.filter((task) => task[state] !== State.CREATED && !isFailed(task));
+  const revived = failed.filter(({ verdict }) => verdict.kind !== 'doomed').map(({ task }) => task);
+  await putBack(definition, [...ready, ...settled], { $ne: State.RUNNING }, wakening);
+  await putBack(definition, revived, State.FAILED, revival(definition));
+
+  return ready.length + revived.length;
 }
 
-const dueFilter: Filter = { '_task.recheckAt': { $exists: true }, $expr: { $lte: ['$_task.recheckAt', '$$NOW'] } };
+function isDoomed(task: RawDocument): boolean {
+  return 'doomedBy' in (task['_task'] as object);
+}
 
-async function unpark({ model, options, writeConcern }: Definition, ids: unknown[]): Promise<void> {
-  if (ids.length === 0) return;
-  const parked: Filter = {
-    _id: { $in: ids },
+async function readDue({ model, options }: Definition): Promise<RawDocument[]> {
+  const due: Filter = {
+    '_task.recheckAt': { $exists: true },
     [options.fields.state]: { $ne: State.RUNNING },
-    '_task.waitingOn': { $exists: true },
+    $expr: { $lte: ['$_task.recheckAt', '$$NOW'] },
   };
 
-  await collectionOf(model).updateMany(parked, wakening, writeConcern);
+  return collectionOf(model)
+    .find(due, { sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck', readPreference: 'primary' })
+    .toArray();
+}
+
+async function putBack(
+  { model, options, writeConcern }: Definition,
+  tasks: readonly RawDocument[],
+  state: unknown,
+  update: object[],
+): Promise<void> {
+  if (tasks.length === 0) return;
+  const unchanged: Filter = {
+    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
+    [options.fields.state]: state,
+    '_task.recheckAt': { $exists: true },
+  };
+
+  await collectionOf(model).updateMany(unchanged, update, writeConcern);
 }

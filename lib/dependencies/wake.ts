@@ -89,10 +89,11 @@ export const wakening = [
   { $unset: ['_task.waitingOn', '_task.recheckAt'] },
 ];
 
-function revival({ options }: Definition): object[] {
+/** A task that was failed by a dependency is queued again. */
+export function revival({ options }: Definition): object[] {
   return [
     { $set: { [options.fields.state]: State.CREATED, '_task.availableAt': '$_task.dueAt' } },
-    { $unset: ['_task.doomedBy', '_task.settledAt'] },
+    { $unset: ['_task.doomedBy', '_task.settledAt', '_task.recheckAt'] },
   ];
 }
 

@@ -5,7 +5,7 @@ import { LeaseLostError } from '../errors';
 import { State } from '../fields';
 import { handleOf, lease } from '../handle';
 import { keyOf } from '../id';
-import { takeoverAt } from '../takeover';
+import { takeoverAt } from '../claim/takeover';
 import { persistently } from '../transient';
 
 const RENEWALS_PER_LEASE = 3;
@@ -92,15 +92,15 @@ async function renewAll(model: AnyModel, held: readonly InHand[]): Promise<InHan
   const byToken = new Map<string, InHand[]>();
   for (const one of held) byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
   const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
-  const { matchedCount } = await collectionOf(model).bulkWrite(
-    [...byToken].map(([token, tasks]) => ({
-      updateMany: {
-        filter: heldBy(options.fields.state, token, tasks),
-        update: [{ $set: { '_task.availableAt': takeoverAt({ $subtract: ['$_task.attempts', 1] }, options) } }],
-        hint: '_id_',
-      },
-    })),
-    { ordered: false, ...writeConcern },
+  const statements = [...byToken].map(([token, tasks]) => ({
+    updateMany: {
+      filter: heldBy(options.fields.state, token, tasks),
+      update: [{ $set: { '_task.availableAt': takeoverAt({ $subtract: ['$_task.attempts', 1] }, options) } }],
+      hint: '_id_',
+    },
+  }));
+  const { matchedCount } = await persistently(() =>
+    collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern }),
   );
   const lost = matchedCount === held.length ? [] : await findLost(model, held);
   for (const { task } of held) {

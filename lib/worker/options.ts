@@ -9,7 +9,7 @@ import {
 } from '../check';
 import { definitionOf, type AnyDocument, type AnyModel } from '../definition';
 import type { ModelOf } from '../model';
-import { checkPopOptions, type PopOptions } from '../pop';
+import { checkPopOptions, type PopOptions } from '../claim/pop';
 import type { TaskContext } from './context';
 import type { TaskLogger } from './log';
 

@@ -3,9 +3,9 @@ import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { failures, handleOf, lease, shareHandle } from '../handle';
-import { fail, finish, release, retry } from '../settle';
+import { fail, finish, release, retry } from '../settle/settle';
 import { isNetworkError } from '../transient';
-import { setQuietly } from '../write';
+import { setQuietly } from '../settle/write';
 import type { InHand } from './hands';
 import type { ResolvedWorkerOptions } from './options';
 

@@ -45,7 +45,7 @@ describe('a task that must wait', () => {
   });
 
   beforeEach(async () => {
-    for (const Model of Object.values(models)) await Model.deleteMany({});
+    for (const Model of Object.values(models)) await nativeOf(Model).deleteMany({});
   });
 
   const pushSources = async (count: number) =>
@@ -59,11 +59,9 @@ describe('a task that must wait', () => {
 
   describe.each(['pushed', 'popped'] as const)('is parked when it is %s', (when) => {
     const parked = async (fields: object) => {
-      const report = await (when === 'pushed'
-        ? Report.push(fields)
-        : insertRaw(fields).then((_id) => Report.findById(_id).orFail()));
+      const _id = when === 'pushed' ? (await Report.push(fields))._id : await insertRaw(fields);
       if (when === 'popped') expect(await Report.pop()).toBeNull();
-      return stored(Report, report._id);
+      return stored(Report, _id);
     };
 
     it('out of the claim order, with its own time kept and a time for a second look', async () => {
@@ -208,14 +206,16 @@ describe('a task that must wait', () => {
     it.each([
       ['its judgement and its parking', 'Report', 'bulkWrite'],
       ['its parking and the mark', 'Source', 'updateMany'],
-    ] as const)('is woken by the next pop when the document is finished between %s', async (_when, model, method) => {
+    ] as const)('is woken when the document is finished between %s', async (_when, model, method) => {
       const [source] = await pushSources(1);
       const _id = await insertRaw({ source: source!._id });
       const moment = beforeNext(models[model] as Models['Source'], method, () => finishRaw(source!._id));
-      expect(await Report.pop()).toBeNull();
-      expect(moment.happened).toBe(true);
 
-      expect((await Report.pop())?._id).toEqual(_id);
+      // The pop itself may come to read the outbox after that.
+      const task = (await Report.pop()) ?? (await Report.pop());
+
+      expect(moment.happened).toBe(true);
+      expect(task?._id).toEqual(_id);
     });
 
     it.each([
@@ -272,17 +272,17 @@ describe('a task that must wait', () => {
     it('is left to who claims it before it is parked', async () => {
       const [source] = await pushSources(1);
       const _id = await insertRaw({ source: source!._id });
-      let winner: Awaited<ReturnType<Models['Report']['pop']>> = null;
+      const winners: unknown[] = [];
       const moment = beforeNext(Report, 'bulkWrite', async () => {
         await finishRaw(source!._id);
-        winner = await other.Report.pop();
+        winners.push((await other.Report.pop())?.lease?.until);
       });
 
       expect(await Report.pop()).toBeNull();
 
       expect(moment.happened).toBe(true);
-      expect(winner).toMatchObject({ _id, state: State.RUNNING });
-      expect((await stored(Report, _id))['_task'].availableAt).toEqual(winner!['lease']!['until']);
+      const raw = await stored(Report, _id);
+      expect([raw['state'], raw['_task'].availableAt]).toEqual([State.RUNNING, ...winners]);
     });
   });
 

@@ -24,7 +24,7 @@ async function claim(Note: ReturnType<typeof makeNote>): Promise<void> {
     say({ popped: note.text, until: note.lease!.until });
     if (note.text === 'last') return;
     if (note.text === 'renewed') say({ renewedUntil: (await note.renew()).until });
-    else await note.finish();
+    else if (note.text !== 'kept') await note.finish();
   }
 }
 

@@ -1,0 +1,263 @@
+import { Types, type mongo } from 'mongoose';
+import { notBlocked, passOver } from './blocked';
+import { hasDependencies } from '../dependencies/references';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { State } from '../fields';
+import { LEASE_ENDED, MAX_FAILURES, type Bookkeeping } from '../handle';
+import type { ReadyQuery } from './ready';
+import { takeoverAt } from './takeover';
+import { isTimeExpired, persistently } from '../transient';
+
+/** How long a claim waits for a document that an open transaction has written, in milliseconds. */
+const MAX_WAIT_MS = 200;
+/** The same for each of its neighbours, once one was found to be blocked. */
+const PROBE_MS = 20;
+/** Neighbours that are tried. */
+const WINDOW = 32;
+
+/** Takes the next ready task in one atomic update. */
+export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  for (;;) {
+    const claimed = await claimFirst(definition, query);
+    if (!claimed || isRunning(definition, claimed)) return claimed;
+
+    await noteExhaustion(definition, [claimed]);
+  }
+}
+
+/**
+ * Takes up to `limit` ready tasks: their ids are read, updated with one token, and what was won is read by it. It returns fewer
+ * only when no more are ready, not when others were faster.
+ */
+export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+  const won: RawDocument[] = [];
+  while (won.length < limit) {
+    const ids = await candidateIds(definition, query, limit - won.length);
+    if (ids.length === 0) break;
+
+    const isEnd = ids.length < limit - won.length;
+    const claimed = await claimIds(definition, query, ids);
+    won.push(...claimed);
+    if (isEnd && claimed.length === ids.length) break;
+  }
+
+  return won;
+}
+
+/** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
+export async function candidates(
+  { model }: Definition,
+  query: ReadyQuery,
+  limit: number,
+  projection: Readonly<Record<string, 1>>,
+): Promise<RawDocument[]> {
+  return collectionOf(model)
+    .find(
+      { ...query.filter, ...notBlocked(model) },
+      { projection, sort: query.order, limit, batchSize: limit + 1, hint: query.hint, readPreference: 'primary' },
+    )
+    .toArray();
+}
+
+/** The ids of the first tasks that can be claimed now, in claim order. */
+export async function candidateIds(definition: Definition, query: ReadyQuery, limit: number): Promise<unknown[]> {
+  const found = await candidates(definition, query, limit, { _id: 1 });
+
+  return found.map(({ _id }) => _id as unknown);
+}
+
+async function claimFirst(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  try {
+    return await claimMatching(definition, query, notBlocked(definition.model), MAX_WAIT_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+
+    return claimPastBlocked(definition, query);
+  }
+}
+
+// An open transaction holds the head of the queue: what comes after it is tried one by one.
+async function claimPastBlocked(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  for (;;) {
+    const ids = await candidateIds(definition, query, WINDOW);
+    if (ids.length === 0) return null;
+    for (const _id of ids) {
+      try {
+        const claimed = await claimMatching(definition, query, { _id }, PROBE_MS);
+        if (claimed) return claimed;
+      } catch (error) {
+        if (!isTimeExpired(error)) throw error;
+        passOver(definition.model, _id);
+      }
+    }
+  }
+}
+
+/**
+ * With a hint and no sort the server walks on to the next index entry after a lost race, where a sort would make it start
+ * again; the hinted index is in claim order either way.
+ */
+async function claimMatching(
+  definition: Definition,
+  query: ReadyQuery,
+  extra: Filter,
+  maxTimeMS: number,
+): Promise<RawDocument | null> {
+  const token = new Types.ObjectId();
+
+  return persistently(async (again) => {
+    const earlier = again ? await findClaimed(definition, query, token) : null;
+    if (earlier) return earlier;
+
+    return collectionOf(definition.model).findOneAndUpdate(
+      { ...query.filter, ...extra },
+      claimUpdate(definition, token),
+      {
+        // The driver's type knows only key patterns here; the server takes a name as well.
+        hint: query.hint as unknown as mongo.Document,
+        ...(query.mustSort && { sort: query.order }),
+        maxTimeMS,
+        ...(definition.hidden && { projection: definition.hidden }),
+        returnDocument: 'after',
+        ...definition.writeConcern,
+      },
+    );
+  });
+}
+
+// A claim whose answer was lost may have been carried out: its token tells.
+async function findClaimed(
+  definition: Definition,
+  query: ReadyQuery,
+  token: Types.ObjectId,
+): Promise<RawDocument | null> {
+  const { $expr: _, ...live } = query.filter;
+
+  return collectionOf(definition.model).findOne(
+    { ...live, '_task.token': token },
+    { hint: query.hint, ...(definition.hidden && { projection: definition.hidden }), readPreference: 'primary' },
+  );
+}
+
+/** Takes those of the tasks that can still be claimed, with one token for all of them. */
+export async function claimIds(definition: Definition, query: ReadyQuery, ids: unknown[]): Promise<RawDocument[]> {
+  const token = new Types.ObjectId();
+  try {
+    await claimAmong(definition, query, ids, token, MAX_WAIT_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+    // One of them is blocked, and stopped the update somewhere on its way.
+    for (const id of ids) await probe(definition, query, id, token);
+  }
+  const claimed = await collectionOf(definition.model)
+    .find(
+      { _id: { $in: ids as never[] }, '_task.token': token },
+      {
+        ...(definition.hidden && { projection: definition.hidden }),
+        batchSize: ids.length + 1,
+        readPreference: 'primary',
+      },
+    )
+    .toArray();
+
+  const over = claimed.filter((document) => !isRunning(definition, document));
+  if (over.length > 0) await noteExhaustion(definition, over);
+
+  return inOrderOf(ids, claimed).filter((document) => isRunning(definition, document));
+}
+
+/** Puts claimed tasks back as if they had not been claimed. */
+export async function giveBack(
+  { model, options, writeConcern }: Definition,
+  tasks: readonly RawDocument[],
+): Promise<void> {
+  const token = (tasks[0]!['_task'] as Bookkeeping).token;
+  const held: Filter = {
+    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
+    '_task.token': token,
+    [options.fields.state]: State.RUNNING,
+  };
+  const returned = {
+    [options.fields.state]: State.CREATED,
+    '_task.availableAt': '$_task.dueAt',
+    '_task.attempts': { $subtract: ['$_task.attempts', 1] },
+  };
+  await collectionOf(model).updateMany(held, [{ $set: returned }], writeConcern);
+}
+
+async function claimAmong(
+  definition: Definition,
+  query: ReadyQuery,
+  ids: unknown[],
+  token: Types.ObjectId,
+  maxTimeMS: number,
+): Promise<void> {
+  const among: Filter = { ...query.filter, _id: { $in: ids } };
+  const options = { hint: '_id_', maxTimeMS, ...definition.writeConcern };
+  await persistently(() => collectionOf(definition.model).updateMany(among, claimUpdate(definition, token), options));
+}
+
+async function probe(definition: Definition, query: ReadyQuery, id: unknown, token: Types.ObjectId): Promise<void> {
+  try {
+    await claimAmong(definition, query, [id], token, PROBE_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+    passOver(definition.model, id);
+  }
+}
+
+/**
+ * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its
+ * attempts becomes FAILED in this very update, and its claimer notes why. A recurring one is claimed once more: its claimer knows
+ * the schedule, and sends it on to the next slot. A CREATED one that has used them was put back by hand and starts again at 1.
+ */
+function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mongo.Document[] {
+  const { state } = options.fields;
+  const made = { $ifNull: ['$_task.attempts', 0] };
+  const isHeld = { $eq: [`$${state}`, State.RUNNING] };
+  const isUsedUp = { $gte: [made, options.maxAttempts] };
+  const isOver = { $and: [isUsedUp, isHeld, { $not: ['$_task.schedule'] }] };
+  const first = { $and: [isUsedUp, { $not: [isHeld] }] };
+  const claimed = {
+    [state]: { $cond: [isOver, State.FAILED, State.RUNNING] },
+    '_task.token': token,
+    '_task.availableAt': takeoverAt(made, options),
+    '_task.attempts': { $cond: [isOver, made, { $add: [{ $cond: [first, 0, made] }, 1] }] },
+    '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, { $cond: [isOver, 0, 1] }] },
+    '_task.startedAt': '$$NOW',
+  };
+
+  return hasDependencies(model) ? [{ $set: claimed }, { $unset: PARKING }] : [{ $set: claimed }];
+}
+
+const PARKING = ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'];
+
+/** Says of tasks that a claim has just failed why and when. */
+async function noteExhaustion(
+  { model, options, writeConcern }: Definition,
+  tasks: readonly RawDocument[],
+): Promise<void> {
+  const { token } = tasks[0]!['_task'] as Bookkeeping;
+  const failed: Filter = {
+    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
+    [options.fields.state]: State.FAILED,
+    '_task.token': token,
+  };
+  const failure = { message: LEASE_ENDED, at: '$$NOW', attempt: '$_task.attempts' };
+  const note = {
+    '_task.settledAt': '$$NOW',
+    '_task.availableAt': '$_task.dueAt',
+    '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES] },
+  };
+  await collectionOf(model).updateMany(failed, [{ $set: note }], writeConcern);
+}
+
+function isRunning({ options }: Definition, document: RawDocument): boolean {
+  return document[options.fields.state] === State.RUNNING;
+}
+
+function inOrderOf(ids: unknown[], documents: RawDocument[]): RawDocument[] {
+  const position = new Map(ids.map((id, index) => [String(id), index]));
+
+  return documents.sort((a, b) => position.get(String(a._id))! - position.get(String(b._id))!);
+}

@@ -1,0 +1,106 @@
+import type { PopulateOptions } from 'mongoose';
+import { refuseUnknown, requireInteger, wrongValue } from '../check';
+import { candidateIds, claimMany } from './claim';
+import { claimNext } from './collect';
+import { claimReady, hasReady } from '../dependencies/claim-ready';
+import { hasDependencies } from '../dependencies/references';
+import { definitionOf, type AnyDocument, type AnyModel, type Definition, type RawDocument } from '../definition';
+import { attempts, holdLease } from '../handle';
+import { withIndexes } from '../prepare';
+import { readyQuery, type Category } from './ready';
+import { failOver, release } from '../settle/settle';
+import { trace } from '../trace';
+
+/** A path to populate, several, or Mongoose's populate options. */
+export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
+
+export interface PopOptions {
+  /** Only tasks of this category, or of one of several; priority and age decide among them. Default: all. */
+  category?: Category | undefined;
+
+  /** References to populate in the tasks that are handed out. Default: none. */
+  populate?: Populate | undefined;
+}
+
+const MAX_LIMIT = 1_000;
+
+/** Takes the next ready task, or null. See `TaskStatics.pop`. */
+export async function pop(model: AnyModel, options: PopOptions = {}): Promise<AnyDocument | null> {
+  refuseUnknown(options, ['category', 'populate'], 'pop()');
+  checkPopOptions(model, options);
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  for (;;) {
+    const raw = await withIndexes(model, () => claimNext(definition, query));
+    if (!raw) return null;
+
+    const [task] = await handOut(definition, [raw], options);
+    if (task) return task;
+    // It had used its attempts and was failed: on to the next.
+  }
+}
+
+/** Takes up to `limit` ready tasks in one claim. See `TaskStatics.popMany`. */
+export async function popMany(model: AnyModel, limit: number, options: PopOptions = {}): Promise<AnyDocument[]> {
+  refuseUnknown(options, ['category', 'populate'], 'popMany()');
+  requireInteger('limit', limit, 1, MAX_LIMIT, 'tasks', '`popMany(100)`');
+  checkPopOptions(model, options);
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  const claim = hasDependencies(model) ? claimReady : claimMany;
+  const tasks: AnyDocument[] = [];
+  while (tasks.length < limit) {
+    const asked = limit - tasks.length;
+    const raw = await withIndexes(model, () => claim(definition, query, asked));
+    tasks.push(...(await handOut(definition, raw, options)));
+    // Those that had used their attempts were failed, and others may be behind them.
+    if (raw.length < asked || tasks.length === limit) break;
+  }
+
+  return tasks;
+}
+
+/** Whether nothing can be popped now. See `TaskStatics.isEmpty`. */
+export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'category'> = {}): Promise<boolean> {
+  refuseUnknown(options, ['category'], 'isEmpty()');
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  if (hasDependencies(model)) return !(await withIndexes(model, () => hasReady(definition, query)));
+
+  const found = await withIndexes(model, () => candidateIds(definition, query, 1));
+  return found.length === 0;
+}
+
+/** @throws {InvalidOptionError} for a category or populate option the model cannot serve. */
+export function checkPopOptions(model: AnyModel, { category, populate }: PopOptions): void {
+  readyQuery(definitionOf(model), category);
+  if (populate !== undefined && (populate === null || !['string', 'object'].includes(typeof populate))) {
+    throw wrongValue('populate', 'a path or populate options', populate, "`populate: 'source'`");
+  }
+}
+
+async function handOut(definition: Definition, raw: RawDocument[], { populate }: PopOptions): Promise<AnyDocument[]> {
+  const claimed = raw.map((document) => hydrate(definition, document));
+  const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
+  // Should one of them not get through, its task is due again when this lease ends.
+  if (over.length > 0) await Promise.allSettled(over.map((task) => failOver(task)));
+  const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
+  if (populate === undefined || tasks.length === 0) return tasks;
+  try {
+    await definition.model.populate(tasks, populate as PopulateOptions);
+  } catch (error) {
+    // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
+    await Promise.allSettled(tasks.map((task) => release(task)));
+    throw error;
+  }
+
+  return tasks;
+}
+
+function hydrate({ model, hidden, options }: Definition, raw: RawDocument): AnyDocument {
+  const task = (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
+  holdLease(task, options.leaseMs);
+  trace('popped', task);
+
+  return task;
+}

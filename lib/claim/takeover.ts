@@ -1,0 +1,32 @@
+import { MAX_TIMER_MS } from '../check';
+import type { ResolvedOptions } from '../options';
+
+/** Attempts for which the wait is computed; later ones wait like the last of them. */
+const MAX_WAITS = 16;
+
+/**
+ * How long a task stays put after its lease ended before somebody else may take it, in milliseconds. A first attempt that ended
+ * so may have been an accident: nobody waits for it. From the second on the task itself may be what kills its workers, so it
+ * comes back with backoff and not to all of them at once. After the last attempt it only has to be failed.
+ */
+export function waitAfterLease(attempt: number, { backoff, maxAttempts }: ResolvedOptions): number {
+  if (attempt < 2 || attempt >= maxAttempts) return 0;
+  try {
+    const wait = backoff(attempt - 1);
+    return Number.isFinite(wait) ? Math.min(MAX_TIMER_MS, Math.max(0, Math.floor(wait))) : 0;
+  } catch {
+    // A backoff that is wrong must not keep tasks from being claimed: `retry()` says what is wrong with it.
+    return 0;
+  }
+}
+
+/** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */
+export function takeoverAt(made: unknown, options: ResolvedOptions): object {
+  const waits = Array.from({ length: Math.min(MAX_WAITS, options.maxAttempts) }, (_, index) =>
+    waitAfterLease(index + 1, options),
+  );
+  if (!waits.some((wait) => wait > 0)) return { $add: ['$$NOW', options.leaseMs] };
+
+  const last = waits.length - 1;
+  return { $add: ['$$NOW', options.leaseMs, { $arrayElemAt: [waits, { $min: [made, last] }] }] };
+}

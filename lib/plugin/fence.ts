@@ -1,0 +1,65 @@
+import type { AnyDocument, AnySchema } from '../definition';
+import { changesReferences, judgeAnew } from '../dependencies/change';
+import { LeaseLostError } from '../errors';
+import { handleOf, takeBookkeeping, type Bookkeeping } from '../handle';
+import { builtIn } from './hooks';
+import { readStanding, refusal } from '../settle/refusal';
+import { holdFilter } from '../settle/hold';
+
+/** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
+export function addHooks(schema: AnySchema): void {
+  // Mongoose's types want a hook for the schema's own document type, which is unknown here.
+  const [beforeInit, beforeSave, afterSave, afterFailedSave] = hooks as never[];
+  schema.pre('init', beforeInit!);
+  schema.pre('save', beforeSave!);
+  schema.post('save', afterSave!);
+  schema.post('save', afterFailedSave!);
+}
+
+const hooks = [
+  function takeTask(this: AnyDocument, raw: { _task?: Bookkeeping }) {
+    takeBookkeeping(this, raw);
+  },
+  function fenceSave(this: AnyDocument) {
+    fence(this);
+    handleOf(this).rejudge = changesReferences(this);
+  },
+  async function unfenceSave(this: AnyDocument) {
+    unfence(this);
+    if (handleOf(this).rejudge) await judgeAnew(this, this.$session());
+  },
+  function unfenceFailedSave(this: AnyDocument, error: Error, _document: unknown, next: (error: Error) => void) {
+    unfence(this);
+    explainLost(this, error).then(next, next);
+  },
+].map(builtIn);
+
+// The save of a handle that holds a lease must not overwrite what the next holder wrote.
+function fence(document: AnyDocument): void {
+  const handle = handleOf(document);
+  if (handle.saving) return;
+  // After a `bulkSave()` that failed no hook has run.
+  unfence(document);
+  if (document.isNew || !handle.lease) return;
+
+  handle.userFilter = { filter: document.$where };
+  document.$where = { ...document.$where, ...holdFilter(document) };
+}
+
+function unfence(document: AnyDocument): void {
+  const handle = handleOf(document);
+  if (!handle.userFilter) return;
+
+  if (handle.userFilter.filter) document.$where = handle.userFilter.filter;
+  else delete (document as { $where?: unknown }).$where;
+  handle.userFilter = null;
+}
+
+async function explainLost(document: AnyDocument, error: Error): Promise<Error> {
+  const { lease: held, saving } = handleOf(document);
+  const isUnmatched = error.name === 'DocumentNotFoundError' || error.name === 'VersionError';
+  if (!held || saving || !isUnmatched) return error;
+
+  const reason = refusal(document, 'save', await readStanding(document, document.$session()));
+  return reason instanceof LeaseLostError ? reason : error;
+}

@@ -1,0 +1,158 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Connection } from 'mongoose';
+import { isEmpty, pop, popMany, type PopOptions } from '../claim/pop';
+import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema } from '../definition';
+import { blocked, blockedBy, type BlockedOptions } from '../dependencies/blocked-by';
+import { clausesOf } from '../dependencies/clauses';
+import { InvalidOptionError } from '../errors';
+import { addHooks } from './fence';
+import { attempts, failures, lastProgress, lease } from '../handle';
+import { declareIndexes, ensureTaskIndexes } from '../indexes';
+import { refuseReplaced, refuseTaken } from './names';
+import { addFields } from './paths';
+import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../options';
+import { unschedule } from '../schedule/recurrence';
+import { pushNew, pushTask, type PushOptions } from '../push/push';
+import { queue, type QueueOptions } from '../queue/queue';
+import { progress, renew } from '../settle/hold';
+import { fail, finish, release, retry, type RetryOptions, type SettleOptions } from '../settle/settle';
+import type { TaskQueuePlugin } from '../schema';
+import { stats } from '../stats';
+
+const statics = {
+  push(this: AnyModel, input: unknown, options?: PushOptions) {
+    return pushNew(this, input, options);
+  },
+  pop(this: AnyModel, options?: PopOptions) {
+    return pop(this, options);
+  },
+  popMany(this: AnyModel, limit: number, options?: PopOptions) {
+    return popMany(this, limit, options);
+  },
+  queue(this: AnyModel, options?: QueueOptions) {
+    return queue(this, options);
+  },
+  isEmpty(this: AnyModel, options?: Pick<PopOptions, 'category'>) {
+    return isEmpty(this, options);
+  },
+  ensureTaskIndexes(this: AnyModel) {
+    return ensureTaskIndexes(this);
+  },
+  stats(this: AnyModel) {
+    return stats(this);
+  },
+  blocked(this: AnyModel, options?: BlockedOptions) {
+    return blocked(this, options);
+  },
+};
+
+const methods = {
+  push(this: AnyDocument, options?: PushOptions) {
+    return pushTask(this, options);
+  },
+  finish(this: AnyDocument, options?: SettleOptions) {
+    return finish(this, options);
+  },
+  fail(this: AnyDocument, error?: unknown, options?: SettleOptions) {
+    return fail(this, error, options);
+  },
+  retry(this: AnyDocument, options?: RetryOptions) {
+    return retry(this, options);
+  },
+  release(this: AnyDocument, options?: SettleOptions) {
+    return release(this, options);
+  },
+  renew(this: AnyDocument, leaseMs?: number) {
+    return renew(this, leaseMs);
+  },
+  progress(this: AnyDocument, value: unknown) {
+    return progress(this, value);
+  },
+  unschedule(this: AnyDocument) {
+    return unschedule(this);
+  },
+  blockedBy(this: AnyDocument) {
+    return blockedBy(this);
+  },
+};
+
+const getters = { lease, attempts, failures, lastProgress };
+
+const bindings = { statics, methods, getters };
+
+/** Sub-schemas of schemas with the plugin: `mongoose.plugin()` reaches them as well, and their documents are no tasks. */
+const embedded = new WeakSet<AnySchema>();
+
+/** Connections whose new models are looked at. */
+const watched = new WeakSet<Connection>();
+
+/** Makes the models of a schema task queues. See `TaskQueuePlugin`. */
+export const taskQueue = function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): AnySchema {
+  if (embedded.has(schema)) return schema;
+  const { plugins } = schema as AnySchema & { plugins: { fn: unknown }[] };
+  if (!plugins.some(({ fn }) => fn === taskQueue))
+    return schema.plugin(taskQueue as never, options as never) as AnySchema;
+
+  try {
+    install(schema, resolveOptions(options));
+  } catch (error) {
+    plugins.splice(
+      plugins.findLastIndex(({ fn }) => fn === taskQueue),
+      1,
+    );
+    throw error;
+  }
+  return schema;
+} as TaskQueuePlugin;
+
+function install(schema: AnySchema, options: ResolvedOptions): void {
+  const installed = optionsOf(schema);
+  if (installed) {
+    refuseDifference(installed, options);
+    return;
+  }
+
+  for (const { schema: child } of schema.childSchemas as { schema: AnySchema }[]) embedded.add(child);
+  refuseTaken(schema, options, bindings);
+  addFields(schema, options);
+  addHooks(schema);
+  if (options.bind) {
+    schema.static(statics as never);
+    schema.method(methods as never);
+  }
+  schema.on('init', (model: AnyModel) => compiled(model));
+}
+
+/** Runs when a model of the schema is compiled: what was added to the schema since the plugin can no longer change. */
+function compiled(model: AnyModel): void {
+  const schema = model.schema as AnySchema;
+  const { options } = definitionOf(model);
+  refuseReplaced(schema, options, bindings);
+  clausesOf(model);
+  declareIndexes(model);
+  watchKinds(model);
+  if (!options.bind) return;
+
+  for (const [name, read] of Object.entries(getters)) {
+    Object.defineProperty(model.prototype, name, {
+      configurable: true,
+      get(this: object) {
+        return read(this);
+      },
+    });
+  }
+}
+
+// Mongoose tells a schema of the models that are made of it, but not of the kinds that inherit from it later.
+function watchKinds({ db }: AnyModel): void {
+  if (watched.has(db)) return;
+  watched.add(db);
+  db.on('model', (model: AnyModel) => {
+    if (optionsOf(model.schema as AnySchema) && definitionOf(model).kind) compiled(model);
+  });
+}
+
+function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {
+  if (isDeepStrictEqual(installed, options)) return;
+  throw new InvalidOptionError('The plugin was applied twice to one schema, with different options. Apply it once.');
+}

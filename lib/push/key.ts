@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mongo, type ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
+import { LIVE_STATES } from '../fields';
+import { indexesReady } from '../prepare';
+
+/** How long a push in a transaction waits for the indexes. */
+const MAX_INDEX_WAIT_MS = 1_000;
+
+/**
+ * Queues a document under a key by `write`, or returns the live task that has the key. The unique index decides: whoever comes
+ * second finds the first, or tries again when that one settled in between.
+ */
+export async function uniquely(
+  document: AnyDocument,
+  key: string,
+  session: ClientSession | null,
+  write: () => Promise<AnyDocument>,
+): Promise<AnyDocument> {
+  const model = modelOf(document);
+  const inTransaction = session?.inTransaction() ?? false;
+  await (inTransaction ? indexesReadyBeside(model) : indexesReady(model));
+  for (;;) {
+    // A duplicate would end a transaction, so there the live task is looked up first.
+    const earlier = inTransaction ? await findLive(model, key, session) : null;
+    if (earlier && String(earlier._id) !== String(document._id)) return earlier;
+    try {
+      return await write();
+    } catch (error) {
+      if (inTransaction || !isDuplicateKey(error)) throw error;
+    }
+    const live = await findLive(model, key, session);
+    if (live) return live;
+  }
+}
+
+// An index cannot be built beside a transaction that has written to the collection: waiting for it would never end.
+async function indexesReadyBeside(model: AnyModel): Promise<void> {
+  const ready = indexesReady(model).then(() => true);
+  if (await Promise.race([ready, sleep(MAX_INDEX_WAIT_MS, false, { ref: false })])) return;
+
+  const message = `The indexes of ${model.modelName} are not built yet, and not beside this transaction. Call \`ensureTaskIndexes()\` when the program starts.`;
+  const error = new mongo.MongoServerError({ message });
+  // With it the driver ends the transaction, and runs its callback again.
+  error.addErrorLabel('TransientTransactionError');
+  throw error;
+}
+
+async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {
+  const { options, hidden, kind, kindOnly } = definitionOf(model);
+  const ofKind = kind && kindOnly ? { [kind.key]: kind.value } : {};
+  const raw = await collectionOf(model).findOne(
+    { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind },
+    { ...(hidden && { projection: hidden }), readPreference: 'primary', ...(session && { session }) },
+  );
+
+  // Kinds of one base share their keys: what has this one may be of another kind.
+  return raw && hydrated(kindOnly ? model : rootOf(model), raw, hidden);
+}
+
+function hydrated(model: AnyModel, raw: object, hidden: object | null): AnyDocument {
+  return (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
+}
+
+function isDuplicateKey(error: unknown): boolean {
+  const { code, keyPattern, message = '' } = error as { code?: number; keyPattern?: object; message?: string };
+
+  return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : message.includes('task_key'));
+}

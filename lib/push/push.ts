@@ -1,0 +1,135 @@
+import type { ClientSession } from 'mongoose';
+import { refuseUnknown, requireInteger, requireText, wrongValue } from '../check';
+import { serverNow } from '../clock';
+import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
+import { InvalidOptionError } from '../errors';
+import type { Bookkeeping } from '../handle';
+import { checkPriority, explainPriority, toDocument } from './input';
+import { announceAt } from '../queue/due';
+import { insertTasks } from './insert';
+import { uniquely } from './key';
+import { remember } from '../settle/memory';
+import { reschedule } from '../schedule/recurrence';
+import { requeue } from './requeue';
+import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
+import { trace } from '../trace';
+import { sessionOf, whenSettled } from '../transaction';
+
+export interface PushOptions extends ScheduleOptions {
+  /** A session, to push in its transaction: the task is seen by nobody before the commit. */
+  session?: ClientSession | null | undefined;
+
+  /** How long the task waits before it can be popped, in milliseconds. Default: 0. */
+  delayMs?: number | undefined;
+
+  /** When the task can be popped, by the server's clock. Default: now. Not together with `delayMs`. */
+  runAt?: Date | undefined;
+
+  /** At most one live task (CREATED or RUNNING) has this key: a second push returns the live one. Default: none. */
+  key?: string | undefined;
+}
+
+const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone'];
+const MAX_DELAY_MS = 100 * 366 * 86_400_000;
+
+/** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
+export async function pushNew(
+  model: AnyModel,
+  input: unknown,
+  options: PushOptions = {},
+): Promise<AnyDocument | AnyDocument[]> {
+  checkOptions(options);
+  definitionOf(model);
+  if (!Array.isArray(input)) return pushTask(toDocument(model, input), options);
+
+  if (options.key !== undefined && input.length > 1) {
+    throw new InvalidOptionError(
+      `Expected one task for \`key\`, got ${input.length}: a key names one live task. Push them one by one, each with a key of its own.`,
+    );
+  }
+  const documents = input.map((one) => toDocument(model, one));
+  if (documents.length > 1 && documents.every(({ isNew }) => isNew)) return pushMany(model, documents, options);
+
+  const pushed = [];
+  for (const document of documents) pushed.push(await pushTask(document, options));
+  return pushed;
+}
+
+/** Queues a document. See `TaskMethods.push`. */
+export async function pushTask(document: AnyDocument, options: PushOptions = {}): Promise<AnyDocument> {
+  checkOptions(options);
+  checkPriority(document);
+  const model = modelOf(document);
+  const session = sessionOf(model, options);
+  const now = await serverNow(model);
+  const task = bookkeeping(now, options);
+  const undo = session ? remember(document) : () => {};
+  const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
+  const write = () =>
+    document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
+  const live = task.key === undefined ? await write() : await uniquely(document, task.key, session, write);
+  if (live !== document) await reschedule(live, task, session);
+
+  trace('pushed', live);
+  whenSettled(session, () => announceAt(model, task.dueAt!, now), undo);
+  return live;
+}
+
+async function pushMany(model: AnyModel, documents: AnyDocument[], options: PushOptions): Promise<AnyDocument[]> {
+  documents.forEach(checkPriority);
+  const session = sessionOf(model, options);
+  const now = await serverNow(model);
+  const task = bookkeeping(now, options);
+  const undo = session ? documents.map(remember) : [];
+  await insert(model, documents, task, session);
+
+  whenSettled(
+    session,
+    () => announceAt(model, task.dueAt!, now),
+    () => undo.forEach((restore) => restore()),
+  );
+  return documents;
+}
+
+async function insert(
+  model: AnyModel,
+  documents: AnyDocument[],
+  task: Bookkeeping,
+  session: ClientSession | null,
+): Promise<AnyDocument> {
+  await insertTasks(model, documents, task, session).catch(explainPriority(model));
+
+  return documents[0]!;
+}
+
+function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: PushOptions): Bookkeeping {
+  // A time in the past means "as soon as possible", not "before those who have waited longer".
+  const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
+  const schedule = resolveSchedule(recurrence);
+  const first = schedule ? firstRun(schedule, due) : due;
+
+  // What recurs does not expire.
+  return {
+    availableAt: first,
+    dueAt: first,
+    ...(schedule ? { schedule } : { expiresFrom: first }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+function checkOptions(options: PushOptions): void {
+  refuseUnknown(options, KNOWN, 'push()');
+  const { delayMs, runAt, key } = options;
+  if (delayMs !== undefined && runAt !== undefined)
+    throw new InvalidOptionError('Expected `delayMs` or `runAt`, got both. Write one of them.');
+  if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
+  if (runAt !== undefined && !(runAt instanceof Date && !Number.isNaN(runAt.getTime()))) {
+    throw wrongValue('runAt', 'a valid Date', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
+  }
+  if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
+  if (resolveSchedule(options) && key === undefined) {
+    throw new InvalidOptionError(
+      "Expected a `key` for a recurring task, got none: without it every start of the program would add another. Write for example `{ cron: '0 3 * * *', key: 'nightly' }`.",
+    );
+  }
+}

@@ -1,0 +1,117 @@
+import { onArrival } from './arrivals';
+import { watchChanges } from './change-stream';
+import type { AnyModel } from '../definition';
+import { watchesFor } from '../dependencies/references';
+
+/** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */
+const EAGER_MS = 10;
+const MAX_ERROR_WAIT_MS = 30_000;
+/** Waits vary by this part, so that processes which started together do not ask together. */
+const JITTER = 0.2;
+/** So many arrivals in a row may turn out to be nothing before the next ones are answered more slowly. */
+const PATIENCE = 3;
+const MAX_PAUSE_MS = 100;
+
+/**
+ * How a consumer waits when nothing is ready: shortly after activity, then up to `pollMs`, until a task arrives in this process,
+ * or in another that the server tells of.
+ */
+export class Idle {
+  #waitMs = EAGER_MS;
+  #errorMs = 0;
+  #fruitless = 0;
+  #arrived = false;
+  #wake: () => void = () => {};
+  #stopListening: (() => void) | null = null;
+  #stopWatching: (() => void) | null = null;
+
+  constructor(
+    private readonly models: readonly AnyModel[],
+    private readonly pollMs: number,
+    private readonly usesChangeStreams: boolean,
+  ) {}
+
+  /** To be called before each look at the database: from here on an arrival ends the next wait. */
+  listen(): void {
+    this.#arrived = false;
+    this.#stopListening ??= this.#startListening();
+  }
+
+  /** To be called after each look that worked. What was found makes it likely that there is more. */
+  succeeded(hasFound: boolean): void {
+    this.#errorMs = 0;
+    if (!hasFound) return;
+
+    this.#waitMs = EAGER_MS;
+    this.#fruitless = 0;
+    this.#stopWatching?.();
+    this.#stopWatching = null;
+  }
+
+  failed(): void {
+    this.#errorMs = Math.min(MAX_ERROR_WAIT_MS, Math.max(this.pollMs, this.#errorMs * 2));
+  }
+
+  async wait(signal: AbortSignal): Promise<void> {
+    if (this.usesChangeStreams && !this.#errorMs) await this.#startWatching();
+    if (!this.#arrived) await this.#rest(signal);
+    if (!this.#arrived) {
+      this.#fruitless = 0;
+      return;
+    }
+    // A busy collection among those listened to must not keep an idle consumer busy.
+    const pauseMs = this.#fruitless > PATIENCE ? Math.min(MAX_PAUSE_MS, 2 ** (this.#fruitless - PATIENCE)) : 0;
+    this.#fruitless++;
+    if (pauseMs > 0) await this.#sleep(pauseMs, signal);
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
+    const waitMs = this.#errorMs || Math.min(this.#waitMs, this.pollMs);
+    this.#waitMs = Math.min(this.#waitMs * 2, this.pollMs);
+    await this.#sleep(waitMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
+  }
+
+  close(): void {
+    this.#stopListening?.();
+    this.#stopWatching?.();
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      signal.addEventListener('abort', wake, { once: true });
+      this.#wake = wake;
+    });
+  }
+
+  #startListening(): () => void {
+    const stops = this.#heeded().map((model) => onArrival(model, () => this.#arrive()));
+
+    return () => stops.forEach((stop) => stop());
+  }
+
+  #arrive(): void {
+    const isNews = !this.#arrived;
+    this.#arrived = true;
+    this.#waitMs = EAGER_MS;
+    if (isNews) this.#wake();
+  }
+
+  async #startWatching(): Promise<void> {
+    // Without them there is still the poll: a server that cannot be asked now is no reason to end.
+    this.#stopWatching ??= await watchChanges(this.#heeded()).catch(() => null);
+  }
+
+  // What the tasks wait for counts as well: its end may make one of them ready.
+  #heeded(): AnyModel[] {
+    const awaited = this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
+
+    return [...new Set([...this.models, ...awaited])];
+  }
+}

@@ -1,0 +1,26 @@
+import { definitionOf, modelOf, type AnyDocument } from '../definition';
+import { TaskQueueError } from '../errors';
+import { lease } from '../handle';
+import { renew } from '../settle/hold';
+
+const RENEWALS_PER_LEASE = 3;
+
+/** Renews the lease of a task until the returned function is called, the task is settled, or the lease is lost. */
+export function keepLease(task: AnyDocument, report: (error: unknown) => void): () => void {
+  const { leaseMs } = definitionOf(modelOf(task)).options;
+  const timer = setInterval(renewOnce, Math.max(1, leaseMs / RENEWALS_PER_LEASE));
+  // The renewal alone must not keep a process alive.
+  timer.unref();
+
+  function renewOnce(): void {
+    if (!lease(task)) return clearInterval(timer);
+    renew(task).catch((error: unknown) => {
+      // Lost, or deleted: there is nothing left to renew.
+      if (error instanceof TaskQueueError) clearInterval(timer);
+      // Settled while the renewal was on its way: nothing was lost.
+      if (lease(task)) report(error);
+    });
+  }
+
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,73 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ClientSession } from 'mongoose';
+import { announce } from '../queue/arrivals';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
+import { LIVE_STATES, State } from '../fields';
+import { handleOf, type Bookkeeping } from '../handle';
+import { setQuietly } from '../settle/write';
+import { trace } from '../trace';
+
+/**
+ * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one
+ * that waits for a retry, keeps its time; the next is by the new schedule.
+ */
+export async function reschedule(
+  live: AnyDocument,
+  { schedule, dueAt }: Bookkeeping,
+  session: ClientSession | null,
+): Promise<void> {
+  const handle = handleOf(live);
+  if (!schedule || isDeepStrictEqual(handle.stored.schedule, schedule)) return;
+
+  const { model, options, writeConcern } = definitionOf(modelOf(live));
+  const isUntouched = {
+    $and: [{ $eq: [`$${options.fields.state}`, State.CREATED] }, { $eq: [{ $ifNull: ['$_task.attempts', 0] }, 0] }],
+  };
+  const isParked = { $gt: ['$_task.waitingOn', null] };
+  const update = [
+    {
+      $set: {
+        '_task.schedule': { $literal: schedule },
+        '_task.dueAt': { $cond: [isUntouched, dueAt, '$_task.dueAt'] },
+        '_task.availableAt': { $cond: [{ $and: [isUntouched, { $not: isParked }] }, dueAt, '$_task.availableAt'] },
+      },
+    },
+    { $unset: '_task.expiresFrom' },
+  ];
+  const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
+  await collectionOf(model).updateOne(isLive, update, { ...writeConcern, ...(session && { session }) });
+  handle.stored = { ...handle.stored, schedule };
+}
+
+/** See `TaskMethods.unschedule`. */
+export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
+  const { model, options, writeConcern } = definitionOf(modelOf(task));
+  const { state } = options.fields;
+  const live: Filter = { _id: task._id, [state]: { $in: [...LIVE_STATES] }, '_task.schedule': { $exists: true } };
+  const isHeld = { $eq: [`$${state}`, State.RUNNING] };
+  // A run that is under way goes on and is the last; one that is not due yet does not take place.
+  const update = [
+    {
+      $set: {
+        [state]: { $cond: [isHeld, State.RUNNING, State.FINISHED] },
+        '_task.settledAt': { $cond: [isHeld, '$_task.settledAt', '$$NOW'] },
+        '_task.expiresFrom': '$$NOW',
+      },
+    },
+    { $unset: ['_task.schedule', '_task.waitingOn', '_task.recheckAt'] },
+  ];
+  const updated = await collectionOf(model).findOneAndUpdate(live, update, {
+    projection: { [state]: 1 },
+    returnDocument: 'after',
+    ...writeConcern,
+  });
+
+  const { stored } = handleOf(task);
+  delete stored.schedule;
+  if (!updated) return task;
+
+  setQuietly(task, state, updated[state]);
+  trace('unscheduled', task);
+  announce(model);
+  return task;
+}

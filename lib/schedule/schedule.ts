@@ -1,0 +1,83 @@
+import { Cron } from 'croner';
+import { InvalidOptionError } from '../errors';
+import { requireInteger, requireText, wrongValue } from '../check';
+
+const MAX_INTERVAL_MS = 100 * 366 * 86_400_000;
+
+/** When a task recurs, as it is stored with the task. */
+export type Schedule = { readonly every: number } | { readonly cron: string; readonly timeZone: string };
+
+export interface ScheduleOptions {
+  /** Runs the task again and again, this many milliseconds apart, counted from the time a run was due. Needs a `key`. */
+  every?: number | undefined;
+
+  /** Runs the task at these times, for example `'0 3 * * *'`: minute, hour, day, month, weekday; seconds in front if six. Needs a `key`. */
+  cron?: string | undefined;
+
+  /** The time zone of `cron`, by its IANA name. Default: `'UTC'`. */
+  timeZone?: string | undefined;
+}
+
+/** Checks the options of a recurring task. Null for a task that runs once. */
+export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Schedule | null {
+  if (every !== undefined && cron !== undefined)
+    throw new InvalidOptionError('Expected `every` or `cron`, got both. Write one of them.');
+  if (timeZone !== undefined && cron === undefined)
+    throw new InvalidOptionError(
+      "Expected `timeZone` together with `cron`. Write for example `cron: '0 3 * * *', timeZone: 'Europe/Berlin'`.",
+    );
+  if (every !== undefined) {
+    requireInteger('every', every, 1, MAX_INTERVAL_MS, 'milliseconds', '`every: 60_000`');
+    return { every };
+  }
+  if (cron === undefined) return null;
+
+  requireText('cron', cron, "`cron: '0 3 * * *'`");
+  requireTimeZone(timeZone);
+  const schedule = { cron, timeZone: timeZone ?? 'UTC' };
+  if (firstAfter(schedule, new Date()) === null)
+    throw wrongValue('cron', 'a pattern that has a next time', cron, "`cron: '0 3 * * *'`");
+  return schedule;
+}
+
+/** When a newly pushed recurring task runs first: at once with `every`, at its next time with `cron`. */
+export function firstRun(schedule: Schedule, now: Date): Date {
+  return 'every' in schedule ? now : nextRun(schedule, now, now);
+}
+
+/**
+ * The slot after the one that was due at `dueAt` and has ended now. Slots that passed meanwhile are left out: a queue that was
+ * down for a day runs a task of every minute once, not a thousand times, and then keeps to its times.
+ */
+export function nextRun(schedule: Schedule, dueAt: Date, now: Date): Date {
+  if ('every' in schedule) {
+    const { every } = schedule;
+    const missed = Math.max(0, Math.floor((now.getTime() - dueAt.getTime()) / every));
+    return new Date(dueAt.getTime() + (missed + 1) * every);
+  }
+  const after = new Date(Math.max(dueAt.getTime(), now.getTime()));
+
+  // A pattern that names one year ends; its task then waits for ever, until it is unscheduled.
+  return firstAfter(schedule, after) ?? new Date('9999-12-31T00:00:00Z');
+}
+
+/**
+ * Croner's rules for daylight saving time: a time that is skipped runs at the moment of the change, one that comes twice runs
+ * the first time; patterns with a wildcard or step in hour or minute go by the clock on the wall.
+ */
+function firstAfter({ cron, timeZone }: { cron: string; timeZone: string }, after: Date): Date | null {
+  try {
+    return new Cron(cron, { timezone: timeZone }).nextRun(after);
+  } catch (error) {
+    throw Object.assign(wrongValue('cron', 'a cron pattern', cron, "`cron: '0 3 * * *'`"), { cause: error });
+  }
+}
+
+function requireTimeZone(timeZone: string | undefined): void {
+  if (timeZone === undefined) return;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone });
+  } catch {
+    throw wrongValue('timeZone', 'the name of a time zone', timeZone, "`timeZone: 'Europe/Berlin'`");
+  }
+}

@@ -1,0 +1,73 @@
+import { Types } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
+import { TaskStateError } from '../errors';
+import { State } from '../fields';
+import { handleOf, type Lease } from '../handle';
+import { requireLease } from '../options';
+import { readStanding, refusal } from './refusal';
+import { waitAfterLease } from '../claim/takeover';
+import { persistently } from '../transient';
+
+/** See `TaskMethods.renew`. */
+export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease> {
+  const length = leaseMs ?? definitionOf(modelOf(task)).options.leaseMs;
+  requireLease(length);
+
+  return extend(task, 'renew', length, {});
+}
+
+async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: Filter): Promise<Lease> {
+  const { model, options, writeConcern } = definitionOf(modelOf(task));
+  const held = requireHold(task, verb);
+  const waitMs = waitAfterLease(held.attempt, options);
+  const extended = await persistently(() =>
+    collectionOf(model).findOneAndUpdate(
+      { _id: task._id, ...holdFilter(task) },
+      [{ $set: { '_task.availableAt': { $add: ['$$NOW', leaseMs + waitMs] }, ...fields } }],
+      { projection: { '_task.availableAt': 1 }, returnDocument: 'after', ...writeConcern },
+    ),
+  );
+  if (!extended) throw refusal(task, verb, await readStanding(task, null));
+
+  const { availableAt } = extended['_task'] as { availableAt: Date };
+  const handle = handleOf(task);
+  handle.stored = { ...handle.stored, availableAt };
+  // Settled while the renewal was on its way: then there is no lease to note it in.
+  const renewed = { ...held, until: new Date(availableAt.getTime() - waitMs) };
+  if (handle.lease) handle.lease = renewed;
+
+  return renewed;
+}
+
+/** See `TaskMethods.progress`. */
+export async function progress(task: AnyDocument, value: unknown): Promise<Lease> {
+  const lease = await extend(task, 'progress', definitionOf(modelOf(task)).options.leaseMs, {
+    '_task.progress': { $literal: value },
+  });
+  const handle = handleOf(task);
+  handle.stored = { ...handle.stored, progress: value };
+
+  return lease;
+}
+
+/** The filter that lets only the holder of the task's lease write. */
+export function holdFilter(task: AnyDocument): Filter {
+  const { state } = definitionOf(modelOf(task)).options.fields;
+  const { lease } = handleOf(task);
+
+  return { [state]: State.RUNNING, '_task.token': new Types.ObjectId(lease!.token) };
+}
+
+/** The lease of a handle. @throws {TaskStateError} when it has none. */
+export function requireHold(task: AnyDocument, verb: string): Lease {
+  const { options } = definitionOf(modelOf(task));
+  const { lease } = handleOf(task);
+  if (lease) return lease;
+
+  const state = task.get(options.fields.state) as string | null;
+  throw new TaskStateError(
+    `Expected ${modelOf(task).modelName} ${String(task._id)} to be held by this handle for \`${verb}()\`, but it was not popped, or was settled already.`,
+    task._id,
+    state,
+  );
+}

@@ -1,0 +1,61 @@
+import type { Types, ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, type AnyDocument } from '../definition';
+import { LeaseLostError, TaskStateError } from '../errors';
+import { State } from '../fields';
+import { handleOf, type Bookkeeping } from '../handle';
+
+/** How a task stands in the database. */
+export interface Standing {
+  state: string | null;
+  token: Types.ObjectId | undefined;
+  schedule: Bookkeeping['schedule'] | undefined;
+}
+
+export async function readStanding(task: AnyDocument, session: ClientSession | null): Promise<Standing | null> {
+  const { model, options } = definitionOf(modelOf(task));
+  const found = await collectionOf(model).findOne(
+    { _id: task._id },
+    {
+      projection: { [options.fields.state]: 1, '_task.token': 1, '_task.schedule': 1 },
+      readPreference: 'primary',
+      ...(session && { session }),
+    },
+  );
+
+  if (!found) return null;
+
+  const { token, schedule } = (found['_task'] ?? {}) as Bookkeeping;
+  return { state: (found[options.fields.state] as string | undefined) ?? null, token, schedule };
+}
+
+/** The error for a write that the filter refused: what the task is instead of what the caller took it for. */
+export function refusal(task: AnyDocument, verb: string, found: Standing | null): LeaseLostError | TaskStateError {
+  const name = `${modelOf(task).modelName} ${String(task._id)}`;
+  const { lease } = handleOf(task);
+  if (!found)
+    return new TaskStateError(`Expected ${name} to exist for \`${verb}()\`, but it was deleted.`, task._id, null);
+
+  if (lease && !found.token?.equals(lease.token)) {
+    return new LeaseLostError(
+      `Expected to hold ${name} for \`${verb}()\`, but its lease ended and it was taken over; it is ${found.state} now. Leave it alone.`,
+      task._id,
+    );
+  }
+  if (!lease && found.state === State.RUNNING) {
+    return new LeaseLostError(
+      `Expected ${name} to be held by this handle for \`${verb}()\`, but it is RUNNING for somebody else. Only who popped it can settle it.`,
+      task._id,
+    );
+  }
+  return new TaskStateError(
+    `Expected ${name} to be ${lease ? 'RUNNING' : 'CREATED'} for \`${verb}()\`, but it is ${found.state ?? 'no task'}.${lease ? '' : advice(found.state)}`,
+    task._id,
+    found.state,
+  );
+}
+
+function advice(state: string | null): string {
+  return state === State.FINISHED || state === State.FAILED
+    ? ' Call `push()` to queue it again.'
+    : ' Call `push()` first.';
+}

@@ -1,0 +1,213 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Types, type ClientSession } from 'mongoose';
+import { announce } from '../queue/arrivals';
+import { announceAt } from '../queue/due';
+import type { Backoff } from '../backoff';
+import { refuseUnknown, requireInteger, wrongValue } from '../check';
+import { serverNow } from '../clock';
+import { definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
+import { TaskStateError } from '../errors';
+import { State } from '../fields';
+import { failed } from './failure';
+import { handleOf, LEASE_ENDED } from '../handle';
+import { holdFilter, requireHold } from './hold';
+import { remember } from './memory';
+import { keptSlot, nextSlot } from '../schedule/recurring';
+import { readStanding, refusal, type Standing } from './refusal';
+import { trace } from '../trace';
+import { sessionOf, whenSettled } from '../transaction';
+import { recognise, writeIf, type Change } from './write';
+
+export interface SettleOptions {
+  /** A session, to settle in its transaction. */
+  session?: ClientSession | null | undefined;
+}
+
+export interface RetryOptions extends SettleOptions {
+  /** How long the task waits, in milliseconds. Default: the plugin's `backoff`. */
+  delayMs?: number | undefined;
+
+  /** Why this attempt failed; kept in `task.failures`. Default: none. */
+  error?: unknown;
+}
+
+const MAX_DELAY_MS = 100 * 366 * 86_400_000;
+
+/** See `TaskMethods.finish`. */
+export async function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
+  refuseUnknown(options, ['session'], 'finish()');
+  const settledAt = await serverNow(definitionOf(modelOf(task)).model);
+
+  return settle(task, 'finish', { state: State.FINISHED, task: { ...due(task), settledAt } }, options, settledAt);
+}
+
+/** See `TaskMethods.fail`. */
+export async function fail<D extends AnyDocument>(task: D, error?: unknown, options: SettleOptions = {}): Promise<D> {
+  refuseUnknown(options, ['session'], 'fail()');
+  const settledAt = await serverNow(definitionOf(modelOf(task)).model);
+
+  return settle(
+    task,
+    'fail',
+    { state: State.FAILED, task: { ...due(task), settledAt, ...failed(task, error, settledAt) } },
+    options,
+    settledAt,
+  );
+}
+
+/** Fails a task that was claimed although it had used its attempts: the lease of the last one ended. */
+export async function failOver<D extends AnyDocument>(task: D): Promise<D> {
+  const { model, options } = definitionOf(modelOf(task));
+  const settledAt = await serverNow(model);
+  const { stored } = handleOf(task);
+  stored.attempts = options.maxAttempts;
+  const end = {
+    ...due(task),
+    settledAt,
+    attempts: options.maxAttempts,
+    ...failed(task, new Error(LEASE_ENDED), settledAt),
+  };
+
+  return settle(task, 'fail', { state: State.FAILED, task: end }, {}, settledAt);
+}
+
+/** See `TaskMethods.retry`. */
+export async function retry<D extends AnyDocument>(task: D, options: RetryOptions = {}): Promise<D> {
+  refuseUnknown(options, ['delayMs', 'error', 'session'], 'retry()');
+  const { delayMs, error } = options;
+  if (delayMs !== undefined)
+    requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`retry({ delayMs: 60_000 })`');
+  const { maxAttempts, backoff } = definitionOf(modelOf(task)).options;
+  const { attempt } = requireHold(task, 'retry');
+  if (attempt >= maxAttempts) return fail(task, error, sessionOption(options));
+
+  const now = await serverNow(modelOf(task));
+  const dueAt = new Date(now.getTime() + (delayMs ?? waitAfter(attempt, backoff)));
+  return settle(
+    task,
+    'retry',
+    { state: State.CREATED, task: { availableAt: dueAt, dueAt, ...keptSlot(task), ...failed(task, error, now) } },
+    options,
+    now,
+  );
+}
+
+/** See `TaskMethods.release`. */
+export async function release<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
+  refuseUnknown(options, ['session'], 'release()');
+  const { attempt } = requireHold(task, 'release');
+
+  return settle(
+    task,
+    'release',
+    { state: State.CREATED, task: { ...due(task), attempts: attempt - 1 } },
+    options,
+    null,
+  );
+}
+
+/** The words of the API, as they stand in the log. */
+const PAST = { finish: 'finished', fail: 'failed', retry: 'retried', release: 'released' } as const;
+
+// One write decides. A handle with a lease must still hold it; one without may settle a task that nobody holds.
+async function settle<D extends AnyDocument>(
+  task: D,
+  verb: keyof typeof PAST,
+  change: Change,
+  options: SettleOptions,
+  now: Date | null,
+): Promise<D> {
+  const model = modelOf(task);
+  const handle = handleOf(task);
+  if (task.isNew)
+    throw new TaskStateError(
+      `Expected ${model.modelName} ${String(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
+      task._id,
+      null,
+    );
+
+  const session = sessionOf(model, options);
+  const undo = session ? remember(task) : () => {};
+  const token = handle.lease ? new Types.ObjectId(handle.lease.token) : (handle.settledWith ?? new Types.ObjectId());
+  const filter = handle.lease ? holdFilter(task) : { [definitionOf(model).options.fields.state]: State.CREATED };
+  // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
+  handle.settledWith = token;
+  const next = await writeNext(task, verb, filter, signed(change, token), session);
+  if (!next) await write(task, verb, filter, signed(change, token), session);
+
+  Object.assign(handle, { lease: null, settledAs: verb });
+  trace(PAST[verb], task);
+  // What was put back may be due later; the end of a task may release others at once.
+  const { availableAt } = (next ?? change).task;
+  const isPutOff = availableAt && now && (next !== null || verb === 'retry');
+  whenSettled(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)), undo);
+  return task;
+}
+
+/** A change that says who made it, so that it is recognised when it is sent again. */
+function signed(change: Change, token: Types.ObjectId): Change & { task: { token: Types.ObjectId } } {
+  return { ...change, task: { ...change.task, token } };
+}
+
+// Not matched: either the answer of an earlier, identical settle was lost, or the task is not ours to settle.
+async function write(
+  task: AnyDocument,
+  verb: string,
+  filter: Filter,
+  change: ReturnType<typeof signed>,
+  session: ClientSession | null,
+): Promise<void> {
+  if (await writeIf(task, filter, change, session)) return;
+
+  const found = await readStanding(task, session);
+  if (!isOwn(found, change)) throw refusal(task, verb, found);
+  await recognise(task, change, session);
+}
+
+/**
+ * Sends a recurring task on to its next slot, by the schedule it has now: it may have been pushed with another, or unscheduled,
+ * since this handle read it. Null when it has none: it ends like any other.
+ */
+async function writeNext(
+  task: AnyDocument,
+  verb: string,
+  filter: Filter,
+  end: ReturnType<typeof signed>,
+  session: ClientSession | null,
+): Promise<Change | null> {
+  const handle = handleOf(task);
+  for (let next = nextSlot(task, end); next; next = nextSlot(task, end)) {
+    const { schedule, ...others } = handle.stored;
+    const change = signed(next, end.task.token);
+    if (await writeIf(task, { ...filter, '_task.schedule': schedule }, change, session)) return next;
+
+    const found = await readStanding(task, session);
+    if (isOwn(found, change)) {
+      await recognise(task, change, session);
+      return next;
+    }
+    if (isDeepStrictEqual(found?.schedule, schedule)) throw refusal(task, verb, found);
+    handle.stored = found?.schedule ? { ...others, schedule: found.schedule } : others;
+  }
+
+  return null;
+}
+
+function isOwn(found: Standing | null, { state, task }: ReturnType<typeof signed>): boolean {
+  return found !== null && found.state === state && (found.token?.equals(task.token) ?? false);
+}
+
+/** When the task is due by itself, so that one put back by a raw write is ready at once. */
+function due(task: AnyDocument): Change['task'] {
+  return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
+}
+
+function waitAfter(attempt: number, backoff: Backoff): number {
+  const wait: unknown = backoff(attempt);
+  if (typeof wait === 'number' && wait <= MAX_DELAY_MS) return Math.max(0, Math.floor(wait));
+  throw wrongValue('backoff', 'a function that returns milliseconds', wait, '`backoff: (attempt) => attempt * 1_000`');
+}
+
+function sessionOption(options: SettleOptions): SettleOptions {
+  return Object.hasOwn(options, 'session') ? { session: options.session } : {};
+}

@@ -1,0 +1,219 @@
+import { Error as MongooseError, Types, type ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from '../definition';
+import { State } from '../fields';
+import { handleOf, type Bookkeeping } from '../handle';
+import { rawFields, remember, unmark } from './memory';
+import { endTogether, type Ending } from './together';
+import { persistently } from '../transient';
+
+/** What a write makes of a task. A value of undefined removes the field. */
+export interface Change {
+  state: State;
+  task: { [name in keyof Bookkeeping]?: Bookkeeping[name] | undefined };
+}
+
+// One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.
+const underWay = new WeakMap<AnyDocument, Promise<void>>();
+
+/**
+ * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
+ * `filter` matches. Modified fields are validated and saved with the schema's save hooks. Returns whether it matched; if it did
+ * not, or threw, the document is as it was before.
+ */
+export async function writeIf(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const write = (underWay.get(document) ?? Promise.resolve()).then(() => writeNow(document, filter, change, session));
+  const settled = write.then(
+    () => {},
+    () => {},
+  );
+  underWay.set(document, settled);
+
+  return write;
+}
+
+async function writeNow(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const matched =
+    document.isModified() || !canSave(document)
+      ? await save(document, filter, change, session)
+      : await update(document, filter, change, session);
+  if (matched) adopt(document, change);
+
+  return matched;
+}
+
+// A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no
+// change at all, and must not keep the task from being settled: its error has another name.
+function canSave(document: AnyDocument): boolean {
+  const { $errors = {} } = document as { $errors?: Record<string, Error> };
+
+  return Object.values($errors).every(({ name }) => name !== 'CastError');
+}
+
+async function update(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const definition = definitionOf(modelOf(document));
+  const { updatedAt } = definition;
+  const touchedAt = updatedAt?.now();
+  const ending = session ? null : endingOf(document, change, touchedAt);
+  const matched = ending
+    ? await endTogether(definition, ending)
+    : await updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
+  if (matched && updatedAt) setQuietly(document, updatedAt.path, touchedAt);
+
+  return matched;
+}
+
+// Of a held task only: who holds none would not know it from one that somebody else ended.
+function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
+  const { lease } = handleOf(document);
+  const isEnd = state === State.FINISHED || state === State.FAILED;
+  if (!lease || !isEnd || task.attempts !== undefined) return null;
+
+  return { id: document._id, token: new Types.ObjectId(lease.token), state, errors: task.errors, touchedAt };
+}
+
+async function updateOne(
+  { model, options, updatedAt, writeConcern }: Definition,
+  filter: Filter,
+  { state, task }: Change,
+  touchedAt: Date | number | undefined,
+  session: ClientSession | null,
+): Promise<boolean> {
+  const $set: Record<string, unknown> = { [options.fields.state]: state };
+  const $unset: Record<string, true> = {};
+  for (const [name, value] of Object.entries(task)) {
+    if (value === undefined) $unset[`_task.${name}`] = true;
+    else $set[`_task.${name}`] = value;
+  }
+  if (updatedAt) $set[updatedAt.path] = touchedAt;
+
+  const write = { $set, ...(Object.keys($unset).length > 0 && { $unset }) };
+  const run = () => collectionOf(model).updateOne(filter, write, { ...writeConcern, ...(session && { session }) });
+  const { matchedCount } = session?.inTransaction() ? await run() : await persistently(run);
+
+  return matchedCount > 0;
+}
+
+async function save(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  // A save of the user's that is under way would take what is staged here for its own.
+  if (document.$op) throw new MongooseError.ParallelSaveError(document as never);
+
+  const { options } = definitionOf(modelOf(document));
+  const handle = handleOf(document);
+  const userFilter = handle.userFilter ? handle.userFilter.filter : document.$where;
+  const restore = remember(document);
+
+  Object.assign(handle, { saving: true, userFilter: null });
+  document.$where = { ...userFilter, ...filter };
+  document.set(options.fields.state, change.state);
+  document.markModified(options.fields.state);
+  stage(document, change);
+  try {
+    await document.save({ session });
+    unstage(document);
+    return true;
+  } catch (error) {
+    unstage(document);
+    restore();
+    if (isNotFound(error) && !(await matches(document, filter, session))) return false;
+    throw error;
+  } finally {
+    handle.saving = false;
+    if (userFilter === undefined) delete (document as { $where?: Filter }).$where;
+    else document.$where = userFilter;
+  }
+}
+
+/** Puts bookkeeping into the document, so that the save under way writes it. */
+export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): void {
+  if (document.isNew) {
+    document.set('_task', task, { strict: false });
+    return;
+  }
+  // Mongoose would make it itself, but not for a schema with `strict: 'throw'`.
+  rawFields(document)['_task'] = {};
+  for (const [name, value] of Object.entries(task)) {
+    document.set(`_task.${name}`, value, { strict: false });
+    document.markModified(`_task.${name}`);
+  }
+}
+
+/** Takes it out again. */
+export function unstage(document: AnyDocument): void {
+  delete rawFields(document)['_task'];
+  delete (document as { _task?: unknown })._task;
+  for (const path of document.directModifiedPaths()) {
+    if (path === '_task' || path.startsWith('_task.')) unmark(document, path);
+  }
+}
+
+/** Sets a path to what is already in the database, so that a later save does not write it. */
+export function setQuietly(document: AnyDocument, path: string, value: unknown): void {
+  document.set(path, value);
+  unmark(document, path);
+}
+
+/** Takes a change for written that an earlier try has made, whose answer was lost. */
+export async function recognise(document: AnyDocument, change: Change, session: ClientSession | null): Promise<void> {
+  if (document.isModified()) await reload(document, session);
+  adopt(document, change);
+}
+
+// What that try wrote is modified no more. Unmarking it is not enough: an array would go on adding what it has added.
+async function reload(document: AnyDocument, session: ClientSession | null): Promise<void> {
+  const { model, hidden } = definitionOf(modelOf(document));
+  const options = {
+    readPreference: 'primary' as const,
+    ...(hidden && { projection: hidden }),
+    ...(session && { session }),
+  };
+  const raw = await collectionOf(model).findOne({ _id: document._id }, options);
+  for (const path of document.directModifiedPaths()) unmark(document, path);
+  if (raw) document.init(raw);
+}
+
+function adopt(document: AnyDocument, { state, task }: Change): void {
+  const { options } = definitionOf(modelOf(document));
+  const handle = handleOf(document);
+  const stored = Object.entries({ ...handle.stored, ...task }).filter(([, value]) => value !== undefined);
+
+  handle.stored = Object.fromEntries(stored) as Bookkeeping;
+  setQuietly(document, options.fields.state, state);
+}
+
+async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {
+  const found = await collectionOf(modelOf(document)).findOne(
+    { _id: document._id, ...filter },
+    {
+      projection: { _id: 1 },
+      readPreference: 'primary',
+      ...(session && { session }),
+    },
+  );
+
+  return found !== null;
+}
+
+// Mongoose gives one of two errors when nothing matched, whether by our filter, by the version or by the user's `$where`.
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'DocumentNotFoundError' || error.name === 'VersionError');
+}
