@@ -1,20 +1,10 @@
-import type { Document, Model, mongo, Schema } from 'mongoose';
+import type { mongo } from 'mongoose';
+import type { AnyDocument, AnyModel, AnySchema, RawDocument } from './any';
 import { shown } from './check';
 import { InvalidOptionError } from './errors';
 import type { ResolvedOptions } from './options';
 
-// Mongoose's Model and Document are invariant in their many parameters: only `any` stands for "of whatever schema".
-/* oxlint-disable typescript/no-explicit-any */
-export type AnySchema = Schema<any, any, any, any, any, any, any, any, any, any, any>;
-export type AnyModel = Model<any, any, any, any, any, any>;
-export type AnyDocument = Document<any, any, any>;
-/** As the driver reads it. `_id` and fields are of whatever type the schema gives them. */
-export interface RawDocument extends Record<string, any> {
-  _id: any;
-}
-/* oxlint-enable typescript/no-explicit-any */
-
-export type Filter = Record<string, unknown>;
+export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from './any';
 
 /** What a compiled model with the plugin is to the queue. */
 export interface Definition {

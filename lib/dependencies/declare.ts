@@ -1,6 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { refuseUnknown, wrongValue } from '../check';
-import type { AnySchema } from '../definition';
+import type { AnySchema } from '../any';
 import { InvalidOptionError } from '../errors';
 
 /** How many of the documents a field refers to must be done. */

@@ -100,7 +100,7 @@ export function thePluginOptionIsChecked(declared: DependencyDeclaration): void 
   plain().plugin(taskQueue, { dependencies: { source: 'EVERY' } });
   // @ts-expect-error unknown policy
   plain().plugin(taskQueue, { dependencies: { source: { type: 'DIRECT', onFailed: 'skip' } } });
-  // An unknown option of a dependency is refused at run time only: Mongoose infers the type of a plugin's options.
+  // @ts-expect-error unknown option
   plain().plugin(taskQueue, { dependencies: { source: { type: 'DIRECT', onfailed: 'fail' } } });
 }
 

@@ -6,7 +6,26 @@ export const Mail = model('Mail', taskQueue(new Schema({ to: { type: String, req
 export class Report {
   @DependsOn(DependencyType.ALL_OF)
   sources!: Types.ObjectId[];
+
+  @DependsOn('DIRECT', { onFailed: 'fail', when: { status: 'paid' } })
+  order?: Types.ObjectId;
+
+  // @ts-expect-error no such type
+  @DependsOn('EVERY')
+  type!: Types.ObjectId;
+
+  // @ts-expect-error no such option
+  @DependsOn('DIRECT', { onfailed: 'fail' })
+  option!: Types.ObjectId;
+
+  // @ts-expect-error a method
+  @DependsOn('DIRECT')
+  method() {}
 }
+
+taskQueue(new Schema({ order: String }), { dependencies: { order: 'DIRECT' }, class: Report });
+// @ts-expect-error no such type
+taskQueue(new Schema({ order: String }), { dependencies: { order: 'EVERY' } });
 
 export async function work(): Promise<string | undefined> {
   await Mail.push({ to: 'ada@example.org', priority: Priority.HIGH });

@@ -1,0 +1,15 @@
+import type { Document, Model, Schema } from 'mongoose';
+
+// Mongoose's Model and Document are invariant in their many parameters: only `any` stands for "of whatever schema".
+/* oxlint-disable typescript/no-explicit-any */
+export type AnySchema = Schema<any, any, any, any, any, any, any, any, any, any, any>;
+export type AnyModel = Model<any, any, any, any, any, any>;
+export type AnyDocument = Document<any, any, any>;
+/** As the driver reads it. `_id` and fields are of whatever type the schema gives them. */
+export interface RawDocument extends Record<string, any> {
+  _id: any;
+}
+/* oxlint-enable typescript/no-explicit-any */
+
+/** A filter as the driver takes it. */
+export type Filter = Record<string, unknown>;
