@@ -47,6 +47,11 @@ export function namespaceOf(model: AnyModel): string {
   return `${model.db.name}.${model.collection.name}`;
 }
 
+/** Makes a document of what was read by the native collection. */
+export function hydrate({ model, hidden }: Pick<Definition, 'model' | 'hidden'>, raw: RawDocument): AnyDocument {
+  return (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
+}
+
 export function modelOf(document: AnyDocument): AnyModel {
   // Without a document there is no model, and `definitionOf` says so.
   return (document as AnyDocument | null | undefined)?.constructor as AnyModel;

@@ -4,7 +4,14 @@ import { candidateIds, claimMany } from './claim';
 import { claimNext } from './collect';
 import { claimReady, hasReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
-import { definitionOf, type AnyDocument, type AnyModel, type Definition, type RawDocument } from '../definition';
+import {
+  definitionOf,
+  hydrate,
+  type AnyDocument,
+  type AnyModel,
+  type Definition,
+  type RawDocument,
+} from '../definition';
 import { attempts, holdLease } from '../handle';
 import { withIndexes } from '../prepare';
 import { readyQuery, type Category } from './ready';
@@ -80,9 +87,9 @@ export function checkPopOptions(model: AnyModel, { category, populate }: PopOpti
 }
 
 async function handOut(definition: Definition, raw: RawDocument[], { populate }: PopOptions): Promise<AnyDocument[]> {
-  const claimed = raw.map((document) => hydrate(definition, document));
+  const claimed = raw.map((document) => toTask(definition, document));
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
-  // Should one of them not get through, its task is due again when this lease ends.
+  // Recurring ones, which are sent on to their next slot. Should that not get through, they are due again after this lease.
   if (over.length > 0) await Promise.allSettled(over.map((task) => failOver(task)));
   const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
   if (populate === undefined || tasks.length === 0) return tasks;
@@ -97,9 +104,9 @@ async function handOut(definition: Definition, raw: RawDocument[], { populate }:
   return tasks;
 }
 
-function hydrate({ model, hidden, options }: Definition, raw: RawDocument): AnyDocument {
-  const task = (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
-  holdLease(task, options.leaseMs);
+function toTask(definition: Definition, raw: RawDocument): AnyDocument {
+  const task = hydrate(definition, raw);
+  holdLease(task, definition.options.leaseMs);
   trace('popped', task);
 
   return task;

@@ -2,6 +2,7 @@ import { refuseUnknown, requireInteger } from '../check';
 import {
   collectionOf,
   definitionOf,
+  hydrate,
   modelOf,
   namespaceOf,
   type AnyDocument,
@@ -75,7 +76,7 @@ export async function blocked(
 
   const blocking = await Promise.all(found.map((task) => explain(model, task._id, referencesOfRaw(model, task))));
   return found.map((raw, index) => ({
-    task: (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument,
+    task: hydrate({ model, hidden }, raw),
     blockedBy: blocking[index]!,
   }));
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mongo, type ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
+import { collectionOf, definitionOf, hydrate, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
 import { LIVE_STATES } from '../fields';
 import { indexesReady } from '../prepare';
 
@@ -55,11 +55,7 @@ async function findLive(model: AnyModel, key: string, session: ClientSession | n
   );
 
   // Kinds of one base share their keys: what has this one may be of another kind.
-  return raw && hydrated(kindOnly ? model : rootOf(model), raw, hidden);
-}
-
-function hydrated(model: AnyModel, raw: object, hidden: object | null): AnyDocument {
-  return (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
+  return raw && hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
 }
 
 function isDuplicateKey(error: unknown): boolean {
