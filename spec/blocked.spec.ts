@@ -83,7 +83,8 @@ describe('a task that an open transaction has written', () => {
 
     const tasks = await Promise.all(Array.from({ length: 10 }, () => Letter.pop()));
 
-    expect(tasks.flatMap((task) => task?.number ?? []).sort()).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+    const numbers = tasks.flatMap((task) => task?.number ?? []);
+    expect(numbers.toSorted((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   /** What is slow because the machine is busy is taken for blocked as well, and tried again a second later. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { State } from 'mongoose-task-queue';
 import { startProgram, type Child, type Message } from './support/child';
 import { useDatabase } from './support/database';
 import { recordHistory, type Standing, type Write } from './support/history';
@@ -13,7 +14,7 @@ const KILLS = 5;
 /** Repeats what the workers do with their tasks, and when they are killed. */
 const SEED = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
-const LIVE = ['CREATED', 'RUNNING'];
+const LIVE = [State.CREATED, State.RUNNING];
 
 // One long run, of which each spec checks one promise.
 describe('workers that are killed, that hang and that come back late', () => {
@@ -100,7 +101,9 @@ describe('workers that are killed, that hang and that come back late', () => {
     const wrong = writes.filter(
       ({ before, after }) => claimsOf(after) - claimsOf(before) !== (isClaim(after, before) ? 1 : 0),
     );
-    const fences = reports.filter((report) => 'claimed' in report).map(({ claimed, fence }) => `${claimed} ${fence}`);
+    const fences = reports
+      .filter((report) => 'claimed' in report)
+      .map(({ claimed, fence }) => `${String(claimed)} ${String(fence)}`);
     const counted = writes
       .filter(({ before, after }) => isClaim(after, before))
       .map(({ id, after }) => `${id} ${claimsOf(after)}`);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection, Schema, Types, type Connection } from 'mongoose';
 import { InvalidOptionError, LeaseLostError, Priority, taskQueue, type TaskQueueOptions } from 'mongoose-task-queue';
-import { onArrival } from '../lib/arrivals';
+import { onArrival } from '../lib/queue/arrivals';
 import { monitoredConnection, type MonitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { deferred } from './support/deferred';
@@ -14,8 +14,8 @@ import { startMongod } from './support/mongod';
 import { startProxy } from './support/proxy';
 import { nativeOf, rawUpdate, stored } from './support/raw';
 
-jest.mock('../lib/arrivals', () => {
-  const actual = jest.requireActual<typeof import('../lib/arrivals')>('../lib/arrivals');
+jest.mock('../lib/queue/arrivals', () => {
+  const actual = jest.requireActual<typeof import('../lib/queue/arrivals')>('../lib/queue/arrivals');
 
   return {
     ...actual,
@@ -31,7 +31,7 @@ describe('queue', () => {
   const makeLetter = (connection: Connection, name = 'Letter', options: TaskQueueOptions = {}) =>
     connection.model(name, taskQueue(new Schema({ to: String }), options));
   type Letters = ReturnType<typeof makeLetter>;
-  type Queue = ReturnType<Letters['queue']>;
+  type Queue = AsyncGenerator<InstanceType<Letters>, void, void>;
   let Letter: Letters;
   let queues: Queue[] = [];
 
@@ -154,8 +154,8 @@ describe('queue', () => {
       await monitored.connection.destroy();
     });
 
-    /** Resolves when the queue has looked so often that its next look is a quarter of a second away. */
-    const untilPatient = () => eventually(() => expect(looks()).toBeGreaterThanOrEqual(6));
+    /** Resolves when the queue has looked so often that its next look is half a second away. */
+    const untilPatient = () => eventually(() => expect(looks()).toBeGreaterThanOrEqual(7));
 
     it.each([
       ['a push', async () => () => Watched.push({ to: 'ada@example.org' })],
@@ -163,8 +163,8 @@ describe('queue', () => {
       ['a task that is put back', async () => (await popped()).release],
     ])('is woken at once by %s in this process', async (_what, prepare) => {
       const times: number[] = [];
-      // The better of two: the machine may be busy with something else.
-      for (let round = 1; round <= 2; round++) {
+      // More than once only where the machine is busy with something else.
+      while (times.length < 4 && !times.some((ms) => ms < 50)) {
         const arrive = await prepare();
         const queue = open({ pollMs: NEVER_MS }, Watched);
         const pending = nextOf(queue);
@@ -574,9 +574,9 @@ describe('queue', () => {
 
   describe('leaves nothing behind', () => {
     it.each([
-      ['break', async (queue: Queue) => void (await queue.next(), await queue.return())],
-      ['return() while it waits', async (queue: Queue) => void (await queue.next(), await abandon(queue))],
-      ['throw()', async (queue: Queue) => void (await queue.throw(new Error('enough')).catch(() => {}))],
+      ['return() of a task at hand', (queue: Queue) => queue.next().then(() => queue.return())],
+      ['return() while it waits', (queue: Queue) => queue.next().then(() => abandon(queue))],
+      ['throw()', (queue: Queue) => queue.throw(new Error('enough')).catch(() => {})],
     ])('on the signal after %s', async (_how, end) => {
       await Letter.push({ to: 'ada@example.org' });
       const { signal } = new AbortController();

@@ -1,4 +1,5 @@
 import type { AnyModel, Filter } from '../definition';
+import { keyOf } from '../id';
 
 /** How long a document is passed over before a claim waits for it again, in milliseconds. */
 const PASSED_OVER_MS = 1_000;
@@ -24,8 +25,8 @@ export function passOver(model: AnyModel, id: unknown): void {
   const blocked = blockedOf.get(model) ?? { entries: new Map(), metAt: now, triedAt: now };
   blockedOf.set(model, blocked);
   blocked.metAt = now;
-  blocked.entries.delete(String(id));
-  blocked.entries.set(String(id), { id, until: now + PASSED_OVER_MS });
+  blocked.entries.delete(keyOf(id));
+  blocked.entries.set(keyOf(id), { id, until: now + PASSED_OVER_MS });
 }
 
 /** The filter that leaves out what was found to be blocked a moment ago. */
@@ -35,6 +36,15 @@ export function notBlocked(model: AnyModel): Filter {
   letGo(blocked, performance.now());
 
   return blocked.entries.size > 0 ? { _id: { $nin: [...blocked.entries.values()].map(({ id }) => id) } } : {};
+}
+
+/** Whether a document was found to be blocked a moment ago. */
+export function isPassedOver(model: AnyModel, id: unknown): boolean {
+  const blocked = blockedOf.get(model);
+  if (!blocked) return false;
+  letGo(blocked, performance.now());
+
+  return blocked.entries.has(keyOf(id));
 }
 
 // Some stand for the others: when none of them is met again, the transaction is over.

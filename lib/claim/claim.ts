@@ -192,7 +192,8 @@ async function claimAmong(
   token: Types.ObjectId,
   maxTimeMS: number,
 ): Promise<void> {
-  const among: Filter = { ...query.filter, _id: { $in: ids } };
+  // Not those this token has already, whose leases may have ended while the first try was under way.
+  const among: Filter = { ...query.filter, _id: { $in: ids }, '_task.token': { $ne: token } };
   const options = { hint: '_id_', maxTimeMS, ...definition.writeConcern };
   await persistently(() => collectionOf(definition.model).updateMany(among, claimUpdate(definition, token), options));
 }

@@ -2,7 +2,8 @@ import { Types } from 'mongoose';
 import { collectionOf, type AnyModel, type Definition } from '../definition';
 import { keyOf } from '../id';
 import { isTimeExpired } from '../transient';
-import { UNWATCHED_MS } from './recheck-time';
+import { writePastBlocked } from './past-blocked';
+import { unwatchedRecheckAt } from './recheck-time';
 import type { Target, Watch } from './targets';
 import type { Awaited } from './verdict';
 
@@ -13,7 +14,7 @@ const PROBE_MS = 20;
 /** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */
 export async function arm(
   definition: Definition,
-  waiting: readonly { target: Target | null; on: readonly Awaited[] }[],
+  waiting: readonly { task: { _id?: unknown }; target: Target | null; on: readonly Awaited[] }[],
 ): Promise<void> {
   const arms = new Arms();
   for (const { target, on } of waiting) {
@@ -24,8 +25,12 @@ export async function arm(
       if (target.whenFailed && standing !== 'failed') arms.add(target.whenFailed, id);
     }
   }
-  const refused = await arms.set();
-  if (refused.length > 0) await recheckSoon(definition, refused);
+  const refused = new Set((await arms.set()).map(keyOf));
+  const unwatched = waiting.filter(({ on }) => on.some(({ id }) => refused.has(keyOf(id))));
+  await recheckSoon(
+    definition,
+    unwatched.map(({ task }) => task._id),
+  );
 }
 
 /** Marks what tasks were failed by. */
@@ -38,10 +43,14 @@ export async function armDoomed(doomed: readonly { target: Target | null; by: re
   await arms.set();
 }
 
-async function recheckSoon({ model }: Definition, ids: unknown[]): Promise<void> {
-  await collectionOf(model).updateMany({ '_task.waitingOn': { $in: ids } }, [
-    { $set: { '_task.recheckAt': { $max: [{ $add: ['$$NOW', UNWATCHED_MS] }, '$_task.dueAt'] } } },
-  ]);
+async function recheckSoon(definition: Definition, ids: readonly unknown[]): Promise<void> {
+  const { model, writeConcern } = definition;
+  const update = [{ $set: { '_task.recheckAt': unwatchedRecheckAt(definition) } }];
+
+  await writePastBlocked(model, ids, (some, maxTimeMS) => {
+    const parked = { _id: { $in: some as never[] }, '_task.waitingOn': { $exists: true } };
+    return collectionOf(model).updateMany(parked, update, { maxTimeMS, ...writeConcern });
+  });
 }
 
 /** Marks to be set, collected by watch so that each is one write. */

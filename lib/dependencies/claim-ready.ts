@@ -51,10 +51,13 @@ async function claimJudgedNext(
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   while (won.length < limit) {
     const judgements = await judgeNext(definition, query, window);
-    const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready').slice(0, limit - won.length);
-    won.push(...(await claimJudged(definition, query, ready)));
+    const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
+    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length));
+    won.push(...claimed);
     await setAside(definition, judgements);
-    if (judgements.length === 0 || (judgements.length < window && won.length > before)) break;
+    // What others took in the meantime may have been in front of more.
+    const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
+    if (judgements.length === 0 || isEnd) break;
     if (ready.length === 0) window = Math.min(MAX_WINDOW, window * 4);
   }
 }

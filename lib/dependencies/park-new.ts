@@ -39,9 +39,10 @@ export async function parkNew(
 
 /** Marks what the inserted tasks wait for. It comes after the insert, as it comes after any parking. */
 export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
-  const verdicts = tasks.map(({ verdict }) => verdict);
-  const waiting = verdicts.filter((verdict) => verdict?.kind === 'waits');
-  const doomed = verdicts.filter((verdict) => verdict?.kind === 'doomed');
+  const waiting = tasks.flatMap(({ document, verdict }) =>
+    verdict?.kind === 'waits' ? [{ task: document, ...verdict }] : [],
+  );
+  const doomed = tasks.flatMap(({ verdict }) => (verdict?.kind === 'doomed' ? [verdict] : []));
   if (waiting.length > 0) await arm(definitionOf(model), waiting);
   if (doomed.length > 0) await armDoomed(doomed);
 }

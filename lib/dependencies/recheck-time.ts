@@ -4,18 +4,22 @@ import type { Awaited } from './verdict';
 
 const MAX_RECHECK_MS = 3_600_000;
 /** The first re-check of a task whose dependency cannot be watched, in milliseconds, and the longest one. */
-export const UNWATCHED_MS = 1_000;
+const UNWATCHED_MS = 1_000;
 const MAX_UNWATCHED_MS = 30_000;
 /** Re-checks vary by this part, so that tasks which parked together are not all looked at together. */
 const JITTER = 0.2;
 
+type Bounds = readonly [min: number, max: number];
+
 /** The shortest and the longest wait for the re-check of a task that waits for these documents, in milliseconds. */
-function bounds({ options }: Definition, on: readonly Awaited[], target: Target | null): [number, number] {
+function bounds({ options }: Definition, on: readonly Awaited[], target: Target | null): Bounds {
   const isWatched = target !== null && on.every(({ standing }) => standing !== 'missing');
 
-  return isWatched
-    ? [options.recheckMs, Math.max(options.recheckMs, MAX_RECHECK_MS)]
-    : [Math.min(UNWATCHED_MS, options.recheckMs), MAX_UNWATCHED_MS];
+  return isWatched ? [options.recheckMs, Math.max(options.recheckMs, MAX_RECHECK_MS)] : unwatched(options);
+}
+
+function unwatched({ recheckMs }: Definition['options']): Bounds {
+  return [Math.min(UNWATCHED_MS, recheckMs), MAX_UNWATCHED_MS];
 }
 
 /** When a task that is inserted parked is looked at again although nothing woke it, in milliseconds. */
@@ -27,7 +31,15 @@ export function firstRecheckMs(definition: Definition, on: readonly Awaited[], t
 
 /** The same for one that is parked where it is, as the server computes it: the wait grows with the time it has waited. */
 export function recheckAt(definition: Definition, on: readonly Awaited[], target: Target | null): object {
-  const [min, max] = bounds(definition, on, target);
+  return after(bounds(definition, on, target));
+}
+
+/** The same for one that waits for a document that cannot be marked. */
+export function unwatchedRecheckAt({ options }: Definition): object {
+  return after(unwatched(options));
+}
+
+function after([min, max]: Bounds): object {
   const waited = { $subtract: ['$$NOW', { $ifNull: ['$_task.expiresFrom', '$$NOW'] }] };
   const jitter = { $add: [1 - JITTER, { $multiply: [2 * JITTER, { $rand: {} }] }] };
   const wait = { $multiply: [{ $max: [min, { $min: [waited, max] }] }, jitter] };

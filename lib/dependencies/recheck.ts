@@ -1,6 +1,7 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { judgeTasks, keepFailed, setAside } from './judged';
+import { writePastBlocked } from './past-blocked';
 import { revival, wakening } from './wake';
 
 /** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */
@@ -63,11 +64,13 @@ async function putBack(
   update: object[],
 ): Promise<void> {
   if (tasks.length === 0) return;
-  const unchanged: Filter = {
-    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
-    [options.fields.state]: state,
-    '_task.recheckAt': { $exists: true },
-  };
+  const unchanged: Filter = { [options.fields.state]: state, '_task.recheckAt': { $exists: true } };
+  const ids = tasks.map(({ _id }) => _id as unknown);
 
-  await collectionOf(model).updateMany(unchanged, update, writeConcern);
+  await writePastBlocked(model, ids, (some, maxTimeMS) =>
+    collectionOf(model).updateMany({ ...unchanged, _id: { $in: some as never[] } }, update, {
+      maxTimeMS,
+      ...writeConcern,
+    }),
+  );
 }

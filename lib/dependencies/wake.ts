@@ -1,8 +1,11 @@
+import { notBlocked } from '../claim/blocked';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { keyOf } from '../id';
 import { State } from '../fields';
+import type { Bookkeeping } from '../handle';
 import { isMissingIndex } from '../transient';
 import { ensureOutboxes, outboxIndex, watchable } from './outbox';
+import { writePastBlocked } from './past-blocked';
 import type { Watch } from './targets';
 
 /** Documents of one outbox that a pass looks at. */
@@ -22,16 +25,18 @@ async function wakeWatch(definition: Definition, watch: Watch): Promise<number> 
   const changed = await readOutbox(definition, watch);
   if (changed.length === 0) return 0;
 
-  const woken = await wakeWatchers(definition, watch, changed);
+  const watchers = watchersOf(definition, watch, changed);
+  const { count, isComplete } = await wakeWatchers(definition, watch, watchers);
   // Out of budget: the marks stay, so whoever comes next goes on.
-  if (woken === BUDGET) return woken;
+  if (count === BUDGET) return count;
 
   // Every watcher was seen. One that parked since then has set, or will set, a mark that is newer than those read above.
   // Nobody has to wait for it but the next pass, which would read the same documents again and reports what went wrong here.
-  const disarmed = disarm(watch, changed).finally(() => disarming.delete(watch));
+  const done = isComplete ? changed : await withoutWatchers(definition, watchers, changed);
+  const disarmed = disarm(watch, done).finally(() => disarming.delete(watch));
   disarming.set(watch, disarmed);
   disarmed.catch(() => {});
-  return woken;
+  return count;
 }
 
 const disarming = new WeakMap<Watch, Promise<void>>();
@@ -56,19 +61,58 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
 }
 
 // A held task is never touched; any other is, also one that somebody finished by hand while it waited and may put back.
-async function wakeWatchers(definition: Definition, watch: Watch, changed: RawDocument[]): Promise<number> {
-  const { model, options, writeConcern } = definition;
-  const isDoomed = watch.watchers === 'doomed';
-  const watchers: Filter = {
+function watchersOf({ options }: Definition, { watchers }: Watch, changed: readonly RawDocument[]): Filter {
+  const isDoomed = watchers === 'doomed';
+
+  return {
     [isDoomed ? '_task.doomedBy' : '_task.waitingOn']: { $in: changed.map(({ _id }) => _id as unknown) },
     [options.fields.state]: isDoomed ? State.FAILED : { $ne: State.RUNNING },
   };
-  const ids = await readWatchers(definition, watchers);
-  if (ids.length === 0) return 0;
+}
 
-  const update = isDoomed ? revival(definition) : wakening;
-  await collectionOf(model).updateMany({ ...watchers, _id: { $in: ids as never[] } }, update, writeConcern);
-  return ids.length;
+/** Wakes as many as one pass may, and tells whether none was passed over because an open transaction has written it. */
+async function wakeWatchers(
+  definition: Definition,
+  watch: Watch,
+  watchers: Filter,
+): Promise<{ count: number; isComplete: boolean }> {
+  const { model, writeConcern } = definition;
+  const free = notBlocked(model);
+  const ids = await readWatchers(definition, { ...watchers, ...free });
+  const isNoneBlocked = Object.keys(free).length === 0;
+  if (ids.length === 0) return { count: 0, isComplete: isNoneBlocked };
+
+  const update = watch.watchers === 'doomed' ? revival(definition) : wakening;
+  const areAllWoken = await writePastBlocked(model, ids, (some, maxTimeMS) =>
+    collectionOf(model).updateMany({ ...watchers, _id: { $in: some as never[] } }, update, {
+      maxTimeMS,
+      ...writeConcern,
+    }),
+  );
+  return { count: ids.length, isComplete: isNoneBlocked && areAllWoken };
+}
+
+/** Of the documents that changed, those that nobody who was passed over waits for. */
+async function withoutWatchers(
+  { model }: Definition,
+  watchers: Filter,
+  changed: RawDocument[],
+): Promise<RawDocument[]> {
+  const left = await collectionOf(model)
+    .find(watchers, {
+      projection: { '_task.waitingOn': 1, '_task.doomedBy': 1 },
+      limit: BUDGET,
+      batchSize: BUDGET + 1,
+      readPreference: 'primary',
+    })
+    .toArray();
+  if (left.length === BUDGET) return [];
+  const watched = left.flatMap(({ _task: task }) => {
+    const { waitingOn = [], doomedBy = [] } = task as Bookkeeping;
+    return [...waitingOn, ...doomedBy].map(keyOf);
+  });
+
+  return changed.filter(({ _id }) => !watched.includes(keyOf(_id)));
 }
 
 // Their order matters only where there are more than one pass may wake.
@@ -115,7 +159,7 @@ const tidied = {
 };
 
 // By comparing each document's token: a mark that was set anew since it was read has watchers we did not see.
-async function disarm(watch: Watch, changed: RawDocument[]): Promise<void> {
+async function disarm(watch: Watch, changed: readonly RawDocument[]): Promise<void> {
   const armed = `_task.armed.${watch.mark}`;
   const tokens = new Map(
     changed.map((document) => [
@@ -123,13 +167,14 @@ async function disarm(watch: Watch, changed: RawDocument[]): Promise<void> {
       (document['_task'] as { armed: Record<string, unknown> }).armed[watch.mark],
     ]),
   );
-  await collectionOf(watch.model).bulkWrite(
-    changed.map(({ _id }) => ({
-      updateOne: {
-        filter: { _id: _id as never, [armed]: tokens.get(keyOf(_id)) },
-        update: [{ $unset: armed }, { $set: tidied }],
-      },
-    })),
-    { ordered: false },
+  const statementOf = (_id: unknown) => ({
+    updateOne: {
+      filter: { _id: _id as never, [armed]: tokens.get(keyOf(_id)) },
+      update: [{ $unset: armed }, { $set: tidied }],
+    },
+  });
+  const ids = changed.map(({ _id }) => _id as unknown);
+  await writePastBlocked(watch.model, ids, (some, maxTimeMS) =>
+    collectionOf(watch.model).bulkWrite(some.map(statementOf), { ordered: false, maxTimeMS }),
   );
 }

@@ -8,5 +8,5 @@ export const MAX_ATTEMPTS = 3;
 export function makeJob(connection: Connection) {
   const options = { leaseMs: LEASE_MS, maxAttempts: MAX_ATTEMPTS, backoff: constant(20) };
 
-  return connection.model('Job', taskQueue(new Schema({ result: Schema.Types.Mixed }), options));
+  return connection.model('Job', taskQueue(new Schema({ result: Number }), options));
 }

@@ -1,4 +1,10 @@
-import { Worker, type TaskContext, type WorkerEvents, type WorkerModels, type WorkerOptions } from 'mongoose-task-queue';
+import {
+  Worker,
+  type TaskContext,
+  type WorkerEvents,
+  type WorkerModels,
+  type WorkerOptions,
+} from 'mongoose-task-queue';
 import { deferred, type Deferred } from './deferred';
 import { eventually } from './eventually';
 

@@ -12,7 +12,7 @@ interface Input {
 }
 
 type Jobs = ReturnType<typeof makeJob>;
-type Job = NonNullable<Awaited<ReturnType<Jobs['pop']>>>;
+type Job = InstanceType<Jobs>;
 
 const hanging: Promise<void>[] = [];
 
@@ -68,7 +68,7 @@ async function comeBackLate(Job: Jobs, job: Job): Promise<void> {
   while (await isHeld()) await sleep(20);
 
   const { _id } = job;
-  job.result = 'late';
+  job.result = -1;
   const attempts: Record<string, () => Promise<unknown>> = {
     save: () => job.save(),
     finish: () => job.finish(),
