@@ -4,13 +4,14 @@ import { startMongod } from '../spec/support/mongod';
 import { backlog } from './backlog';
 import { claim } from './claim';
 import { drain } from './drain';
+import { dependencies } from './dependencies';
 import { compare, type Outcome } from './harness';
 import { push } from './push';
-import { keep, table } from './report';
+import { busyNote, keep, table } from './report';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
 
-const measures: Record<string, Measure> = { claim, push, settle, drain, backlog };
+const measures: Record<string, Measure> = { claim, push, settle, drain, dependencies, backlog };
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
     for (const name of positionals.length > 0 ? positionals : names()) {
       const outcomes = await measure(mongod.uri, name, Number(values.rounds));
       keep(replicaSet ? `${name}.replica-set` : name, server, outcomes);
-      console.log(`${table(outcomes)}\n`);
+      console.log(`${table(outcomes)}\n${busyNote()}`);
     }
   } finally {
     await mongod.stop();

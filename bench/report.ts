@@ -1,10 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import mongoose from 'mongoose';
 import { best, quantile, type Outcome } from './harness';
 
 const FOLDER = resolve(__dirname, 'results');
+/** Load per processor that the client and the server of a benchmark make at the most. */
+const OWN_LOAD = 2;
+
 const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'ratio: best', 'median', 'spread', 'target'];
 
 /** One line for each contender: the best of its rounds, and their ratios to the baseline in the same round. */
@@ -31,10 +34,19 @@ export function keep(name: string, server: string, outcomes: readonly Outcome[])
     server,
     node: process.version,
     mongoose: mongoose.version,
+    load: loadavg()[0]!,
     cpus: `${cpus().length} × ${cpu?.model ?? 'unknown'}`,
   };
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(resolve(FOLDER, `${name}.json`), `${JSON.stringify({ name, ...measuredOn, outcomes }, null, 2)}\n`);
+}
+
+/** A busy machine makes both sides wait, which brings their ratio nearer to 1 than it is. */
+export function busyNote(): string {
+  const [load] = loadavg() as [number];
+  if (load <= cpus().length * OWN_LOAD) return '';
+
+  return `The load was ${load.toFixed(0)} on ${cpus().length} processors: do not trust the ratios, compare the p50.\n`;
 }
 
 function line(outcome: Outcome): string[] {

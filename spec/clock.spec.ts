@@ -1,7 +1,7 @@
 import { createConnection, Schema } from 'mongoose';
 import { UnsupportedServerError } from 'mongoose-task-queue';
 import { clockOf, ServerClock, serverNow } from '../lib/clock';
-import { startProgram } from './support/child';
+import { startProgram, type Child } from './support/child';
 import { monitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { deferred } from './support/deferred';
@@ -250,6 +250,7 @@ describe.each([
   ['behind', -10 * MINUTE_MS],
 ])('a process whose clock is ten minutes %s', (_direction, shiftMs) => {
   const database = useDatabase();
+  const programs: Child[] = [];
   let Note: ReturnType<typeof makeNote>;
 
   beforeAll(async () => {
@@ -259,6 +260,11 @@ describe.each([
 
   beforeEach(async () => {
     await Note.deleteMany({});
+  });
+
+  // A queue goes on for ever, also without a server.
+  afterEach(() => {
+    for (const program of programs.splice(0)) program.kill('SIGKILL');
   });
 
   it('claims what is ready at once, what is delayed in time, and what is held not before the lease ends', async () => {
@@ -295,7 +301,6 @@ describe.each([
       expect(await bookkeepingOf(text)).toMatchObject({ availableAt: leaseEnd });
     }
     expect(await Note.pop()).toBeNull();
-    claimer.kill();
   });
 
   it('pushes, delays, retries and finishes by the time of the server', async () => {
@@ -331,6 +336,7 @@ describe.each([
 
   async function start(role: 'claimer' | 'producer') {
     const program = startProgram('wrong-clock', { uri: database.uri, shiftMs, role });
+    programs.push(program);
     const { wallClock } = await program.line((message) => 'wallClock' in message);
     expect(Math.abs((wallClock as number) - Date.now() - shiftMs)).toBeLessThan(MINUTE_MS);
 

@@ -1,6 +1,6 @@
 import type { IndexDefinition, IndexOptions } from 'mongoose';
 import { collectionOf, type AnyModel, type AnySchema } from '../definition';
-import { watchesFor } from './references';
+import { certainWatchesFor, watchesFor } from './references';
 import type { Watch } from './targets';
 
 /** Collections whose documents cannot be marked: what waits for them is found by its re-checks alone. */
@@ -32,9 +32,20 @@ export function watchable(model: AnyModel): Watch[] {
 export async function ensureOutboxes(model: AnyModel): Promise<void> {
   for (const watch of watchesFor(model)) {
     await ensureOutbox(watch);
-    declareOutbox(watch);
-    hideMarks(watch.model.schema as AnySchema);
+    makeKnown(watch);
   }
+}
+
+/** Tells the schemas of the models that tasks wait for about the outboxes, as far as these models are defined by now. */
+export function declareOutboxes(model: AnyModel): void {
+  certainWatchesFor(model).forEach(makeKnown);
+}
+
+function makeKnown(watch: Watch): void {
+  declareOutbox(watch);
+  const { model } = watch;
+  for (const one of [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)])
+    hideMarks(one.schema as AnySchema);
 }
 
 async function ensureOutbox(watch: Watch): Promise<void> {
@@ -61,7 +72,8 @@ type Transform = (document: unknown, result: Record<string, unknown>, options: u
 
 /** Keeps the marks out of the `toJSON()` and `toObject()` of documents that are no tasks; tasks never show them. */
 function hideMarks(schema: AnySchema): void {
-  if (hidden.has(schema)) return;
+  // A `_task` of the schema's own is the user's.
+  if (hidden.has(schema) || schema.pathType('_task') !== 'adhocOrUndefined') return;
   hidden.add(schema);
   for (const option of ['toJSON', 'toObject'] as const) {
     const given = schema.get(option) as { transform?: Transform } | undefined;

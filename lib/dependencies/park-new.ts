@@ -1,14 +1,15 @@
 import { serverNow } from '../clock';
-import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
+import { definitionOf, modelOf, namespaceOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
 import { State } from '../fields';
 import type { Bookkeeping } from '../handle';
+import { keyOf } from '../id';
 import { withCauses } from './cause';
 import { arm, armDoomed } from './arm';
 import { NEVER } from './park';
 import { firstRecheckMs } from './recheck-time';
 import { hasDependencies, judgeable, referencesOfDocument } from './references';
 import { knowsTargets } from './targets';
-import { judge, type Verdict } from './verdict';
+import { judge, type Awaited, type Judged, type Verdict } from './verdict';
 
 /** A document that is about to be inserted, and as what. */
 export interface NewTask {
@@ -33,8 +34,24 @@ export async function parkNew(
     return documents.map((document) => ({ document, state: State.CREATED, task }));
 
   const now = await serverNow(model);
-  const judged = await judgeable(documents.map(referencesOfDocument));
+  const judged = withPeers(model, documents, await judgeable(documents.map(referencesOfDocument)));
   return Promise.all(documents.map((document, index) => place(definition, document, task, now, judge(judged[index]!))));
+}
+
+// What is pushed together is there when the marks are set: it is not missing, and whether it is done the next pop will tell.
+function withPeers(model: AnyModel, documents: readonly AnyDocument[], judged: Judged[][]): Judged[][] {
+  if (documents.length === 1) return judged;
+  const peers = new Set(documents.map(({ _id }) => keyOf(_id)));
+  const standing = (one: Awaited): Awaited =>
+    one.standing === 'missing' && peers.has(keyOf(one.id)) ? { ...one, standing: 'unmet' } : one;
+
+  return judged.map((clauses) =>
+    clauses.map((clause) =>
+      clause.target && namespaceOf(clause.target.model) === namespaceOf(model)
+        ? { ...clause, references: clause.references.map(standing) }
+        : clause,
+    ),
+  );
 }
 
 /** Marks what the inserted tasks wait for. It comes after the insert, as it comes after any parking. */

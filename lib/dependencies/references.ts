@@ -2,7 +2,7 @@ import { collectionOf, type AnyDocument, type AnyModel, type RawDocument } from 
 import { keyOf } from '../id';
 import { clausesOf, type Clause } from './clauses';
 import { meets, valueAt } from './condition';
-import { targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
+import { certainTargetsOf, targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
 import type { Awaited, Judged, Standing } from './verdict';
 
 /** The references of one clause of a task. */
@@ -32,11 +32,22 @@ export function dependencyPaths(model: AnyModel): string[] {
 
 /** What has to be watched for the tasks of the model. */
 export function watchesFor(model: AnyModel): Watch[] {
-  const watches = modelsOf(model).flatMap((one) =>
-    clausesOf(one).flatMap((clause) => targetsOf(one, clause).flatMap(watchesOf)),
-  );
+  return watchesBy(targetsOf, model);
+}
 
-  return [...new Map(watches.map((watch) => [watch.mark + watch.model.collection.name, watch])).values()];
+/** As much of it as is certain while models are still to be defined. */
+export function certainWatchesFor(model: AnyModel): Watch[] {
+  return watchesBy(certainTargetsOf, model);
+}
+
+function watchesBy(read: typeof targetsOf, model: AnyModel): Watch[] {
+  const watches = modelsOf(model).flatMap((one) =>
+    clausesOf(one).flatMap((clause) => read(one, clause).flatMap(watchesOf)),
+  );
+  const isSame = (one: Watch, other: Watch) =>
+    one.mark === other.mark && one.model.collection === other.model.collection;
+
+  return watches.filter((watch, index) => watches.findIndex((other) => isSame(watch, other)) === index);
 }
 
 export function referencesOfRaw(model: AnyModel, task: RawDocument): References[] {

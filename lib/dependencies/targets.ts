@@ -66,6 +66,21 @@ export function targetsOf(model: AnyModel, clause: Clause): Target[] {
     .map(([, target]) => target!);
 }
 
+/**
+ * The targets of a clause that no model that is still to be defined can change: those on the task's own connection, and those
+ * that are no name. What is wrong with the others is said at the first pop.
+ */
+export function certainTargetsOf(model: AnyModel, clause: Clause): Target[] {
+  const names = clause.refPath === null ? [clause.ref] : clause.refNames;
+  const isCertain = (name: unknown) =>
+    isModel(name) || (typeof name === 'string' && (model.db.models as Record<string, unknown>)[name] !== undefined);
+  try {
+    return names.filter(isCertain).flatMap((name) => targetOf(model, clause, name as string) ?? []);
+  } catch {
+    return [];
+  }
+}
+
 export function watchesOf({ whenMet, whenFailed, whenRevived }: Target): Watch[] {
   return [whenMet, whenFailed, whenRevived].filter((watch) => watch !== null);
 }

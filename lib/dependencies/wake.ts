@@ -48,7 +48,15 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
     collectionOf(watch.model)
       .find(
         { ...watch.condition, [armed]: { $exists: true } },
-        { projection: { [armed]: 1 }, hint: name, limit: OUTBOX, batchSize: OUTBOX + 1, readPreference: 'primary' },
+        {
+          projection: { [armed]: 1 },
+          hint: name,
+          // As the judgement compares, or the two would not agree in a collection that ignores case.
+          collation: { locale: 'simple' },
+          limit: OUTBOX,
+          batchSize: OUTBOX + 1,
+          readPreference: 'primary',
+        },
       )
       .toArray();
   try {

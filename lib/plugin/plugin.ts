@@ -4,6 +4,7 @@ import { isEmpty, pop, popMany, type PopOptions } from '../claim/pop';
 import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema } from '../definition';
 import { blocked, blockedBy, type BlockedOptions } from '../dependencies/blocked-by';
 import { clausesOf } from '../dependencies/clauses';
+import { declareOutboxes } from '../dependencies/outbox';
 import { InvalidOptionError } from '../errors';
 import { addHooks } from './fence';
 import { attempts, failures, lastProgress, lease } from '../handle';
@@ -130,7 +131,7 @@ function compiled(model: AnyModel): void {
   refuseReplaced(schema, options, bindings);
   clausesOf(model);
   declareIndexes(model);
-  watchKinds(model);
+  watchModels(model);
   if (!options.bind) return;
 
   for (const [name, read] of Object.entries(getters)) {
@@ -143,12 +144,18 @@ function compiled(model: AnyModel): void {
   }
 }
 
-// Mongoose tells a schema of the models that are made of it, but not of the kinds that inherit from it later.
-function watchKinds({ db }: AnyModel): void {
+// Mongoose tells a schema of the models that are made of it, but not of the kinds that inherit from it later, nor of the models
+// that its tasks wait for.
+function watchModels({ db }: AnyModel): void {
   if (watched.has(db)) return;
   watched.add(db);
   db.on('model', (model: AnyModel) => {
     if (optionsOf(model.schema as AnySchema) && definitionOf(model).kind) compiled(model);
+    // The connection has the model under its name a moment later.
+    queueMicrotask(() => {
+      for (const one of Object.values(db.models as Record<string, AnyModel>))
+        if (optionsOf(one.schema as AnySchema)) declareOutboxes(one);
+    });
   });
 }
 

@@ -77,9 +77,16 @@ async function insertJudged(
     ? documents.map((document) => ({ document, state: State.CREATED, task }))
     : await parkNew(model, documents, task);
 
-  if (documents.every(isPlain)) await insertPlain(model, tasks, session);
-  else await insertSaved(model, tasks, session, { validateBeforeSave: false });
-  await armNew(model, tasks);
+  try {
+    if (documents.every(isPlain)) await insertPlain(model, tasks, session);
+    else await insertSaved(model, tasks, session, { validateBeforeSave: false });
+  } finally {
+    // Some are in the queue also when the server has refused one.
+    await armNew(
+      model,
+      tasks.filter(({ document }) => !document.isNew),
+    );
+  }
 }
 
 // Without save hooks, a document of plain values needs nothing of what makes a save dear.

@@ -83,6 +83,7 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   const undo = session ? documents.map(remember) : [];
   await insert(model, documents, task, session);
 
+  for (const document of documents) trace('pushed', document);
   whenSettled(
     session,
     () => announceAt(model, task.dueAt!, now),

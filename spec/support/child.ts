@@ -28,10 +28,11 @@ process.on('exit', () => {
  * Starts `spec/support/programs/<name>.ts` in a process of its own. The program reads its input with `readInput` and
  * reports with `say` (see `programs/talk.ts`). There is no process in between: a signal reaches the program itself.
  */
-export function startProgram(name: string, input: unknown = {}): Child {
+export function startProgram(name: string, input: unknown = {}, env: NodeJS.ProcessEnv = {}): Child {
   const program = resolve(root, `spec/support/programs/${name}.ts`);
   const child = spawn(process.execPath, ['--require', 'tsx/cjs', program, JSON.stringify(input)], {
     cwd: root,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const { pid } = child;

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { createConnection, Schema, type Connection } from 'mongoose';
 import { InvalidOptionError, State, taskQueue, Worker } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
@@ -342,20 +343,24 @@ describe('starting and stopping a worker', () => {
       expect(await nativeOf(Email).countDocuments({ state: State.RUNNING })).toBe(0);
     });
 
-    it('ends as the last call says, in whatever order it is started and stopped', async () => {
-      const worker = makeWorker(Email, { handler: () => {} });
-      let isStarted = false;
-      for (let round = 0; round < 50; round++) {
-        isStarted = Math.random() < 0.5;
-        void (isStarted ? worker.start() : worker.stop());
-        if (Math.random() < 0.3) await new Promise(setImmediate);
-      }
-      await (isStarted ? worker.start() : worker.stop());
-      await Email.push({ to: 'ada' });
-      const finished = nextEvent(worker, 'finished');
+    it('is as the last call says, in whatever order it was started and stopped', async () => {
+      const call = fc.record({ starts: fc.boolean(), waits: fc.boolean() });
+      await fc.assert(
+        fc.asyncProperty(fc.array(call, { maxLength: 12 }), fc.boolean(), async (calls, startsLast) => {
+          const worker = makeWorker(Email, { handler: () => {} });
+          for (const { starts, waits } of calls) {
+            void (starts ? worker.start() : worker.stop());
+            if (waits) await new Promise(setImmediate);
+          }
+          await (startsLast ? worker.start() : worker.stop());
+          await Email.push({ to: 'ada' });
 
-      if (isStarted) await finished;
-      else expect(await Email.pop()).not.toBeNull();
+          if (startsLast) await nextEvent(worker, 'finished');
+          else await Email.pop().then((email) => email!.finish());
+          await worker.stop();
+        }),
+        { numRuns: 30 },
+      );
     });
   });
 

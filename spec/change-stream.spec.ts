@@ -1,0 +1,352 @@
+import { EventEmitter } from 'node:events';
+import { mongo, Schema, type Connection } from 'mongoose';
+import { taskQueue } from 'mongoose-task-queue';
+import type { AnyModel } from '../lib/definition';
+import { onArrival } from '../lib/queue/arrivals';
+import { watchChanges } from '../lib/queue/change-stream';
+import { openConnection } from './support/connections';
+import { useDatabase } from './support/database';
+import { eventually } from './support/eventually';
+import { nativeOf } from './support/raw';
+
+const LINGER_MS = 10_000;
+const RETRY_MS = 30_000;
+
+describe('the change stream of a database', () => {
+  const database = useDatabase('replicaSet');
+  const standalone = useDatabase();
+  const stops: (() => void)[] = [];
+  let connection: Connection;
+  let Letter: ReturnType<typeof makeLetter>;
+
+  const makeLetter = ({ connection: one }: { connection: Connection }) =>
+    one.model('Letter', taskQueue(new Schema({ to: String })));
+
+  // Each test has a client of its own, and so no stream of the test before.
+  beforeEach(async () => {
+    connection = await openConnection(database.uri);
+    Letter = makeLetter({ connection });
+    await Letter.ensureTaskIndexes();
+  });
+  afterEach(async () => {
+    for (const stop of stops.splice(0)) stop();
+    jest.restoreAllMocks();
+    await connection.destroy();
+  });
+
+  const asModel = (model: unknown) => model as AnyModel;
+
+  async function watch(...models: unknown[]): Promise<() => void> {
+    const stop = await watchChanges(models.map(asModel));
+    stops.push(stop);
+    return stop;
+  }
+
+  /** Opened since, closed ones left out. */
+  function recordStreams() {
+    const opened = jest.spyOn(mongo.Db.prototype, 'watch');
+    const streams = () => opened.mock.results.map(({ value }) => value as mongo.ChangeStream);
+
+    return { opened: () => opened.mock.calls.length, open: () => streams().filter(({ closed }) => !closed).length };
+  }
+
+  function listen(model: unknown): () => number {
+    let heard = 0;
+    onArrival(asModel(model), () => heard++);
+    return () => heard;
+  }
+
+  /** Listens once the stream delivers: before, nobody is told. */
+  async function listenTo(model: typeof Letter): Promise<() => number> {
+    const heard = listen(model);
+    await eventually(async () => {
+      await nativeOf(model).insertOne({ probe: true });
+      expect(heard()).toBeGreaterThan(0);
+    });
+    // Two of one stream come in order.
+    let before = -1;
+    await eventually(() => {
+      const isQuiet = heard() === before;
+      before = heard();
+      expect(isQuiet).toBe(true);
+    });
+
+    return () => heard() - before;
+  }
+
+  const elsewhere = () => nativeOf(makeLetter(database));
+
+  describe('tells those who are idle of', () => {
+    it.each<[string, () => Promise<unknown>]>([
+      ['a task that is pushed', () => makeLetter(database).push({ to: 'ada' })],
+      ['many that are pushed', () => makeLetter(database).push([{ to: 'ada' }, { to: 'grace' }])],
+      ['one that is inserted raw', () => elsewhere().insertOne({ state: 'CREATED' })],
+      ['one that is put back raw', () => elsewhere().updateOne({ probe: true }, { $set: { state: 'CREATED' } })],
+      [
+        'one that ends, which others may wait for',
+        () => elsewhere().updateOne({ probe: true }, { $set: { state: 'FINISHED' } }),
+      ],
+      ['one that is replaced', () => elsewhere().replaceOne({ probe: true }, { state: 'CREATED' })],
+    ])('%s by another client', async (_, write) => {
+      await watch(Letter);
+      const heard = await listenTo(Letter);
+
+      await write();
+
+      await eventually(() => expect(heard()).toBeGreaterThan(0));
+    });
+
+    it('nothing that they cannot work on: claims and deletions', async () => {
+      const Theirs = makeLetter(database);
+      await nativeOf(Theirs).deleteMany({});
+      await Theirs.push([{ to: 'ada' }, { to: 'grace' }, { to: 'edsger' }]);
+      await watch(Letter);
+      const heard = await listenTo(Letter);
+
+      await Theirs.pop();
+      await Theirs.popMany(2);
+      await nativeOf(Theirs).deleteMany({ state: 'RUNNING' });
+      await nativeOf(Theirs).insertOne({ last: true });
+
+      await eventually(() => expect(heard()).toBeGreaterThan(0));
+      expect(heard()).toBe(1);
+    });
+
+    it('changes to their own collections only', async () => {
+      const Other = connection.model('Other', taskQueue(new Schema({})));
+      await watch(Letter);
+      const heard = await listenTo(Letter);
+      const ofOther = listen(Other);
+
+      await nativeOf(Other).insertOne({ state: 'CREATED' });
+      await nativeOf(Letter).insertOne({ last: true });
+
+      await eventually(() => expect(heard()).toBe(1));
+      expect(ofOther()).toBe(0);
+    });
+  });
+
+  describe('is one', () => {
+    it('for all who are idle in a process', async () => {
+      const { opened, open } = recordStreams();
+
+      await Promise.all(Array.from({ length: 20 }, () => watch(Letter)));
+
+      expect([opened(), open()]).toEqual([1, 1]);
+    });
+
+    it('for all models of a database: it is opened anew where it has to tell of more', async () => {
+      const Other = connection.model('Other', taskQueue(new Schema({})));
+      const { open } = recordStreams();
+
+      await watch(Letter);
+      await watch(Letter, Other);
+
+      expect(open()).toBe(1);
+      await listenTo(Letter);
+      await listenTo(Other as unknown as typeof Letter);
+    });
+
+    it('for each database', async () => {
+      const other = connection.useDb(`${connection.name}_two`);
+      const Theirs = makeLetter({ connection: other });
+      const { open } = recordStreams();
+
+      await watch(Letter, Theirs);
+
+      expect(open()).toBe(2);
+      await Promise.all([listenTo(Letter), listenTo(Theirs)]);
+      await other.dropDatabase();
+    });
+  });
+
+  describe('is open', () => {
+    it('only from when somebody is idle', async () => {
+      const { opened } = recordStreams();
+
+      await Letter.push({ to: 'ada' });
+      await (await Letter.pop())!.finish();
+      await Letter.pop();
+
+      expect(opened()).toBe(0);
+    });
+
+    it('until a while after the last one went back to work', async () => {
+      const { open } = recordStreams();
+      const passed = recordTimers(LINGER_MS);
+      const [one, other] = [await watch(Letter), await watch(Letter)];
+
+      one();
+      expect(passed.count()).toBe(0);
+      other();
+      expect([passed.count(), open()]).toEqual([1, 1]);
+      passed.ring();
+
+      await eventually(() => expect(open()).toBe(0));
+    });
+
+    it('on, when somebody is idle again before that', async () => {
+      const { opened, open } = recordStreams();
+      const cleared = jest.spyOn(globalThis, 'clearTimeout');
+      const passed = recordTimers(LINGER_MS);
+      (await watch(Letter))();
+
+      await watch(Letter);
+
+      expect(cleared.mock.calls.flat()).toContain(passed.last());
+      expect([opened(), open()]).toEqual([1, 1]);
+    });
+
+    it('without keeping the process awake while nobody is idle', async () => {
+      const passed = recordTimers(LINGER_MS);
+
+      (await watch(Letter))();
+
+      expect((passed.last() as NodeJS.Timeout).hasRef()).toBe(false);
+    });
+
+    it('again when somebody becomes idle after it was closed', async () => {
+      const { opened } = recordStreams();
+      const passed = recordTimers(LINGER_MS);
+      (await watch(Letter))();
+      passed.ring();
+
+      await watch(Letter);
+
+      expect(opened()).toBe(2);
+      await listenTo(Letter);
+    });
+  });
+
+  it('is not there on a standalone server', async () => {
+    const Theirs = makeLetter(standalone);
+    await Theirs.ensureTaskIndexes();
+    const { opened } = recordStreams();
+
+    await watch(Theirs);
+
+    expect(opened()).toBe(0);
+  });
+
+  describe('that fails', () => {
+    const failure = new Error('not authorized to watch');
+
+    it.each<[string, () => void]>([
+      [
+        'at once',
+        () => {
+          jest.spyOn(mongo.Db.prototype, 'watch').mockImplementationOnce(() => {
+            throw failure;
+          });
+        },
+      ],
+      [
+        'later',
+        () => {
+          const stream = Object.assign(new EventEmitter(), { close: () => Promise.resolve() });
+          jest.spyOn(mongo.Db.prototype, 'watch').mockReturnValueOnce(stream as never);
+          setImmediate(() => stream.emit('error', failure));
+        },
+      ],
+    ])('%s says so once, and is tried again after a while', async (_, fail) => {
+      const warnings = recordWarnings();
+      const passed = recordTimers(RETRY_MS);
+      const { opened } = recordStreams();
+      fail();
+      await watch(Letter);
+      await eventually(() => expect(warnings()).toEqual([expect.stringContaining(failure.message)]));
+      await watch(Letter);
+      expect(opened()).toBe(1);
+
+      fail();
+      passed.ring();
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      passed.ring();
+
+      await listenTo(Letter);
+      expect(warnings()).toHaveLength(1);
+    });
+
+    it('is not tried again when nobody is idle any more', async () => {
+      recordWarnings();
+      const passed = recordTimers(RETRY_MS);
+      const { opened } = recordStreams();
+      jest.spyOn(mongo.Db.prototype, 'watch').mockImplementationOnce(() => {
+        throw failure;
+      });
+      const stop = await watch(Letter);
+      stop();
+
+      passed.ring();
+
+      expect(opened()).toBe(1);
+    });
+
+    it('because its database was dropped is opened again', async () => {
+      const dropped = connection.useDb(`${connection.name}_dropped`);
+      const Theirs = makeLetter({ connection: dropped });
+      await Theirs.ensureTaskIndexes();
+      await watch(Theirs);
+      await listenTo(Theirs);
+
+      await dropped.dropDatabase();
+
+      await listenTo(Theirs);
+      await dropped.dropDatabase();
+    });
+  });
+
+  it.each([
+    ['close', () => connection.close()],
+    ['destroy', () => connection.destroy()],
+    ['close of the client', () => connection.getClient().close()],
+  ])('says nothing when the application closes its connection, by %s', async (_, close) => {
+    const warnings = recordWarnings();
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    await watch(Letter);
+    await listenTo(Letter);
+
+    await close();
+    await eventually(() => expect(process.getActiveResourcesInfo()).toBeDefined());
+    await new Promise(setImmediate);
+
+    expect([warnings(), unhandled.mock.calls]).toEqual([[], []]);
+    process.off('unhandledRejection', unhandled);
+  });
+
+  it('that has just begun says nothing when the application closes its connection', async () => {
+    const warnings = recordWarnings();
+    const passed = recordTimers(RETRY_MS);
+    await watch(Letter);
+
+    await connection.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+
+    expect(warnings()).toEqual([]);
+    void passed;
+  });
+
+  /** Timers of that length that were started since; the spec lets their time be over. */
+  function recordTimers(ms: number) {
+    const started = jest.spyOn(globalThis, 'setTimeout');
+    const indexes = () => started.mock.calls.flatMap(([, wait], index) => (wait === ms ? [index] : []));
+    const last = () => indexes().at(-1)!;
+
+    return {
+      count: () => indexes().length,
+      last: () => started.mock.results[last()]!.value as unknown,
+      ring() {
+        clearTimeout(started.mock.results[last()]!.value as NodeJS.Timeout);
+        (started.mock.calls[last()]![0] as () => void)();
+      },
+    };
+  }
+
+  function recordWarnings(): () => string[] {
+    const emitted = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+
+    return () => emitted.mock.calls.map(([message]) => String(message));
+  }
+});

@@ -1,0 +1,190 @@
+import { Schema, type Connection } from 'mongoose';
+import { taskQueue } from 'mongoose-task-queue';
+import { openConnection } from '../support/connections';
+import { useDatabase } from '../support/database';
+import { eventually } from '../support/eventually';
+import { nativeOf, rawUpdate, stored } from '../support/raw';
+
+const { ObjectId } = Schema.Types;
+
+const WITHIN = { timeoutMs: 3_000 };
+/** What a pop may take in the worst case, and a slow machine. */
+const SOON_MS = 1_500;
+
+describe('a dependency of a collection', () => {
+  const database = useDatabase();
+  let made = 0;
+
+  const orderSchema = () => new Schema({ status: String, kind: String });
+
+  const makeShipment = (ref: string, connection: Connection = database.connection) => {
+    const dependsOn = { type: 'DIRECT', when: { status: 'paid' } };
+    const name = `Shipment ${(made += 1)}`;
+    return connection.model(
+      name,
+      taskQueue(
+        new Schema({
+          order: { type: ObjectId, ref, dependsOn },
+          orders: { type: [{ type: ObjectId, ref }], dependsOn: { ...dependsOn, type: 'ANY_OF' } },
+        }),
+      ),
+    );
+  };
+  type Shipment = ReturnType<typeof makeShipment>;
+
+  const popSoon = (Model: Shipment) =>
+    eventually(async () => (await Model.pop()) ?? Promise.reject(new Error('nothing popped')), WITHIN);
+  const pay = (Order: { collection: unknown }, _id: unknown) =>
+    rawUpdate(Order as never, _id, { $set: { status: 'paid' } });
+
+  describe('that cannot be written to, because it is a view,', () => {
+    const makeView = async () => {
+      const { connection } = database;
+      const name = (made += 1);
+      const Order = connection.model(`Order ${name}`, orderSchema(), `orders_${name}`);
+      await Order.createCollection();
+      await connection.createCollection(`open_orders_${name}`, {
+        viewOn: `orders_${name}`,
+        pipeline: [{ $match: { kind: { $ne: 'archived' } } }],
+      });
+      const schema = orderSchema().set('autoIndex', false).set('autoCreate', false);
+      connection.model(`OpenOrder ${name}`, schema, `open_orders_${name}`);
+      return { Order, Shipment: makeShipment(`OpenOrder ${name}`) };
+    };
+
+    it('is found done within seconds', async () => {
+      const { Order, Shipment } = await makeView();
+      const order = await Order.create({ status: 'new' });
+      const shipment = await Shipment.push({ order: order._id });
+      expect(await Shipment.pop()).toBeNull();
+
+      await pay(Order, order._id);
+
+      expect((await popSoon(Shipment)).id).toBe(shipment.id);
+      expect(await stored(Order, order._id)).not.toHaveProperty('_task');
+    });
+
+    it('delays no other task, however many wait for it', async () => {
+      const { Order, Shipment } = await makeView();
+      const orders = await Order.insertMany(Array.from({ length: 300 }, () => ({ status: 'new' })));
+      await Shipment.ensureTaskIndexes();
+      const waiting = orders.map(({ _id }) => ({ state: 'CREATED', priority: 3, order: _id }));
+      await nativeOf(Shipment).insertMany(waiting);
+      const free = await Shipment.push({});
+      const start = performance.now();
+
+      expect((await Shipment.pop())?.id).toBe(free.id);
+      expect(await Shipment.pop()).toBeNull();
+
+      expect(performance.now() - start).toBeLessThan(2 * SOON_MS);
+    });
+
+    it('is looked at ever more rarely, up to every 30 seconds', async () => {
+      const { Order, Shipment } = await makeView();
+      const order = await Order.create({ status: 'new' });
+      const shipment = await Shipment.push({ order: order._id });
+      const past = (ms: number) => new Date(Date.now() - ms);
+      const nextAfter = async (waitedMs: number) => {
+        const old = { '_task.expiresFrom': past(waitedMs), '_task.recheckAt': past(1) };
+        await rawUpdate(Shipment, shipment._id, { $set: old });
+        return eventually(async () => {
+          expect(await Shipment.pop()).toBeNull();
+          const nextMs = ((await stored(Shipment, shipment._id))['_task'].recheckAt as Date).getTime() - Date.now();
+          expect(nextMs).toBeGreaterThan(0);
+          return nextMs;
+        });
+      };
+
+      const nextMs = [await nextAfter(0), await nextAfter(10_000), await nextAfter(3_600_000)];
+
+      expect(nextMs[0]).toBeLessThan(2_000);
+      expect(nextMs[1]).toBeGreaterThan(5_000);
+      expect(nextMs[1]).toBeLessThan(15_000);
+      expect(nextMs[2]).toBeGreaterThan(20_000);
+      expect(nextMs[2]).toBeLessThan(37_000);
+    });
+  });
+
+  describe('whose validator refuses the mark', () => {
+    const refusing = {
+      closed: { $jsonSchema: { properties: { _id: {}, __v: {}, status: {}, kind: {} }, additionalProperties: false } },
+      partly: { $or: [{ _task: { $exists: false } }, { kind: 'lenient' }] },
+    };
+    const makeValidated = async (validator: object) => {
+      const name = (made += 1);
+      const Order = database.connection.model(`Order ${name}`, orderSchema(), `validated_${name}`);
+      await Order.createCollection();
+      await database.connection.db!.command({ collMod: `validated_${name}`, validator });
+      return { Order, Shipment: makeShipment(`Order ${name}`) };
+    };
+
+    it('is found done within seconds', async () => {
+      const { Order, Shipment } = await makeValidated(refusing.closed);
+      const order = await Order.create({ status: 'new' });
+      const shipment = await Shipment.push({ order: order._id });
+      expect(await Shipment.pop()).toBeNull();
+
+      await pay(Order, order._id);
+
+      expect((await popSoon(Shipment)).id).toBe(shipment.id);
+    });
+
+    it('delays no other task', async () => {
+      const { Order, Shipment } = await makeValidated(refusing.closed);
+      const order = await Order.create({ status: 'new' });
+      await nativeOf(Shipment).insertOne({ state: 'CREATED', priority: 3, order: order._id });
+      const free = await Shipment.push({});
+
+      expect((await Shipment.pop())?.id).toBe(free.id);
+    });
+
+    it('does not keep the marks from other documents that allow them', async () => {
+      const { Order, Shipment } = await makeValidated(refusing.partly);
+      const kinds = ['strict', 'lenient', 'strict', 'lenient'];
+      const orders = await Order.insertMany(kinds.map((kind) => ({ status: 'new', kind })));
+      await Shipment.push(orders.map(({ _id }) => ({ order: _id })));
+
+      const marked = await nativeOf(Order).distinct('kind', { '_task.armed': { $exists: true } });
+
+      expect(marked).toEqual(['lenient']);
+      expect(await nativeOf(Order).countDocuments({ '_task.armed': { $exists: true } })).toBe(2);
+    });
+
+    it('is woken by an alternative at once', async () => {
+      const { Order, Shipment } = await makeValidated(refusing.partly);
+      const orders = await Order.insertMany(['strict', 'lenient'].map((kind) => ({ status: 'new', kind })));
+      const shipment = await Shipment.push({ orders: orders.map(({ _id }) => _id) });
+      expect(await Shipment.pop()).toBeNull();
+
+      await pay(Order, orders[1]!._id);
+
+      expect((await Shipment.pop())?.id).toBe(shipment.id);
+    });
+  });
+
+  it('in another database is noticed at once', async () => {
+    const elsewhere = database.connection.useDb(`${database.connection.name}_other`);
+    const Order = elsewhere.model('OrderElsewhere', orderSchema());
+    const Shipment = makeShipment('OrderElsewhere');
+    const order = await Order.create({ status: 'new' });
+    const shipment = await Shipment.push({ order: order._id });
+    expect(await Shipment.pop()).toBeNull();
+
+    await pay(Order, order._id);
+
+    expect((await Shipment.pop())?.id).toBe(shipment.id);
+    await elsewhere.dropDatabase();
+  });
+
+  it('on another connection, defined after the tasks, is noticed at once', async () => {
+    const Shipment = makeShipment('OrderFarAway');
+    const Order = (await openConnection(database.uri)).model('OrderFarAway', orderSchema());
+    const order = await Order.create({ status: 'new' });
+    const shipment = await Shipment.push({ order: order._id });
+    expect(await Shipment.pop()).toBeNull();
+
+    await pay(Order, order._id);
+
+    expect((await Shipment.pop())?.id).toBe(shipment.id);
+  });
+});
