@@ -26,7 +26,7 @@ describe('the change stream of a database', () => {
   beforeEach(async () => {
     connection = await openConnection(database.uri);
     Letter = makeLetter({ connection });
-    await Letter.ensureTaskIndexes();
+    await Letter.isEmpty();
   });
   afterEach(async () => {
     for (const stop of stops.splice(0)) stop();
@@ -220,7 +220,7 @@ describe('the change stream of a database', () => {
 
   it('is not there on a standalone server', async () => {
     const Theirs = makeLetter(standalone);
-    await Theirs.ensureTaskIndexes();
+    await Theirs.isEmpty();
     const { opened } = recordStreams();
 
     await watch(Theirs);
@@ -286,7 +286,7 @@ describe('the change stream of a database', () => {
     it('because its database was dropped is opened again', async () => {
       const dropped = connection.useDb(`${connection.name}_dropped`);
       const Theirs = makeLetter({ connection: dropped });
-      await Theirs.ensureTaskIndexes();
+      await Theirs.isEmpty();
       await watch(Theirs);
       await listenTo(Theirs);
 

@@ -1,5 +1,6 @@
 import { Types, type mongo } from 'mongoose';
 import { notBlocked, passOver } from './blocked';
+import { serverNow } from '../clock';
 import { hasDependencies } from '../dependencies/references';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
@@ -11,7 +12,9 @@ import { isTimeExpired, persistently } from '../transient';
 /** How long a claim waits for a document that an open transaction has written, in milliseconds. */
 const MAX_WAIT_MS = 200;
 /** The same for each of its neighbours, once one was found to be blocked. */
-const PROBE_MS = 20;
+const PROBE_MS = 50;
+/** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than the driver waits for one. */
+const RECENT_MS = 120_000;
 /** Neighbours that are tried. */
 const WINDOW = 32;
 
@@ -132,11 +135,27 @@ async function findClaimed(
   token: Types.ObjectId,
 ): Promise<RawDocument | null> {
   const { $expr: _, ...live } = query.filter;
+  // Only leases that began a moment ago: the index need not be walked through for all the others.
+  const now = await serverNow(definition.model);
+  const recent = { $gte: new Date(now.getTime() + definition.options.leaseMs - RECENT_MS) };
 
   return collectionOf(definition.model).findOne(
-    { ...live, '_task.token': token },
+    { ...live, '_task.availableAt': recent, '_task.token': token },
     { hint: query.hint, ...(definition.hidden && { projection: definition.hidden }), readPreference: 'primary' },
   );
+}
+
+async function readClaimed(
+  { model, hidden }: Definition,
+  ids: unknown[],
+  token: Types.ObjectId,
+): Promise<RawDocument[]> {
+  return collectionOf(model)
+    .find(
+      { _id: { $in: ids as never[] }, '_task.token': token },
+      { ...(hidden && { projection: hidden }), batchSize: ids.length + 1, readPreference: 'primary' },
+    )
+    .toArray();
 }
 
 /** Takes those of the tasks that can still be claimed, with one token for all of them. */
@@ -149,16 +168,7 @@ export async function claimIds(definition: Definition, query: ReadyQuery, ids: u
     // One of them is blocked, and stopped the update somewhere on its way.
     for (const id of ids) await probe(definition, query, id, token);
   }
-  const claimed = await collectionOf(definition.model)
-    .find(
-      { _id: { $in: ids as never[] }, '_task.token': token },
-      {
-        ...(definition.hidden && { projection: definition.hidden }),
-        batchSize: ids.length + 1,
-        readPreference: 'primary',
-      },
-    )
-    .toArray();
+  const claimed = await persistently(() => readClaimed(definition, ids, token));
 
   const over = claimed.filter((document) => !isRunning(definition, document));
   if (over.length > 0) await noteExhaustion(definition, over);

@@ -12,6 +12,8 @@ import type { Watch } from './targets';
 const OUTBOX = 200;
 /** Tasks that a pass wakes: more would make one pop slow, and the next pass goes on where this one stopped. */
 const BUDGET = 300;
+/** Documents that one statement disarms. */
+const PART = 100;
 
 /** One pass over the outboxes of a model: wakes the tasks whose dependency changed. Returns how many it woke. */
 export async function wake(definition: Definition): Promise<number> {
@@ -166,23 +168,33 @@ const tidied = {
   },
 };
 
-// By comparing each document's token: a mark that was set anew since it was read has watchers we did not see.
+// By comparing each document's token: a mark that was set anew since it was read has watchers we did not see. A token alone
+// would not tell, since documents that were marked together share it.
 async function disarm(watch: Watch, changed: readonly RawDocument[]): Promise<void> {
   const armed = `_task.armed.${watch.mark}`;
-  const tokens = new Map(
-    changed.map((document) => [
-      keyOf(document._id),
-      (document['_task'] as { armed: Record<string, unknown> }).armed[watch.mark],
-    ]),
+  const asRead = new Map(
+    changed.map((document) => [document._id as unknown, { id: document._id, token: tokenIn(document, watch) }]),
   );
-  const statementOf = (_id: unknown) => ({
-    updateOne: {
-      filter: { _id: _id as never, [armed]: tokens.get(keyOf(_id)) },
+  const statementOf = (ids: unknown[]) => ({
+    updateMany: {
+      filter: {
+        _id: { $in: ids as never[] },
+        $expr: { $in: [{ id: '$_id', token: `$${armed}` }, { $literal: ids.map((id) => asRead.get(id)) }] },
+      },
       update: [{ $unset: armed }, { $set: tidied }],
+      hint: '_id_',
     },
   });
-  const ids = changed.map(({ _id }) => _id as unknown);
-  await writePastBlocked(watch.model, ids, (some, maxTimeMS) =>
-    collectionOf(watch.model).bulkWrite(some.map(statementOf), { ordered: false, maxTimeMS }),
+  await writePastBlocked(watch.model, [...asRead.keys()], (some, maxTimeMS) =>
+    collectionOf(watch.model).bulkWrite(inParts(some).map(statementOf), { ordered: false, maxTimeMS }),
   );
+}
+
+function tokenIn(document: RawDocument, { mark }: Watch): unknown {
+  return (document['_task'] as { armed: Record<string, unknown> }).armed[mark];
+}
+
+// The server compares each document with all of its statement's tokens.
+function inParts(ids: readonly unknown[]): unknown[][] {
+  return Array.from({ length: Math.ceil(ids.length / PART) }, (_, part) => ids.slice(part * PART, (part + 1) * PART));
 }

@@ -159,7 +159,7 @@ describe('in a transaction', () => {
 
     it('tells idle queues of this process after the commit', async () => {
       const { source, report } = await parked();
-      const queue = Report.queue({ pollMs: 60_000, changeStreams: false } as never);
+      const queue = Report.queue({ pollMs: 60_000, changeStreams: false });
       const next = queue.next();
 
       await connection.transaction((session) => source.finish({ session }));

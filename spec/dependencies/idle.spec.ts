@@ -1,0 +1,144 @@
+import { Schema, type Connection } from 'mongoose';
+import { taskQueue } from 'mongoose-task-queue';
+import { openConnection } from '../support/connections';
+import { useDatabase } from '../support/database';
+import { nativeOf, rawUpdate } from '../support/raw';
+
+const { ObjectId } = Schema.Types;
+
+/** So long that a spec which had to wait for a poll would time out. */
+const NEVER_MS = 10 * 60_000;
+
+describe('an idle queue of tasks that wait', () => {
+  const database = useDatabase();
+  const makeSource = (connection: Connection, name = 'Source') =>
+    connection.model(name, taskQueue(new Schema({ name: String })));
+  const makeReport = (connection: Connection, name = 'Report', ref = 'Source') => {
+    const dependsOn = { type: 'DIRECT', onFailed: 'fail' };
+    return connection.model(name, taskQueue(new Schema({ source: { type: ObjectId, ref, dependsOn } })));
+  };
+  type Source = ReturnType<typeof makeSource>;
+  type Report = ReturnType<typeof makeReport>;
+  let Source: Source;
+  let Report: Report;
+
+  beforeAll(async () => {
+    Source = makeSource(database.connection);
+    Report = makeReport(database.connection);
+    await Promise.all([Source.pop(), Report.pop()]);
+  });
+
+  beforeEach(async () => {
+    await Promise.all([nativeOf(Source).deleteMany({}), nativeOf(Report).deleteMany({})]);
+  });
+
+  /** Listens with a queue that does not poll, while `act` lets a task become ready. */
+  const nextOf = async (Model: Report, act: () => Promise<unknown>) => {
+    const queue = Model.queue({ pollMs: NEVER_MS });
+    try {
+      const next = queue.next();
+      // Its eager looks are over: from here on only an announcement makes it look.
+      while ((await Model.db.asPromise()) && performance.now() < start + 400) await Model.stats();
+      await act();
+      return (await next).value as { id: string };
+    } finally {
+      await queue.return();
+    }
+  };
+  let start = 0;
+  beforeEach(() => {
+    start = performance.now();
+  });
+
+  const waiting = async (OneSource = Source, OneReport = Report) => {
+    const source = await OneSource.push({ name: 'source' });
+    const report = await OneReport.push({ source: source._id });
+    expect(await OneReport.pop()).toBeNull();
+    return { source, report };
+  };
+
+  it('starts at once when what they wait for is finished by its holder in the same process', async () => {
+    const { report } = await waiting();
+    const task = (await Source.pop())!;
+
+    expect((await nextOf(Report, () => task.finish())).id).toBe(report.id);
+  });
+
+  it('starts at once when what they wait for is finished by its producer', async () => {
+    const { source, report } = await waiting();
+
+    expect((await nextOf(Report, () => source.finish())).id).toBe(report.id);
+  });
+
+  it('starts at once when what failed them is pushed and finished', async () => {
+    const { source, report } = await waiting();
+    await source.fail();
+    expect(await Report.pop()).toBeNull();
+
+    const next = nextOf(Report, async () => {
+      await source.push();
+      await source.finish();
+    });
+
+    expect((await next).id).toBe(report.id);
+  });
+
+  it('starts at once when a task is pushed whose dependency is done', async () => {
+    const source = await (await Source.push({ name: 'source' })).finish();
+
+    const next = nextOf(Report, () => Report.push({ source: source._id }));
+
+    expect((await next).id).toBeDefined();
+  });
+
+  it('starts at once when what they wait for is a model of another connection', async () => {
+    const other = await openConnection(database.uri);
+    const FarSource = makeSource(other, 'FarSource');
+    const FarReport = makeReport(database.connection, 'FarReport', 'FarSource');
+    const { report } = await waiting(FarSource, FarReport);
+    const task = (await FarSource.pop())!;
+
+    expect((await nextOf(FarReport, () => task.finish())).id).toBe(report.id);
+  });
+
+  it('starts at once when what they wait for is finished on another connection that has the same model', async () => {
+    const OtherSource = makeSource(await openConnection(database.uri));
+    const { report } = await waiting();
+    const task = (await OtherSource.pop())!;
+
+    expect((await nextOf(Report, () => task.finish())).id).toBe(report.id);
+  });
+
+  it('hands the work on from queue to queue', async () => {
+    const Last = makeReport(database.connection, 'Last', 'Report');
+    await Last.pop();
+    const { report } = await waiting();
+    const last = await Last.push({ source: report._id });
+    const ending = new AbortController();
+    const done: string[] = [];
+    const work = async (Model: Report) => {
+      for await (const task of Model.queue({ pollMs: NEVER_MS, signal: ending.signal })) {
+        await task.finish();
+        done.push(task.id as string);
+        if (task.id === last.id) ending.abort();
+      }
+    };
+    const working = Promise.all([work(Report), work(Last)]);
+
+    await (await Source.pop())!.finish();
+
+    await working;
+    expect(done).toEqual([report.id, last.id]);
+  });
+
+  it('looks by itself for what other programs write', async () => {
+    const { source, report } = await waiting();
+    const queue = Report.queue({ pollMs: 20 });
+    const next = queue.next();
+
+    await rawUpdate(Source, source._id, { $set: { state: 'FINISHED' } });
+
+    expect(((await next).value as { id: string }).id).toBe(report.id);
+    await queue.return();
+  });
+});
