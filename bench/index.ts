@@ -6,12 +6,14 @@ import { claim } from './claim';
 import { drain } from './drain';
 import { dependencies } from './dependencies';
 import { compare, type Outcome } from './harness';
+import { idle } from './idle';
 import { push } from './push';
 import { busyNote, keep, table } from './report';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
+import { wakeups } from './wakeups';
 
-const measures: Record<string, Measure> = { claim, push, settle, drain, dependencies, backlog };
+const measures: Record<string, Measure> = { claim, push, settle, drain, dependencies, backlog, wakeups, idle };
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

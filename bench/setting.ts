@@ -5,6 +5,8 @@ import type { Comparison } from './harness';
 export interface Setting {
   readonly connection: Connection;
   readonly database: mongo.Db;
+  /** Names its database, for other processes. */
+  readonly uri: string;
 }
 
 /** Prepares the data that all rounds share and says what is compared. */
@@ -12,6 +14,10 @@ export type Measure = (setting: Setting) => Promise<Comparison[]> | Comparison[]
 
 /** As many connections for each side, so that neither waits for one. */
 const MAX_POOL_SIZE = 64;
+
+function withDatabase(uri: string, name: string): string {
+  return uri.replace(/^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/[^?]*)?/, `$1/${name}`);
+}
 
 /** Gives a measure an empty database of its own, which is dropped afterwards. */
 export async function inDatabase(uri: string, name: string, use: (setting: Setting) => Promise<void>): Promise<void> {
@@ -23,7 +29,7 @@ export async function inDatabase(uri: string, name: string, use: (setting: Setti
   const client = await mongo.MongoClient.connect(uri, { maxPoolSize: MAX_POOL_SIZE });
   try {
     await connection.dropDatabase();
-    await use({ connection, database: client.db(options.dbName) });
+    await use({ connection, database: client.db(options.dbName), uri: withDatabase(uri, options.dbName) });
     await connection.dropDatabase();
   } finally {
     await client.close();

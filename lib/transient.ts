@@ -5,6 +5,11 @@ const TRIES = 5;
 const WRITE_CONFLICT = 112;
 const MAX_TIME_EXPIRED = 50;
 const NO_SUCH_HINT = 2;
+/**
+ * What a primary answers that steps down or shuts down: at once, or as a write concern error after it has written. The driver
+ * deals with it where one document is written; an update of many is not labelled as one that can be sent again.
+ */
+const NO_LONGER_PRIMARY = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436]);
 /** When one connection breaks, the driver clears the pool, which fails those that wait for a connection as well. */
 const NETWORK_ERROR = /^MongoNetwork|^(Mongo)?PoolCleared/;
 
@@ -41,7 +46,9 @@ export function isNetworkError(error: unknown): boolean {
   const { errorResponse } = (error ?? {}) as { errorResponse?: unknown };
 
   return [error, errorResponse].some(
-    (one) => one instanceof Error && (NETWORK_ERROR.test(one.name) || hasLabel(one, 'RetryableWriteError')),
+    (one) =>
+      NO_LONGER_PRIMARY.has(codeOf(one)) ||
+      (one instanceof Error && (NETWORK_ERROR.test(one.name) || hasLabel(one, 'RetryableWriteError'))),
   );
 }
 

@@ -11,12 +11,12 @@ describe('the announcement of a due time', () => {
   beforeEach(() => jest.useFakeTimers({ now: NOW }));
   afterEach(() => jest.useRealTimers());
 
-  function makeModel(): AnyModel {
+  function makeModel(name = 'Letter'): AnyModel {
     const connection = createConnection();
-    // A client that is never connected: announcements are kept apart by it.
+    // A client that is never connected.
     const client = { db: () => ({}) };
     connection.getClient = () => client as never;
-    return connection.model('Letter', taskQueue(new Schema({ to: String }))) as unknown as AnyModel;
+    return connection.model(name, taskQueue(new Schema({ to: String }))) as unknown as AnyModel;
   }
 
   function listen(model: AnyModel): () => number {
@@ -61,7 +61,7 @@ describe('the announcement of a due time', () => {
   });
 
   it('reaches only those who listen to that model', () => {
-    const [one, other] = [makeModel(), makeModel()];
+    const [one, other] = [makeModel('One'), makeModel('Other')];
     const heard = [listen(one), listen(other)];
 
     announceAt(one, inMs(10), NOW);

@@ -16,11 +16,11 @@ describe('an idle consumer', () => {
     jest.useRealTimers();
   });
 
-  function makeModel(): AnyModel {
+  function makeModel(name = 'Letter'): AnyModel {
     const connection = createConnection();
     const client = { db: () => ({}) };
     connection.getClient = () => client as never;
-    return connection.model('Letter', taskQueue(new Schema({ to: String }))) as unknown as AnyModel;
+    return connection.model(name, taskQueue(new Schema({ to: String }))) as unknown as AnyModel;
   }
 
   const signal = new AbortController().signal;
@@ -97,7 +97,7 @@ describe('an idle consumer', () => {
   });
 
   it('listens to all its models', async () => {
-    const [one, other] = [makeModel(), makeModel()];
+    const [one, other] = [makeModel('One'), makeModel('Other')];
     const idle = new Idle([one, other], NEVER_MS, false);
 
     expect(await lookAndWait(idle, () => announce(other))).toBeLessThanOrEqual(1);

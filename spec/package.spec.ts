@@ -48,13 +48,26 @@ describe('the packed package', () => {
     ['6.0', 'ts6'],
     ['5.9', 'ts59'],
   ])('type-checks with TypeScript %s', (_version, compiler) => {
-    it.each([true, false])('experimentalDecorators: %s', async (experimentalDecorators) => {
-      const flags = ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes'];
-      flags.push('--target', 'es2022', '--module', 'nodenext', '--lib', 'es2023,esnext.decorators', '--types', 'node');
-      flags.push('--experimentalDecorators', String(experimentalDecorators));
+    it.each([true, false])(
+      'experimentalDecorators: %s',
+      async (experimentalDecorators) => {
+        const flags = ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes'];
+        flags.push(
+          '--target',
+          'es2022',
+          '--module',
+          'nodenext',
+          '--lib',
+          'es2023,esnext.decorators',
+          '--types',
+          'node',
+        );
+        flags.push('--experimentalDecorators', String(experimentalDecorators));
 
-      await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts'], project);
-    });
+        await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts'], project);
+      },
+      120_000,
+    );
   });
 });
 

@@ -37,6 +37,8 @@ describe('persistently', () => {
     ['a pool that was cleared while it waited', poolCleared('MongoPoolClearedError')],
     ['a pool that was cleared while it was under way', poolCleared('PoolClearedOnNetworkError')],
     ['a primary that steps down', labelled('RetryableWriteError')],
+    ['a primary that is none any more', new mongo.MongoServerError({ message: 'not primary', code: 10_107 })],
+    ['a write that a step-down interrupted', new mongo.MongoServerError({ message: 'interrupted', code: 11_602 })],
   ])('tells the operation after %s that it may have been carried out', async (_what, error) => {
     const { operation, told } = scripted(error, 'done');
 

@@ -1,5 +1,5 @@
 import type { IndexDefinition, IndexOptions } from 'mongoose';
-import { collectionOf, type AnyModel, type AnySchema } from '../definition';
+import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition';
 import { certainWatchesFor, watchesFor } from './references';
 import type { Watch } from './targets';
 
@@ -57,9 +57,10 @@ async function ensureOutbox(watch: Watch): Promise<void> {
   }
 }
 
-// So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it.
+// So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it. Of a kind it is its
+// base's that does so: to the indexes of the kind itself Mongoose adds a filter by its key.
 function declareOutbox(watch: Watch): void {
-  const schema = watch.model.schema as AnySchema;
+  const schema = rootOf(watch.model).schema as AnySchema;
   const { key, ...options } = outboxIndex(watch);
   if (schema.indexes().some(([, { name }]) => name === options.name)) return;
 

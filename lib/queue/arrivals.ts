@@ -1,32 +1,30 @@
-import type { mongo } from 'mongoose';
 import { namespaceOf, type AnyModel } from '../definition';
 
 type Listener = () => void;
 
-const listeners = new WeakMap<mongo.MongoClient, Map<string, Set<Listener>>>();
+// By name alone: two connections of this process may lead to one server. A collection of that name on another server only makes
+// a queue look once more.
+const listeners = new Map<string, Set<Listener>>();
 
 /** Tells the idle queues of this process that a task of the model may have become ready. A hint: they look for themselves. */
 export function announce(model: AnyModel): void {
-  announceNamespace(model.db.getClient() as unknown as mongo.MongoClient, namespaceOf(model));
+  announceNamespace(namespaceOf(model));
 }
 
 /** The same for a collection that is known by its name. */
-export function announceNamespace(client: mongo.MongoClient, namespace: string): void {
-  for (const listener of listeners.get(client)?.get(namespace) ?? []) listener();
+export function announceNamespace(namespace: string): void {
+  for (const listener of listeners.get(namespace) ?? []) listener();
 }
 
 /** Calls `listener` at each announcement for the model's collection, until the returned function is called. */
 export function onArrival(model: AnyModel, listener: Listener): () => void {
-  const client = model.db.getClient() as unknown as mongo.MongoClient;
-  const namespaces = listeners.get(client) ?? new Map<string, Set<Listener>>();
-  listeners.set(client, namespaces);
   const namespace = namespaceOf(model);
-  const registered = namespaces.get(namespace) ?? new Set<Listener>();
-  namespaces.set(namespace, registered);
+  const registered = listeners.get(namespace) ?? new Set<Listener>();
+  listeners.set(namespace, registered);
   registered.add(listener);
 
   return () => {
     registered.delete(listener);
-    if (registered.size === 0 && namespaces.get(namespace) === registered) namespaces.delete(namespace);
+    if (registered.size === 0 && listeners.get(namespace) === registered) listeners.delete(namespace);
   };
 }

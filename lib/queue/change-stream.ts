@@ -57,7 +57,8 @@ class DatabaseStream {
     try {
       const stream = this.database.watch(this.#pipeline(), { readPreference: 'primary' });
       stream.on('change', ({ ns }: { ns?: { db: string; coll: string } }) => {
-        if (ns) announceNamespace(this.database.client, `${ns.db}.${ns.coll}`);
+        if (ns) announceNamespace(`${ns.db}.${ns.coll}`);
+        else this.#reopen();
       });
       stream.on('error', (error) => this.#stream === stream && this.#fail(error));
       this.#stream = stream;
@@ -67,17 +68,26 @@ class DatabaseStream {
     }
   }
 
+  // Its database was dropped, which ends a stream without an error.
+  #reopen(): void {
+    this.#close();
+    this.#open();
+  }
+
   // What makes a task running is no news to those who look for work.
   #pipeline(): mongo.Document[] {
     const notRunning = [...this.#stateFields].map((field) => ({
       [`updateDescription.updatedFields.${field}`]: { $ne: State.RUNNING },
     }));
-    const match = {
+    const news = {
       operationType: { $in: ['insert', 'update', 'replace'] },
       'ns.coll': { $in: [...this.#collections] },
     };
 
-    return [{ $match: { $and: [match, ...notRunning] } }, { $project: { ns: 1 } }];
+    return [
+      { $match: { $or: [{ operationType: 'invalidate' }, { $and: [news, ...notRunning] }] } },
+      { $project: { ns: 1 } },
+    ];
   }
 
   #fail(error: Error): void {

@@ -49,7 +49,7 @@ function settleFailed(task: AnyDocument, reason: unknown, abandoned: AbortSignal
 // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
 function onUnsaved(task: AnyDocument, reason: unknown, abandoned: AbortSignal): (error: unknown) => Promise<Outcome> {
   return (error) => {
-    if (isOutOfReach(error)) throw error;
+    if (isOutOfReach(error) || !isOfChanges(task, error)) throw error;
 
     const failure = reason ?? error;
     return withoutChanges(task, (unchanged) =>
@@ -143,6 +143,13 @@ function unlessAborted(run: () => unknown, signal: AbortSignal): Promise<unknown
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     Promise.resolve().then(run).then(resolve, reject);
   });
+}
+
+// Without changes no save takes place, and after a write concern error it has.
+function isOfChanges(task: AnyDocument, error: unknown): boolean {
+  const { name } = error as Error;
+
+  return name === 'ValidationError' || (task.isModified() && name !== 'MongoWriteConcernError');
 }
 
 function isUnrecoverable(error: unknown): boolean {

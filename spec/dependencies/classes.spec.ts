@@ -245,11 +245,17 @@ describe('a class that does not fit its schema is refused when the model is comp
     expect(() => compile(schema)).toThrow('The dependency `parts` is declared twice, as `ALL_OF` and as `ANY_OF`.');
   });
 
-  it('also when a subclass agrees with neither', () => {
-    const schema = plugged(schemaOf({ source: one, parts: [{ ...one, dependsOn: 'ALL_OF' }] }));
+  it.each([
+    ['a path', 'source', { source: { ...one, dependsOn: 'DIRECT' }, parts: many }],
+    ['the elements of an array', 'parts', { source: one, parts: [{ ...one, dependsOn: 'ALL_OF' }] }],
+  ])('and declares anew what an option of %s said, like its base', (_where, path, definition) => {
+    class Anew extends Base {
+      @DependsOn(DIRECT, { onFailed: 'fail' }) declare source: Id;
+      @DependsOn(ALL_OF, { onFailed: 'fail' }) declare parts: Id[];
+    }
 
-    expect(() => compile(schema.loadClass(Sub))).toThrow(
-      'The dependency `parts` is declared twice, as `ALL_OF` and as ',
+    expect(() => compile(plugged(schemaOf(definition)).loadClass(Anew))).toThrow(
+      `The dependency \`${path}\` is declared twice, as \``,
     );
   });
 });

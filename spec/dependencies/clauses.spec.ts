@@ -154,10 +154,18 @@ describe('a model is refused when it is compiled', () => {
 
   it('with a dependency that only a kind of a sub-document has', () => {
     const schema = schemaOf({ meta: subSchema() });
-    const { discriminator } = schema.path('meta') as unknown as { discriminator(name: string, kind: Schema): unknown };
-    discriminator.call(schema.path('meta'), 'Large', subSchema({ other: direct }));
+    const meta = schema.path('meta') as unknown as { discriminator(name: string, kind: Schema): unknown };
+    meta.discriminator('Large', subSchema({ other: direct }));
 
     expect(() => compile(schema)).toThrow('The dependency `meta.other` is inside a discriminator of a sub-document.');
+  });
+
+  it('with a dependency that only a kind of the elements of an array has', () => {
+    const schema = schemaOf({ items: [subSchema({ size: Number })] });
+    const items = schema.path('items') as unknown as { discriminator(name: string, kind: Schema): unknown };
+    items.discriminator('Large', subSchema({ part: direct }));
+
+    expect(() => compile(schema)).toThrow('The dependency `items.part` is inside an array.');
   });
 
   it('with a dependency in a schema that contains itself', () => {

@@ -124,13 +124,15 @@ describe.each([
     }
     for (let kill = 0; kill < kills; kill++) {
       const before = all.flatMap(({ messages }) => messages).length;
-      await eventually(() => expect(all.flatMap(({ messages }) => messages).length).toBeGreaterThan(before + 20));
+      await eventually(() => expect(all.flatMap(({ messages }) => messages).length).toBeGreaterThan(before + 20), {
+        timeoutMs: 60_000,
+      });
       const victim = Math.floor(random() * workers.length);
       workers[victim]!.kill('SIGKILL');
       all.push((workers[victim] = startProgram('graph-worker', { uri: database.uri, recheckMs })));
     }
     await eventually(async () => expect(await Node.countDocuments({ state: { $ne: 'FINISHED' } })).toBe(0), {
-      timeoutMs: 90_000,
+      timeoutMs: 240_000,
     });
     for (const worker of workers) worker.kill('SIGKILL');
     await Promise.all(all.map(({ exit }) => exit));
@@ -142,7 +144,7 @@ describe.each([
       popped.length,
     );
     if (kills === 0) expect(popped.length).toBe(nodes);
-  }, 120_000);
+  }, 300_000);
 });
 
 /** Up to four of the earlier ones, of the latest more often. */

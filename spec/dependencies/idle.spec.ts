@@ -2,12 +2,27 @@ import { Schema, type Connection } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
+import { deferred } from '../support/deferred';
 import { nativeOf, rawUpdate } from '../support/raw';
 
 const { ObjectId } = Schema.Types;
 
-/** So long that a spec which had to wait for a poll would time out. */
+/** Longer than any spec. */
 const NEVER_MS = 10 * 60_000;
+
+/** Lets idle queues look for tasks only when they are told to: their timers do not fire. Resolves when one of them rests. */
+function withoutPolls(): Promise<void> {
+  const { setTimeout: original } = globalThis;
+  const resting = deferred();
+  const set = (listener: () => void, ms?: number) => {
+    const isOfIdle = new Error().stack?.includes('queue/idle') ?? false;
+    if (isOfIdle) resting.resolve();
+    return original(listener, isOfIdle ? NEVER_MS : ms);
+  };
+  jest.spyOn(globalThis, 'setTimeout').mockImplementation(Object.assign(set, original) as typeof setTimeout);
+
+  return resting.promise;
+}
 
 describe('an idle queue of tasks that wait', () => {
   const database = useDatabase();
@@ -32,23 +47,23 @@ describe('an idle queue of tasks that wait', () => {
     await Promise.all([nativeOf(Source).deleteMany({}), nativeOf(Report).deleteMany({})]);
   });
 
-  /** Listens with a queue that does not poll, while `act` lets a task become ready. */
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  /** What a queue gets that looks only when it is told to, after `act` let a task become ready. */
   const nextOf = async (Model: Report, act: () => Promise<unknown>) => {
+    const resting = withoutPolls();
     const queue = Model.queue({ pollMs: NEVER_MS });
     try {
       const next = queue.next();
-      // Its eager looks are over: from here on only an announcement makes it look.
-      while ((await Model.db.asPromise()) && performance.now() < start + 400) await Model.stats();
+      await resting;
       await act();
       return (await next).value as { id: string };
     } finally {
       await queue.return();
     }
   };
-  let start = 0;
-  beforeEach(() => {
-    start = performance.now();
-  });
 
   const waiting = async (OneSource = Source, OneReport = Report) => {
     const source = await OneSource.push({ name: 'source' });
@@ -110,6 +125,7 @@ describe('an idle queue of tasks that wait', () => {
   });
 
   it('hands the work on from queue to queue', async () => {
+    void withoutPolls();
     const Last = makeReport(database.connection, 'Last', 'Report');
     await Last.pop();
     const { report } = await waiting();

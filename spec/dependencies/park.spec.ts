@@ -231,6 +231,23 @@ describe('a task that must wait', () => {
       expect((await Report.pop())?.id).toBe(report.id);
     });
 
+    it('is woken when the document is finished, and looked at by others, before it is parked', async () => {
+      const [source] = await pushSources(1);
+      const _id = await insertRaw({ source: source!._id });
+      const moment = beforeNext(Report, 'bulkWrite', async () => {
+        await finishRaw(source!._id);
+        const first = await other.Report.push({ priority: 3 });
+        // It takes another task, and leaves no mark that it can see.
+        expect((await other.Report.pop())?.id).toBe(first.id);
+        await other.Report.stats();
+      });
+
+      const task = (await Report.pop()) ?? (await Report.pop());
+
+      expect(moment.happened).toBe(true);
+      expect(task?._id).toEqual(_id);
+    });
+
     it('is left as it is when somebody finishes it before it is parked', async () => {
       const [source] = await pushSources(1);
       const _id = await insertRaw({ source: source!._id });

@@ -44,7 +44,7 @@ describe('populate', () => {
       { name: 'part', size: 2 },
     ]);
     const report = await Report.push({ source: source!._id, parts: [part!._id] });
-    expect(await Report.pop()).toBeNull();
+    expect(await report.blockedBy()).toHaveLength(2);
     for (const dependency of [source!, part!]) await dependency.finish();
     return report;
   };
@@ -109,12 +109,12 @@ describe('populate', () => {
   });
 
   describe('that fails', () => {
-    const failing = { populate: 'nothing of that name' };
+    const failing = { populate: { path: 'source', model: 'Nobody' } };
 
     it.each(['pop', 'popMany'] as const)('rejects and gives the task back, by `%s()`', async (verb) => {
       const report = await ready();
       await expect(verb === 'pop' ? Report.pop(failing) : Report.popMany(5, failing)).rejects.toThrow(
-        'nothing of that name',
+        "Schema hasn't been registered",
       );
 
       const task = (await Report.pop())!;
@@ -132,7 +132,7 @@ describe('populate', () => {
       };
       const queue = Report.queue({ ...failing, onError, pollMs: 1, signal: ending.signal });
 
-      expect(await queue.next()).toEqual({ done: true, value: undefined });
+      expect((await queue.next()).done).toBe(true);
 
       expect(errors).toHaveLength(2);
       expect((await Report.pop())?.id).toBe(report.id);

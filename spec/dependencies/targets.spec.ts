@@ -73,11 +73,14 @@ describe('the model that a dependency refers to', () => {
     expect((await Step.pop())?.id).toBe(second.id);
   });
 
-  it('may be a kind of a base', async () => {
+  it('may be a kind of a base, also after Mongoose made the indexes of the kind', async () => {
     const Base = sourceModel(database.connection);
-    const Kind = Base.discriminator(`Kind${count++}`, new Schema({ size: Number }));
+    const Kind = Base.discriminator(`Kind${count++}`, new Schema({ size: Number })) as unknown as typeof Base;
 
-    await expectToWait(taskModel(Kind.modelName), Kind as unknown as typeof Base);
+    await expectToWait(taskModel(Kind.modelName), Kind);
+    await Kind.createIndexes();
+    expect([await Kind.syncIndexes(), await Base.syncIndexes()]).toEqual([[], []]);
+    await expectToWait(taskModel(Kind.modelName), Kind);
   });
 
   it('may be on another connection, by its name or as itself', async () => {

@@ -319,7 +319,7 @@ describe('a worker', () => {
       const heard: unknown[] = [];
       worker.on('error', (error) => errors.push(error));
       for (const name of ['started', 'finished', 'idle'] as const) {
-        worker.once(name, listener);
+        worker.once(name, listener as () => void);
         worker.on(name, () => heard.push(name));
       }
       const idle = nextEvent(worker, 'idle');

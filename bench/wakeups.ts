@@ -1,0 +1,92 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'mongoose-task-queue';
+import { atConcurrency, type Comparison, type Contender } from './harness';
+import { claim, rawQueue } from './raw';
+import type { Setting } from './setting';
+import { layouts, nativeOf, payload, recreate, taskModel, type Task } from './tasks';
+
+const PUSHES = 200;
+/** Between the start of one task and the push of the next: so that the worker has settled, has found nothing, and rests. */
+const PAUSE_MS = 60;
+
+/** From the call of `push()` to the first line of the handler of a worker that had nothing to do. */
+export async function wakeups({ connection, database, uri }: Setting): Promise<Comparison[]> {
+  const Task = taskModel(connection);
+  const { ready } = await layouts(Task);
+  await recreate(Task);
+  const raw = database.collection('raw');
+  const insertAndClaim = async () => {
+    await raw.insertOne({ ...ready, _id: undefined } as never);
+    await claim(raw);
+  };
+
+  return [
+    {
+      title: 'push() to the start of the handler',
+      operations: PUSHES,
+      metric: 'p50Ms',
+      baseline: {
+        ...rawQueue(raw, ready, 1, insertAndClaim),
+        name: 'insert, then claim, by the plain driver',
+        prepare: () => raw.deleteMany({}),
+        run: (count) => atConcurrency(1, count, insertAndClaim),
+      },
+      contenders: [inSameProcess(Task), inAnotherProcess(Task, uri)],
+    },
+  ];
+}
+
+function inSameProcess(Task: ReturnType<typeof taskModel>): Contender {
+  let worker: Worker<InstanceType<Task>>;
+  let started: (at: bigint) => void;
+
+  return {
+    name: 'an idle worker of the same process',
+    async prepare() {
+      await nativeOf(Task).deleteMany({});
+      worker = new Worker(Task, { handler: () => started(process.hrtime.bigint()) });
+      await worker.start();
+    },
+    async run(count) {
+      const durations = await pushes(Task, count, () => new Promise((fulfil) => (started = fulfil)));
+      await worker.stop();
+      return durations;
+    },
+  };
+}
+
+function inAnotherProcess(Task: ReturnType<typeof taskModel>, uri: string): Contender {
+  let child: ChildProcess;
+
+  return {
+    name: 'an idle worker of another process',
+    async prepare() {
+      await nativeOf(Task).deleteMany({});
+      child = fork(resolve(__dirname, 'wakeups-worker.ts'), [uri]);
+      await once(child, 'message');
+    },
+    async run(count) {
+      const durations = await pushes(Task, count, async () => BigInt(((await once(child, 'message')) as [string])[0]));
+      child.disconnect();
+      await once(child, 'exit');
+      return durations;
+    },
+  };
+}
+
+/** The clock is the machine's, so that two processes can be compared. */
+async function pushes(Task: ReturnType<typeof taskModel>, count: number, nextStart: () => Promise<bigint>) {
+  const durations: number[] = [];
+  for (let push = 0; push < count; push++) {
+    await sleep(PAUSE_MS);
+    const starting = nextStart();
+    const pushedAt = process.hrtime.bigint();
+    await Task.push(payload);
+    durations.push(Number((await starting) - pushedAt) / 1e6);
+  }
+
+  return durations;
+}
