@@ -286,6 +286,25 @@ describe('a task that must wait', () => {
       expect((await Report.pop())?.lease).toMatchObject({ attempt: 1, fence: 2 });
     });
 
+    it('is left to who takes it over before it is parked', async () => {
+      const [source] = await pushSources(1);
+      await source!.finish();
+      const report = await Report.push({ source: source!._id });
+      await Report.pop();
+      await rawUpdate(Source, source!._id, { $set: { state: 'CREATED' } });
+      await endLease(Report, report._id);
+      // Of the task only the token and the end of the lease change.
+      const moment = beforeNext(Report, 'bulkWrite', async () => {
+        await finishRaw(source!._id);
+        expect((await other.Report.pop())?.id).toBe(report.id);
+      });
+
+      expect(await Report.pop()).toBeNull();
+
+      expect(moment.happened).toBe(true);
+      expect(await stored(Report, report._id)).toMatchObject({ state: 'RUNNING', _task: { attempts: 2, claims: 2 } });
+    });
+
     it('is left to who claims it before it is parked', async () => {
       const [source] = await pushSources(1);
       const _id = await insertRaw({ source: source!._id });
