@@ -38,7 +38,10 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   /** A logger in the form of pino's, `(fields, message)`, that gets a line for every event. Default: none. */
   logger?: TaskLogger | undefined;
 
-  /** Whether SIGTERM and SIGINT stop the worker, for scripts that have nothing else to stop. Default: `false`. */
+  /**
+   * Whether SIGTERM and SIGINT stop the worker, for scripts that have nothing else to stop. The process ends by itself when its
+   * connection is closed as well: `worker.once('stopped', () => mongoose.disconnect())`. Default: `false`.
+   */
   handleSignals?: boolean | undefined;
 
   /** How long `stop()` waits for the tasks in hand when SIGTERM or SIGINT calls it, in milliseconds. Default: 30 000. */
