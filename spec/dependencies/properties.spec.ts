@@ -218,15 +218,10 @@ describe('whatever happens in whatever order', () => {
       await fc.assert(
         fc.asyncProperty(story, async (told) => {
           const played = await play(told);
-          try {
-            checkClaims(played);
-            checkSettles(played);
-            checkPops(played);
-            await checkEnd(played);
-          } catch (e) {
-            dump(played);
-            throw e;
-          }
+          checkClaims(played);
+          checkSettles(played);
+          checkPops(played);
+          await checkEnd(played);
         }),
         {
           numRuns: RUNS,
@@ -623,25 +618,4 @@ function isMarked(before: mongo.Document, after: mongo.Document): boolean {
 /** For the message when something is wrong. */
 function describeJob(world: World, id: string): string {
   return JSON.stringify(documentIn(world, 'jobs', id));
-}
-
-function dump(p: Played) {
-  const short = (w: World) =>
-    ['sources', 'orders', 'jobs']
-      .map((c) =>
-        w[c]!.map(
-          (d: any) =>
-            `${d.number ?? ''}${d.state ?? d.status}${d._task ? '[' + [Number(d._task.availableAt) > 1e14 ? 'never' : d._task.availableAt?.toISOString?.(), d._task.claims, d._task.waitingOn ? 'W' : '', d._task.doomedBy ? 'D' : '', d._task.armed ? Object.keys(d._task.armed) : ''].join(' ') + ']' : ''}`,
-        ).join(' '),
-      )
-      .join(' | ');
-  const out = [
-    JSON.stringify(p.pops.map((x) => ({ ...x, tasks: x.tasks.map((t: any) => t.number) }))),
-    JSON.stringify(p.settles.map((x: any) => ({ ...x, task: x.task.number }))),
-    'start ' + short(p.worlds[0]!),
-  ];
-  p.steps.forEach((s, i) =>
-    out.push(`${i} ${s.actor} ${s.name} ${JSON.stringify(s.filter).slice(0, 200)}`, '      ' + short(p.worlds[i + 1]!)),
-  );
-  require('fs').writeFileSync('/work/scratch/graphs/dump.txt', out.join('\n'));
 }
