@@ -9,18 +9,31 @@ const unwatchable = new WeakSet<AnyModel>();
 const REFUSED = new Set(['Unauthorized', 'CommandNotSupportedOnView', 'InvalidNamespace', 'OptionNotSupportedOnView']);
 
 /** The index in which the server itself collects the watched documents that meet a condition, whoever wrote them. */
-export function outboxIndex({ mark, condition }: Watch): {
+export function outboxIndex({ model, mark, condition }: Watch): {
   name: string;
   key: Record<string, 1>;
   partialFilterExpression: object;
 } {
-  const fields = Object.keys(condition);
+  const fields = indexable(model.schema as AnySchema, Object.keys(condition));
 
   return {
     name: `task_outbox_${mark}`,
     key: Object.fromEntries([...fields, `_task.armed.${mark}`].map((field) => [field, 1])),
     partialFilterExpression: { [`_task.armed.${mark}`]: { $exists: true } },
   };
+}
+
+// No index may hold two arrays of one document: it would keep everybody from writing them. The query looks at the others.
+function indexable(schema: AnySchema, fields: readonly string[]): string[] {
+  const isSingle = (field: string) =>
+    field.split('.').every((_, end, parts) => {
+      const path = parts.slice(0, end + 1).join('.');
+      const type = schema.path(path) as { instance: string } | undefined;
+      return type ? !['Array', 'Mixed', 'Map'].includes(type.instance) : schema.pathType(path) === 'nested';
+    });
+  const single = fields.filter(isSingle);
+
+  return [...single, ...fields.filter((field) => !single.includes(field)).slice(0, 1)];
 }
 
 /** The watches of a model whose documents can be marked. */

@@ -99,6 +99,44 @@ describe('the outbox', () => {
     expect(await outboxesOf(Order)).toHaveLength(2);
   });
 
+  it.each([
+    ['arrays', new Schema({ tags: [String], lines: [{ kind: String }], status: String })],
+    ['what it likes', new Schema({}, { strict: false })],
+  ])('keeps nobody from writing %s into several fields of a condition', async (_what, schema) => {
+    const name = (made += 1);
+    const when = { tags: 'x', 'lines.kind': 'y', status: 'paid' };
+    const Order = database.connection.model(`Order ${name}`, schema as never) as Models['Order'];
+    const Shipment = database.connection.model(
+      `Shipment ${name}`,
+      taskQueue(new Schema({ order: reference(`Order ${name}`, { when }) })),
+    );
+    const { order, shipment } = await parked({ Order, Shipment } as never);
+    await rawUpdate(Order, order._id, {
+      $set: { tags: ['w', 'x'], lines: [{ kind: 'w' }, { kind: 'z' }], status: 'paid' },
+    });
+    expect(await Shipment.pop()).toBeNull();
+
+    await rawUpdate(Order, order._id, { $push: { lines: { kind: 'y' } } });
+
+    expect((await Shipment.pop())?.id).toBe(shipment.id);
+  });
+
+  it('has all fields of a condition in its index that hold one value', async () => {
+    const name = (made += 1);
+    const schema = new Schema({ status: String, payment: { method: String }, at: new Schema({ place: String }) });
+    const Order = database.connection.model(`Order ${name}`, schema as never) as Models['Order'];
+    const when = { status: 'paid', 'payment.method': 'card', 'at.place': 'home' };
+    const Shipment = database.connection.model(
+      `Shipment ${name}`,
+      taskQueue(new Schema({ order: reference(`Order ${name}`, { when }) })),
+    );
+
+    await Shipment.ensureTaskIndexes();
+
+    const [index] = await outboxesOf(Order);
+    expect(Object.keys(index!.key).slice(0, 3)).toEqual(['status', 'payment.method', 'at.place']);
+  });
+
   it('is read by that index alone', async () => {
     const { Order, Shipment } = makeModels();
     await parked({ Order, Shipment });
