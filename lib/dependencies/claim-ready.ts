@@ -1,17 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import { keyOf } from '../id';
 import { claimIds, giveBack } from '../claim/claim';
-import type { Definition, RawDocument } from '../definition';
+import { collectionOf, type Definition, type RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
 import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
+import { Obstacles } from './obstacles';
 import { recheck } from './recheck';
-import { dependencyPaths } from './references';
+import { dependencyPaths, kindKey } from './references';
 import { wake } from './wake';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
 const FIRST_WINDOW = 8;
 const MAX_WINDOW = 500;
+/** Tasks that are parked at once when many wait for the same documents. */
+const MAX_ASIDE = 1_000;
 
 /**
  * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. The
@@ -31,11 +34,15 @@ export async function claimReady(definition: Definition, query: ReadyQuery, limi
 }
 
 async function claimInto(won: RawDocument[], definition: Definition, query: ReadyQuery, limit: number): Promise<void> {
-  const claiming = claimJudgedNext(won, definition, query, limit);
-  const [woken] = await Promise.allSettled([wake(definition), claiming]);
+  let isPassOver = false;
+  let hasLookedAfter = false;
+  const passing = wake(definition).finally(() => (isPassOver = true));
+  const claiming = claimJudgedNext(won, definition, query, limit, () => (hasLookedAfter = isPassOver));
+  const [woken] = await Promise.allSettled([passing, claiming]);
   await claiming;
   if (woken.status === 'rejected') throw woken.reason;
-  if (won.length === 0 || (won.length < limit && woken.value > 0)) await claimJudgedNext(won, definition, query, limit);
+  const hasNews = won.length === 0 || (won.length < limit && woken.value > 0);
+  if (hasNews && !hasLookedAfter) await claimJudgedNext(won, definition, query, limit);
 
   const isUnparked = (await recheck(definition)) > 0;
   if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit);
@@ -46,11 +53,14 @@ async function claimJudgedNext(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
+  beforeLook: () => void = () => {},
 ): Promise<void> {
   const before = won.length;
+  const obstacles = new Obstacles(kindKey(definition.model));
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   while (won.length < limit) {
-    const judgements = await judgeNext(definition, query, window);
+    beforeLook();
+    const judgements = await judgeNext(definition, obstacles.past(query), window);
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
     const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length));
     won.push(...claimed);
@@ -59,17 +69,25 @@ async function claimJudgedNext(
     const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
     if (judgements.length === 0 || isEnd) break;
     if (ready.length === 0) window = Math.min(MAX_WINDOW, window * 4);
+    obstacles.note(judgements);
   }
+  // Those that were passed over are parked by and by: each time some of them.
+  if (obstacles.areThere) await setAside(definition, await judgeNext(definition, obstacles.behind(query), MAX_ASIDE));
 }
 
 /** Whether a task could be claimed now. Tasks that must wait are parked on the way. */
 export async function hasReady(definition: Definition, query: ReadyQuery): Promise<boolean> {
   await wake(definition);
+  let obstacles = new Obstacles(kindKey(definition.model));
   for (;;) {
-    const judgements = await judgeNext(definition, query, MAX_WINDOW);
+    const judgements = await judgeNext(definition, obstacles.past(query), MAX_WINDOW);
     if (judgements.some(({ verdict }) => verdict.kind === 'ready')) return true;
-    if (judgements.length === 0 && (await recheck(definition)) === 0) return false;
     await setAside(definition, judgements);
+    obstacles.note(judgements);
+    if (judgements.length > 0) continue;
+    if ((await recheck(definition)) === 0) return false;
+    // What was put back may wait for what was an obstacle before.
+    obstacles = new Obstacles(kindKey(definition.model));
   }
 }
 
@@ -86,12 +104,31 @@ async function claimJudged(
     query,
     ready.map(({ task }) => task._id as unknown),
   );
-  // A claim does not read hidden paths.
-  const paths = dependencyPaths(definition.model).filter((path) => !(path in (definition.hidden ?? {})));
-  const isAsJudged = (task: RawDocument) =>
-    paths.every((path) => isDeepStrictEqual(valueAt(task, path), valueAt(judged.get(keyOf(task._id)), path)));
+  const paths = dependencyPaths(definition.model);
+  const asClaimed = definition.hidden ? await readPaths(definition, claimed, paths) : claimed;
+  const changed = asClaimed.filter((task) =>
+    paths.some((path) => !isDeepStrictEqual(valueAt(task, path), valueAt(judged.get(keyOf(task._id)), path))),
+  );
+  if (changed.length === 0) return claimed;
 
-  const changed = claimed.filter((task) => !isAsJudged(task));
-  if (changed.length > 0) await giveBack(definition, changed);
-  return claimed.filter(isAsJudged);
+  const isChanged = new Set(changed.map(({ _id }) => keyOf(_id)));
+  await giveBack(
+    definition,
+    claimed.filter(({ _id }) => isChanged.has(keyOf(_id))),
+  );
+  return claimed.filter(({ _id }) => !isChanged.has(keyOf(_id)));
+}
+
+// A claim leaves out what the schema hides.
+async function readPaths(
+  { model }: Definition,
+  tasks: readonly RawDocument[],
+  paths: readonly string[],
+): Promise<RawDocument[]> {
+  const ids = tasks.map(({ _id }) => _id as never);
+  const projection = Object.fromEntries(paths.map((path) => [path, 1]));
+
+  return collectionOf(model)
+    .find({ _id: { $in: ids } }, { projection, readPreference: 'primary' })
+    .toArray();
 }

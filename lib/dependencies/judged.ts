@@ -3,7 +3,7 @@ import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
 import { withCauses } from './cause';
 import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
-import { dependencyPaths, judgeable, referencesOfRaw } from './references';
+import { dependencyPaths, judgeable, kindKey, referencesOfRaw } from './references';
 import { judge, type Verdict } from './verdict';
 
 /** A task as it was read, and whether it may run. */
@@ -21,7 +21,7 @@ export async function judgeNext(definition: Definition, query: ReadyQuery, limit
     definition.options.fields.state,
     '_task',
     ...dependencyPaths(definition.model),
-    ...kindKey(definition),
+    kindKey(definition.model) ?? '_id',
   ];
 
   return judgeTasks(
@@ -72,10 +72,4 @@ function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {
     count = 0;
   }
   if (batch.length > 0) yield batch;
-}
-
-function kindKey({ model }: Definition): string[] {
-  const key = (model.schema as { discriminatorMapping?: { key: string } }).discriminatorMapping?.key;
-
-  return key ? [key] : [];
 }

@@ -132,8 +132,13 @@ function modelsOf(model: AnyModel): AnyModel[] {
   return [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)];
 }
 
+/** The field that tells the kind of a task, where there are several. */
+export function kindKey({ schema }: AnyModel): string | undefined {
+  return (schema as { discriminatorMapping?: { key: string } }).discriminatorMapping?.key;
+}
+
 function kindOf(model: AnyModel, task: RawDocument): AnyModel {
-  const key = (model.schema as { discriminatorMapping?: { key: string } }).discriminatorMapping?.key;
+  const key = kindKey(model);
   if (!key || !model.discriminators) return model;
   const value = task[key] as unknown;
 

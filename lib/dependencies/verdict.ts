@@ -75,7 +75,8 @@ function judgeAny({ clause, target, references }: Judged, counted: readonly Awai
   return { kind: 'waits', clause, target, on: references };
 }
 
-function policyOf(clause: Clause, { standing }: Awaited): 'wait' | 'fail' | 'ignore' | 'none' {
+/** What the clause says of a document that stands so, where it says anything. */
+export function policyOf(clause: Clause, { standing }: Awaited): 'wait' | 'fail' | 'ignore' | 'none' {
   if (standing === 'failed') return clause.onFailed;
   if (standing === 'missing') return clause.onMissing;
 

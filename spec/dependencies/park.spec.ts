@@ -199,6 +199,10 @@ describe('a task that must wait', () => {
 
     expect((await Report.pop())?.id).toBe(free.id);
 
+    // A pop parks so many at once; the next one goes on.
+    const { blocked } = await Report.stats();
+    expect(blocked).toBeGreaterThanOrEqual(1_000);
+    expect(await Report.pop()).toBeNull();
     expect(await Report.stats()).toMatchObject({ blocked: 1_500 });
   });
 
@@ -284,6 +288,24 @@ describe('a task that must wait', () => {
       expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [source!._id] } });
       await finishRaw(source!._id);
       expect((await Report.pop())?.lease).toMatchObject({ attempt: 1, fence: 2 });
+    });
+
+    it('is judged by new references that are hidden from claims, too', async () => {
+      const source = { type: ObjectId, ref: 'Source', select: false, dependsOn: DIRECT };
+      const Hidden = database.connection.model('Hidden', taskQueue(new Schema({ source })));
+      await Hidden.pop();
+      const [open, done] = await pushSources(2);
+      await done!.finish();
+      const hidden = await Hidden.push({ source: done!._id });
+      const change = () => rawUpdate(Hidden, hidden._id, { $set: { source: open!._id } });
+      const moment = beforeNext(Hidden, 'updateMany', change, isOfReady);
+      expect(await Hidden.pop()).toBeNull();
+
+      expect(moment.happened).toBe(true);
+      await finishRaw(open!._id);
+      const task = (await Hidden.pop())!;
+      expect(task.toObject()).not.toHaveProperty('source');
+      expect(task.lease).toMatchObject({ attempt: 1, fence: 2 });
     });
 
     it('is left to who takes it over before it is parked', async () => {

@@ -287,6 +287,27 @@ describe('a task with dependencies', () => {
     expect([...popped, (await Letter.pop())?.id]).toEqual([null, null, null, ofSource.id, ofReport.id]);
   });
 
+  it('waits for references that are hidden, also by what they are in', async () => {
+    const source = { type: ObjectId, ref: 'Source', dependsOn: DIRECT };
+    const meta = { type: new Schema({ source }, { _id: false }), select: false };
+    const Hiding = database.connection.model(
+      'Hiding',
+      taskQueue(new Schema({ name: String, source: { ...source, select: false }, meta })),
+    );
+    const [one, other] = await pushSources(2);
+    await Hiding.push({ name: 'report', source: one!._id, meta: { source: other!._id } });
+
+    for (const dependency of [one!, other!]) {
+      expect(await Hiding.pop()).toBeNull();
+      await dependency.finish();
+    }
+
+    const task = (await Hiding.pop())!;
+    expect(task.toObject()).toMatchObject({ name: 'report', state: State.RUNNING });
+    expect(task.toObject()).not.toHaveProperty('source');
+    expect(task.toObject()).not.toHaveProperty('meta');
+  });
+
   describe('of which kinds have dependencies of their own', () => {
     const makeKinds = () => {
       const { connection } = database;

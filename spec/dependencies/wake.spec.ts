@@ -178,11 +178,11 @@ describe('a wake', () => {
       await eventually(async () => expect(await marksOf(source._id)).toEqual([]));
     });
 
-    it('takes those of higher priority first', async () => {
-      const source = await Source.push({ name: 'source' });
-      await pushParked(1_010, () => source._id);
+    it('takes those of higher priority first, whichever document they wait for', async () => {
+      const [one, other] = await Source.push([{ name: 'one' }, { name: 'other' }]);
+      await pushParked(1_010, (index) => (index < 1_000 ? one! : other!)._id);
       await nativeOf(Report).updateMany({ name: { $in: ['1000', '1009'] } }, { $set: { priority: 3 } });
-      await source.finish();
+      await nativeOf(Source).updateMany({}, { $set: { state: 'FINISHED' } });
       await Report.isEmpty();
 
       const first = await Report.popMany(2);
