@@ -98,6 +98,22 @@ describe('starting and stopping a worker', () => {
         await nextEvent(worker, 'finished');
       });
 
+      it('because its tasks wait for a model that is not there yet can be called again once it is', async () => {
+        const source = { type: Schema.Types.ObjectId, ref: 'Source', dependsOn: 'DIRECT' as const };
+        const Build = database.connection.model('Build', taskQueue(new Schema({ source })));
+        const worker = makeWorker(Build, { handler: () => {} });
+        await expect(worker.start()).rejects.toThrow('Source');
+        const Source = database.connection.model('Source', taskQueue(new Schema({})));
+        const finished = nextEvent(worker, 'finished');
+
+        await worker.start();
+
+        const { _id } = await Source.push({});
+        await Build.push({ source: _id });
+        await Source.findById(_id).then((found) => found!.finish());
+        await finished;
+      });
+
       it('leaves nothing to stop', async () => {
         const worker = makeWorker(makeUnready(), { handler: () => {} });
         const events = recordEvents(worker);
@@ -319,7 +335,10 @@ describe('starting and stopping a worker', () => {
       const { end } = await call(1);
       const events = recordEvents(worker);
       const stopping = worker.stop();
-      const starting = worker.start();
+      let isStarted = false;
+      const starting = worker.start().then(() => (isStarted = true));
+      for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+      expect(isStarted).toBe(false);
       end.resolve();
       await Promise.all([stopping, starting]);
 
@@ -408,7 +427,12 @@ describe('starting and stopping a worker', () => {
       async () => {
         const connection = await openConnection(uri, { maxPoolSize: 5 });
         const Letter = connection.model('Email', Email.schema) as unknown as typeof Email;
-        const worker = makeWorker(Letter, { handler: () => {}, concurrency: 4, handleSignals: true });
+        const worker = makeWorker(Letter, {
+          handler: () => {},
+          concurrency: 4,
+          handleSignals: true,
+          timeoutMs: NEVER_MS,
+        });
         await startAndStop(worker, Letter, 30);
         const before = held(connection);
 

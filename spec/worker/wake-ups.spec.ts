@@ -306,6 +306,18 @@ describe('an idle consumer that polls', () => {
     );
   });
 
+  it('needs its change stream no longer once it is stopped', async () => {
+    const mine = await models(replicaSet);
+    const worker = makeWorker(mine.Build, { pollMs: NEVER_MS, handler: () => {} });
+    await bringToRest(1, () => worker.start());
+    const started = jest.spyOn(globalThis, 'setTimeout');
+
+    await worker.stop();
+
+    // The time after which a stream is closed that nobody needs.
+    expect(started.mock.calls.map(([, ms]) => ms)).toContain(10_000);
+  });
+
   it('says nothing when its connection is closed while it waits', async () => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const mine = await models(replicaSet);

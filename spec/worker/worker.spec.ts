@@ -131,14 +131,12 @@ describe('a worker', () => {
       const worker = makeWorker<AnyTask>([Email, Report], { handler, concurrency: 4 });
       worker.on('error', (error) => errors.push(error));
       await worker.start();
-      // So often that the waits after errors would have grown long.
-      await eventually(() => expect(errors.length).toBeGreaterThan(8));
+      // Waits that double with each error would take more than a minute for so many.
+      await eventually(() => expect(errors.length).toBeGreaterThan(12));
+
       await nativeOf(Report).insertOne({ state: 'CREATED', month: 1 });
-      const before = errors.length;
 
       (await call(1)).end.resolve();
-
-      expect(errors.length - before).toBeLessThan(5);
       jest.restoreAllMocks();
     });
 
