@@ -229,7 +229,7 @@ describe('pop', () => {
       expect(next?.to).toBe('next');
       const raw = await stored(Fragile, fragile._id);
       expect(raw['state']).toBe('FAILED');
-      expect(raw['_task']).toMatchObject({ attempts: 2, claims: 2, settledAt: expect.any(Date) as Date });
+      expect(raw['_task']).toMatchObject({ attempts: 2, claims: 3, settledAt: expect.any(Date) as Date });
       expect(raw['_task'].errors).toEqual([
         {
           message: expect.stringContaining('lease of the last attempt ended') as string,
@@ -239,6 +239,19 @@ describe('pop', () => {
       ]);
       const handle = (await Fragile.findById(fragile._id))!;
       expect(handle.failures).toHaveLength(1);
+    });
+
+    it('fails it also when who was about to do so crashed', async () => {
+      const { _id } = await Fragile.push({ to: 'fragile' });
+      await crash(2);
+      const crashed = { '_task.attempts': 3, '_task.token': new Types.ObjectId(), '_task.availableAt': new Date(0) };
+      await nativeOf(Fragile).updateOne({ _id }, { $set: crashed });
+
+      expect(await Fragile.pop()).toBeNull();
+
+      const raw = await stored(Fragile, _id);
+      expect(raw).toMatchObject({ state: 'FAILED', _task: { attempts: 2 } });
+      expect(raw['_task'].errors).toHaveLength(1);
     });
 
     it('fails all of them on the way, also in a claim of many', async () => {
@@ -270,7 +283,7 @@ describe('pop', () => {
 
       const again = (await Fragile.pop())!;
 
-      expect(again.lease).toMatchObject({ attempt: 1, fence: 3 });
+      expect(again.lease).toMatchObject({ attempt: 1, fence: 4 });
     });
 
     /** Each time all that can be popped is popped, and its holder never comes back. */

@@ -4,7 +4,7 @@ import { serverNow } from '../clock';
 import { hasDependencies } from '../dependencies/references';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
-import { LEASE_ENDED, MAX_FAILURES, type Bookkeeping } from '../handle';
+import type { Bookkeeping } from '../handle';
 import type { ReadyQuery } from './ready';
 import { takeoverAt } from './takeover';
 import { isTimeExpired, persistently } from '../transient';
@@ -17,16 +17,6 @@ const PROBE_MS = 50;
 const RECENT_MS = 120_000;
 /** Neighbours that are tried. */
 const WINDOW = 32;
-
-/** Takes the next ready task in one atomic update. */
-export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
-  for (;;) {
-    const claimed = await claimFirst(definition, query);
-    if (!claimed || isRunning(definition, claimed)) return claimed;
-
-    await noteExhaustion(definition, [claimed]);
-  }
-}
 
 /**
  * Takes up to `limit` ready tasks: their ids are read, updated with one token, and what was won is read by it. It returns fewer
@@ -69,7 +59,8 @@ export async function candidateIds(definition: Definition, query: ReadyQuery, li
   return found.map(({ _id }) => _id as unknown);
 }
 
-async function claimFirst(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+/** Takes the next ready task in one atomic update. */
+export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   try {
     return await claimMatching(definition, query, notBlocked(definition.model), MAX_WAIT_MS);
   } catch (error) {
@@ -168,12 +159,8 @@ export async function claimIds(definition: Definition, query: ReadyQuery, ids: u
     // One of them is blocked, and stopped the update somewhere on its way.
     for (const id of ids) await probe(definition, query, id, token);
   }
-  const claimed = await persistently(() => readClaimed(definition, ids, token));
 
-  const over = claimed.filter((document) => !isRunning(definition, document));
-  if (over.length > 0) await noteExhaustion(definition, over);
-
-  return inOrderOf(ids, claimed).filter((document) => isRunning(definition, document));
+  return inOrderOf(ids, await persistently(() => readClaimed(definition, ids, token)));
 }
 
 /** Puts claimed tasks back as if they had not been claimed. */
@@ -219,22 +206,22 @@ async function probe(definition: Definition, query: ReadyQuery, id: unknown, tok
 
 /**
  * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its
- * attempts becomes FAILED in this very update, and its claimer notes why. A recurring one is claimed once more: its claimer knows
- * the schedule, and sends it on to the next slot. A CREATED one that has used them was put back by hand and starts again at 1.
+ * attempts is claimed once more, and its claimer fails it. A CREATED one that has used them was put back by hand and starts again
+ * at 1.
  */
 function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mongo.Document[] {
   const { state } = options.fields;
-  const made = { $ifNull: ['$_task.attempts', 0] };
-  const isHeld = { $eq: [`$${state}`, State.RUNNING] };
-  const isUsedUp = { $gte: [made, options.maxAttempts] };
-  const isOver = { $and: [isUsedUp, isHeld, { $not: ['$_task.schedule'] }] };
-  const first = { $and: [isUsedUp, { $not: [isHeld] }] };
+  const isPutBack = {
+    $and: [{ $gte: ['$_task.attempts', options.maxAttempts] }, { $ne: [`$${state}`, State.RUNNING] }],
+  };
+  // A sum takes a field that is not there for 0.
+  const next = { $sum: ['$_task.attempts', 1] };
   const claimed = {
-    [state]: { $cond: [isOver, State.FAILED, State.RUNNING] },
+    [state]: State.RUNNING,
     '_task.token': token,
-    '_task.availableAt': takeoverAt(made, options),
-    '_task.attempts': { $cond: [isOver, made, { $add: [{ $cond: [first, 0, made] }, 1] }] },
-    '_task.claims': { $add: [{ $ifNull: ['$_task.claims', 0] }, { $cond: [isOver, 0, 1] }] },
+    '_task.availableAt': takeoverAt({ $sum: '$_task.attempts' }, options),
+    '_task.attempts': { $cond: [isPutBack, 1, next] },
+    '_task.claims': { $sum: ['$_task.claims', 1] },
     '_task.startedAt': '$$NOW',
   };
 
@@ -242,30 +229,6 @@ function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mon
 }
 
 const PARKING = ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'];
-
-/** Says of tasks that a claim has just failed why and when. */
-async function noteExhaustion(
-  { model, options, writeConcern }: Definition,
-  tasks: readonly RawDocument[],
-): Promise<void> {
-  const { token } = tasks[0]!['_task'] as Bookkeeping;
-  const failed: Filter = {
-    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
-    [options.fields.state]: State.FAILED,
-    '_task.token': token,
-  };
-  const failure = { message: LEASE_ENDED, at: '$$NOW', attempt: '$_task.attempts' };
-  const note = {
-    '_task.settledAt': '$$NOW',
-    '_task.availableAt': '$_task.dueAt',
-    '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES] },
-  };
-  await collectionOf(model).updateMany(failed, [{ $set: note }], writeConcern);
-}
-
-function isRunning({ options }: Definition, document: RawDocument): boolean {
-  return document[options.fields.state] === State.RUNNING;
-}
 
 function inOrderOf(ids: unknown[], documents: RawDocument[]): RawDocument[] {
   const position = new Map(ids.map((id, index) => [String(id), index]));

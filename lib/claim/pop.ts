@@ -89,9 +89,10 @@ export function checkPopOptions(model: AnyModel, { category, populate }: PopOpti
 async function handOut(definition: Definition, raw: RawDocument[], { populate }: PopOptions): Promise<AnyDocument[]> {
   const claimed = raw.map((document) => toTask(definition, document));
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
-  // Recurring ones, which are sent on to their next slot. Should that not get through, they are due again after this lease.
+  // Should that not get through, they are due again after this lease.
   if (over.length > 0) await Promise.allSettled(over.map((task) => failOver(task)));
   const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
+  for (const task of tasks) trace('popped', task);
   if (populate === undefined || tasks.length === 0) return tasks;
   try {
     await definition.model.populate(tasks, populate as PopulateOptions);
@@ -107,7 +108,6 @@ async function handOut(definition: Definition, raw: RawDocument[], { populate }:
 function toTask(definition: Definition, raw: RawDocument): AnyDocument {
   const task = hydrate(definition, raw);
   holdLease(task, definition.options.leaseMs);
-  trace('popped', task);
 
   return task;
 }

@@ -22,11 +22,11 @@ export function waitAfterLease(attempt: number, { backoff, maxAttempts }: Resolv
 
 /** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */
 export function takeoverAt(made: unknown, options: ResolvedOptions): object {
-  const waits = Array.from({ length: Math.min(MAX_WAITS, options.maxAttempts) }, (_, index) =>
-    waitAfterLease(index + 1, options),
+  const waits = Array.from(
+    { length: Math.min(MAX_WAITS, options.maxAttempts) },
+    (_, index) => options.leaseMs + waitAfterLease(index + 1, options),
   );
-  if (!waits.some((wait) => wait > 0)) return { $add: ['$$NOW', options.leaseMs] };
+  if (waits.every((wait) => wait === options.leaseMs)) return { $add: ['$$NOW', options.leaseMs] };
 
-  const last = waits.length - 1;
-  return { $add: ['$$NOW', options.leaseMs, { $arrayElemAt: [waits, { $min: [made, last] }] }] };
+  return { $add: ['$$NOW', { $arrayElemAt: [waits, { $min: [made, waits.length - 1] }] }] };
 }

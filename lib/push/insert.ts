@@ -5,6 +5,7 @@ import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { hasSaveHooks } from '../plugin/hooks';
 import { rawFields, remember, unmark } from '../settle/memory';
+import { insertTogether } from './together';
 import { stage, unstage } from '../settle/write';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
@@ -117,9 +118,10 @@ async function insertBatch(
   inserted: NewTask[],
   session: ClientSession | null,
 ): Promise<void> {
-  const options = { ...definitionOf(model).writeConcern, ...(session && { session }) };
+  const definition = definitionOf(model);
+  const options = { ...definition.writeConcern, ...(session && { session }) };
   try {
-    if (raw.length === 1) await collectionOf(model).insertOne(raw[0]!, options);
+    if (raw.length === 1 && !session) await insertTogether(definition, raw[0]!);
     else await collectionOf(model).insertMany(raw, options);
     inserted.push(...batch);
   } catch (error) {

@@ -65,7 +65,7 @@ export async function failOver<D extends AnyDocument>(task: D): Promise<D> {
     ...due(task),
     settledAt,
     attempts: options.maxAttempts,
-    ...failed(task, new Error(LEASE_ENDED), settledAt),
+    ...failed(task, LEASE_ENDED, settledAt),
   };
 
   return settle(task, 'fail', { state: State.FAILED, task: end }, {}, settledAt);

@@ -1,12 +1,10 @@
 import type { mongo, Types } from 'mongoose';
+import { Collector, type Caller } from '../collector';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import type { TaskFailure } from '../handle';
 import { keyOf } from '../id';
 import { persistently } from '../transient';
-
-/** Settles that are sent as one write at the most. */
-const MAX_BATCH = 500;
 
 /** The end of a task whose fields were not modified. */
 export interface Ending {
@@ -18,56 +16,38 @@ export interface Ending {
   readonly touchedAt: Date | number | undefined;
 }
 
-interface Caller {
-  readonly ending: Ending;
-  resolve(matched: boolean): void;
-  reject(error: unknown): void;
-}
-
-const waitingFor = new WeakMap<Definition, Caller[]>();
+const collectors = new WeakMap<Definition, Collector<Ending, boolean>>();
 
 /**
  * Ends a task that is still held by its token. Endings that come while a write is under way are sent together by the next one;
  * each caller is told, after the server's answer, whether its own token still held.
  */
 export function endTogether(definition: Definition, ending: Ending): Promise<boolean> {
-  const waiting = waitingFor.get(definition);
-  const promise = new Promise<boolean>((resolve, reject) => {
-    const caller = { ending, resolve, reject };
-    if (waiting) waiting.push(caller);
-    else waitingFor.set(definition, [caller]);
-  });
-  if (!waiting) queueMicrotask(() => void serve(definition));
+  const known = collectors.get(definition);
+  const collector = known ?? new Collector({ serve: (callers) => serve(definition, callers), fit: distinct });
+  if (!known) collectors.set(definition, collector);
 
-  return promise;
+  return collector.call(ending);
 }
 
-async function serve(definition: Definition): Promise<void> {
-  const waiting = waitingFor.get(definition)!;
-  while (waiting.length > 0) {
-    const batch = takeBatch(waiting);
-    try {
-      const matched = await write(
-        definition,
-        batch.map(({ ending }) => ending),
-      );
-      batch.forEach(({ ending, resolve }) => resolve(matched === null || matched.has(keyOf(ending.id))));
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
-  }
-  waitingFor.delete(definition);
+async function serve(definition: Definition, callers: readonly Caller<Ending, boolean>[]): Promise<void> {
+  const matched = await write(
+    definition,
+    callers.map(({ item }) => item),
+  );
+  for (const { item, resolve } of callers) resolve(matched === null || matched.has(keyOf(item.id)));
 }
 
 // A task at most once: of two handles of it, one has lost its lease, and which one must not depend on the other's token.
-function takeBatch(waiting: Caller[]): Caller[] {
-  const ids = new Set<string>();
-  const end = waiting.findIndex(({ ending }) => {
-    const key = keyOf(ending.id);
-    return ids.size === MAX_BATCH || ids.has(key) || !ids.add(key);
-  });
+function distinct(callers: readonly Caller<Ending, boolean>[]): number {
+  const seen = new Set<string>();
+  for (const { item } of callers) {
+    const key = keyOf(item.id);
+    if (seen.has(key)) break;
+    seen.add(key);
+  }
 
-  return waiting.splice(0, end === -1 ? waiting.length : end);
+  return seen.size;
 }
 
 /** Returns null when all matched, else the keys of those that did. */
