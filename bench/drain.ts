@@ -1,34 +1,77 @@
+import { Worker, type WorkerOptions } from 'mongoose-task-queue';
 import { popOne } from './claim';
-import { atConcurrency, type Comparison } from './harness';
+import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import { insertCopies, layouts, nativeOf, recreate, taskModel } from './tasks';
+import {
+  insertCopies,
+  layouts,
+  nativeOf,
+  recreate,
+  taskModel,
+  type HydratedTask,
+  type Stored,
+  type Task,
+} from './tasks';
 
 const CALLERS = 32;
-const OPERATIONS = 10_000;
+const OPERATIONS = 20_000;
 
-/** Loops that take a task and finish it, until none is left. */
+/** A queue that is full is worked empty: by loops that take a task and finish it, and by a worker whose handler does nothing. */
 export async function drain({ connection, database }: Setting): Promise<Comparison[]> {
   const Task = taskModel(connection);
   const { ready } = await layouts(Task);
   const raw = database.collection('raw');
+  const filled = fill(Task, ready);
 
   return [
     {
-      title: `claim and finish, ${CALLERS} loops`,
+      title: 'claim and finish',
       operations: OPERATIONS,
       metric: 'perSecond',
       baseline: rawQueue(raw, ready, CALLERS, async () => finish(raw, (await claim(raw))['_id'])),
       contenders: [
         {
-          name: 'pop(), finish()',
-          async prepare(count) {
-            await recreate(Task);
-            await insertCopies(nativeOf(Task), ready, count);
-          },
+          name: `pop() and finish() in ${CALLERS} loops`,
+          prepare: filled,
           run: (count) => atConcurrency(CALLERS, count, async () => (await popOne(Task)).finish()),
         },
+        byWorker(Task, filled, { concurrency: CALLERS }),
+        byWorker(Task, filled, { concurrency: 300 }),
       ],
     },
   ];
+}
+
+export function fill(Task: Task, ready: Stored): (count: number) => Promise<void> {
+  return async (count) => {
+    await recreate(Task);
+    await insertCopies(nativeOf(Task), ready, count);
+  };
+}
+
+export function byWorker(Task: Task, prepare: Contender['prepare'], options: WorkerOptions<HydratedTask>): Contender {
+  return {
+    name: `Worker, concurrency ${options.concurrency}`,
+    prepare,
+    run: (count) => drainByWorker(Task, count, options),
+  };
+}
+
+/** How long after the start each of that many tasks was finished. */
+async function drainByWorker(Task: Task, count: number, options: WorkerOptions<HydratedTask>): Promise<number[]> {
+  const durations: number[] = [];
+  const worker = new Worker(Task, { handler: () => {}, ...options });
+  const startedAt = performance.now();
+  const done = new Promise<void>((resolve) => {
+    worker.on('finished', () => {
+      durations.push(performance.now() - startedAt);
+      if (durations.length === count) resolve();
+    });
+  });
+  await worker.start();
+  await done;
+  await worker.stop();
+
+  return durations;
 }

@@ -4,7 +4,7 @@ import { serverNow } from '../clock';
 import { hasDependencies } from '../dependencies/references';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
-import type { Bookkeeping } from '../handle';
+import { keyOf } from '../id';
 import type { ReadyQuery } from './ready';
 import { takeoverAt } from './takeover';
 import { isTimeExpired, persistently } from '../transient';
@@ -163,17 +163,13 @@ export async function claimIds(definition: Definition, query: ReadyQuery, ids: u
   return inOrderOf(ids, await persistently(() => readClaimed(definition, ids, token)));
 }
 
-/** Puts claimed tasks back as if they had not been claimed. */
+/** Puts tasks of one claim back as if they had not been claimed. */
 export async function giveBack(
   { model, options, writeConcern }: Definition,
-  tasks: readonly RawDocument[],
+  ids: readonly unknown[],
+  token: Types.ObjectId,
 ): Promise<void> {
-  const token = (tasks[0]!['_task'] as Bookkeeping).token;
-  const held: Filter = {
-    _id: { $in: tasks.map(({ _id }) => _id as unknown) },
-    '_task.token': token,
-    [options.fields.state]: State.RUNNING,
-  };
+  const held: Filter = { _id: { $in: ids }, '_task.token': token, [options.fields.state]: State.RUNNING };
   const returned = {
     [options.fields.state]: State.CREATED,
     '_task.availableAt': '$_task.dueAt',
@@ -230,8 +226,8 @@ function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mon
 
 const PARKING = ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'];
 
-function inOrderOf(ids: unknown[], documents: RawDocument[]): RawDocument[] {
-  const position = new Map(ids.map((id, index) => [String(id), index]));
+function inOrderOf(ids: readonly unknown[], documents: readonly RawDocument[]): RawDocument[] {
+  const byId = new Map(documents.map((document) => [keyOf(document._id), document]));
 
-  return documents.sort((a, b) => position.get(String(a._id))! - position.get(String(b._id))!);
+  return ids.flatMap((id) => byId.get(keyOf(id)) ?? []);
 }

@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Types } from 'mongoose';
+import type { Bookkeeping } from '../handle';
 import { keyOf } from '../id';
 import { claimIds, giveBack } from '../claim/claim';
 import { collectionOf, type Definition, type RawDocument } from '../definition';
@@ -26,7 +28,7 @@ export async function claimReady(definition: Definition, query: ReadyQuery, limi
     await claimInto(won, definition, query, limit);
   } catch (error) {
     // Nobody would see them before their leases end.
-    await Promise.allSettled(won.map((task) => giveBack(definition, [task])));
+    await Promise.allSettled(won.map((task) => giveBack(definition, [task._id], tokenOf(task))));
     throw error;
   }
 
@@ -112,11 +114,13 @@ async function claimJudged(
   if (changed.length === 0) return claimed;
 
   const isChanged = new Set(changed.map(({ _id }) => keyOf(_id)));
-  await giveBack(
-    definition,
-    claimed.filter(({ _id }) => isChanged.has(keyOf(_id))),
-  );
+  const ids = changed.map(({ _id }) => _id as unknown);
+  await giveBack(definition, ids, tokenOf(claimed[0]!));
   return claimed.filter(({ _id }) => !isChanged.has(keyOf(_id)));
+}
+
+function tokenOf(task: RawDocument): Types.ObjectId {
+  return (task['_task'] as Bookkeeping).token!;
 }
 
 // A claim leaves out what the schema hides.

@@ -193,10 +193,13 @@ async function reload(document: AnyDocument, session: ClientSession | null): Pro
 
 function adopt(document: AnyDocument, { state, task }: Change): void {
   const { options } = definitionOf(modelOf(document));
-  const handle = handleOf(document);
-  const stored = Object.entries({ ...handle.stored, ...task }).filter(([, value]) => value !== undefined);
+  const stored: Change['task'] = { ...handleOf(document).stored };
+  for (const name of Object.keys(task) as (keyof Bookkeeping)[]) {
+    if (task[name] === undefined) delete stored[name];
+    else stored[name] = task[name] as never;
+  }
 
-  handle.stored = Object.fromEntries(stored) as Bookkeeping;
+  handleOf(document).stored = stored as Bookkeeping;
   setQuietly(document, options.fields.state, state);
 }
 

@@ -4,23 +4,18 @@ import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, t
 import { LeaseLostError } from '../errors';
 import { State } from '../fields';
 import { handleOf, lease } from '../handle';
+import { Held } from './held';
 import { keyOf } from '../id';
 import { takeoverAt } from '../claim/takeover';
 import { persistently } from '../transient';
 
 const RENEWALS_PER_LEASE = 3;
 
-/** A task that is being worked on. */
-export interface InHand {
-  readonly task: AnyDocument;
-  readonly token: string;
-  readonly abort: AbortController;
-}
-
 /** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
 export class Hands {
-  readonly #held = new Set<InHand>();
+  readonly #held = new Set<Held>();
   readonly #timers = new Map<AnyModel, NodeJS.Timeout>();
+  readonly #counts = new Map<AnyModel, number>();
   readonly #renewing = new Set<AnyModel>();
 
   constructor(private readonly report: (error: unknown) => void) {}
@@ -29,22 +24,26 @@ export class Hands {
     return this.#held.size;
   }
 
-  [Symbol.iterator](): IterableIterator<InHand> {
+  [Symbol.iterator](): IterableIterator<Held> {
     return this.#held[Symbol.iterator]();
   }
 
-  take(task: AnyDocument): InHand {
-    const held = { task, token: lease(task)!.token, abort: new AbortController() };
+  take(task: AnyDocument): Held {
+    const held = new Held(task, lease(task)!.token);
     this.#held.add(held);
-    this.#startRenewing(modelOf(task));
+    const model = modelOf(task);
+    this.#counts.set(model, (this.#counts.get(model) ?? 0) + 1);
+    this.#startRenewing(model);
 
     return held;
   }
 
-  drop(held: InHand): void {
+  drop(held: Held): void {
     this.#held.delete(held);
     const model = modelOf(held.task);
-    if ([...this.#held].some(({ task }) => modelOf(task) === model)) return;
+    const left = this.#counts.get(model)! - 1;
+    this.#counts.set(model, left);
+    if (left > 0) return;
     clearInterval(this.#timers.get(model));
     this.#timers.delete(model);
   }
@@ -56,7 +55,7 @@ export class Hands {
     this.#timers.set(model, setInterval(renew, Math.max(1, leaseMs / RENEWALS_PER_LEASE)));
   }
 
-  #of(model: AnyModel): InHand[] {
+  #of(model: AnyModel): Held[] {
     return [...this.#held].filter(({ task }) => modelOf(task) === model && lease(task) !== null);
   }
 
@@ -76,7 +75,7 @@ export class Hands {
     for (const one of lost) {
       // Settled while the renewal was on its way, or about to be: the answer to that tells what became of the task.
       if (!lease(one.task) || handleOf(one.task).settledWith) continue;
-      one.abort.abort(
+      one.abort(
         new LeaseLostError(
           `The lease of ${model.modelName} ${String(one.task._id)} was lost: somebody else holds the task, or it was deleted.`,
           one.task._id,
@@ -87,9 +86,9 @@ export class Hands {
 }
 
 /** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
-async function renewAll(model: AnyModel, held: readonly InHand[]): Promise<InHand[]> {
+async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
   const { options, writeConcern } = definitionOf(model);
-  const byToken = new Map<string, InHand[]>();
+  const byToken = new Map<string, Held[]>();
   for (const one of held) byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
   const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
   const statements = [...byToken].map(([token, tasks]) => ({
@@ -111,7 +110,7 @@ async function renewAll(model: AnyModel, held: readonly InHand[]): Promise<InHan
   return lost;
 }
 
-async function findLost(model: AnyModel, held: readonly InHand[]): Promise<InHand[]> {
+async function findLost(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
   const { state } = definitionOf(model).options.fields;
   const found = await collectionOf(model)
     .find(
@@ -129,7 +128,7 @@ async function findLost(model: AnyModel, held: readonly InHand[]): Promise<InHan
   return held.filter(({ task, token }) => tokens.get(keyOf(task._id)) !== token);
 }
 
-function heldBy(state: string, token: string, tasks: readonly InHand[]): Filter {
+function heldBy(state: string, token: string, tasks: readonly Held[]): Filter {
   return {
     _id: { $in: tasks.map(({ task }) => task._id) },
     [state]: State.RUNNING,

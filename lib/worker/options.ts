@@ -23,6 +23,12 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   /** How many tasks are worked on at once, over all models. Default: 1. */
   concurrency?: number | undefined;
 
+  /**
+   * The most tasks that are claimed ahead, so that a free slot need not wait for a claim. A worker holds only what it can start
+   * within 50 milliseconds at its pace: with handlers that take long, nothing. From 0 to 500. Default: 500.
+   */
+  prefetch?: number | undefined;
+
   /** How long an idle worker waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
   pollMs?: number | undefined;
 
@@ -65,6 +71,7 @@ export interface ResolvedWorkerOptions {
   readonly handler: TaskHandler<AnyDocument>;
   readonly pop: PopOptions;
   readonly concurrency: number;
+  readonly prefetch: number;
   readonly pollMs: number;
   readonly changeStreams: boolean;
   readonly timeoutMs: number | false;
@@ -76,6 +83,7 @@ export interface ResolvedWorkerOptions {
 const KNOWN = [
   'handler',
   'concurrency',
+  'prefetch',
   'pollMs',
   'changeStreams',
   'timeoutMs',
@@ -86,6 +94,7 @@ const KNOWN = [
   'populate',
 ];
 const MAX_CONCURRENCY = 1_000;
+const MAX_PREFETCH = 500;
 
 export function resolveWorkerOptions(models: unknown, options: WorkerOptions): ResolvedWorkerOptions {
   requireObject('options', options, '`new Worker(Email, { concurrency: 8 })`');
@@ -94,6 +103,7 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
   const {
     handler,
     concurrency = 1,
+    prefetch = MAX_PREFETCH,
     pollMs = 1_000,
     changeStreams = true,
     timeoutMs = false,
@@ -104,6 +114,7 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
   } = options;
 
   requireInteger('concurrency', concurrency, 1, MAX_CONCURRENCY, 'tasks', '`concurrency: 8`');
+  requireInteger('prefetch', prefetch, 0, MAX_PREFETCH, 'tasks', '`prefetch: 0` for none');
   requireInteger('pollMs', pollMs, 1, MAX_TIMER_MS, 'milliseconds', '`pollMs: 1_000`');
   if (timeoutMs !== false)
     requireInteger(
@@ -125,6 +136,7 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
     handler: resolveHandler(handler, sources),
     pop,
     concurrency,
+    prefetch,
     pollMs,
     changeStreams,
     timeoutMs,

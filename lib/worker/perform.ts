@@ -6,7 +6,7 @@ import { failures, handleOf, lease, shareHandle } from '../handle';
 import { fail, finish, release, retry } from '../settle/settle';
 import { isNetworkError } from '../transient';
 import { setQuietly } from '../settle/write';
-import type { InHand } from './hands';
+import type { Held } from './held';
 import type { ResolvedWorkerOptions } from './options';
 
 /** How a task left the worker's hands, with what it failed with. */
@@ -27,13 +27,13 @@ const MAX_WAIT_MS = 2_000;
  * Runs the handler on a task and settles it; once `abandoned` is aborted, it does not wait for a database that is out of reach.
  * Throws only what concerns the worker, not the task.
  */
-export async function perform(held: InHand, options: ResolvedWorkerOptions, abandoned: AbortSignal): Promise<Outcome> {
-  const { task, abort } = held;
-  const limit = options.timeoutMs === false ? null : startLimit(abort, options.timeoutMs, task);
+export async function perform(held: Held, options: ResolvedWorkerOptions, abandoned: AbortSignal): Promise<Outcome> {
+  const { task } = held;
+  const limit = options.timeoutMs === false ? null : startLimit(held, options.timeoutMs);
   try {
-    await unlessAborted(() => options.handler(task, { signal: abort.signal }), abort.signal);
+    await unlessAborted(() => options.handler(task, held.context), held);
   } catch (error) {
-    const isAborted = abort.signal.aborted && error === abort.signal.reason;
+    const isAborted = held.aborted !== null && error === held.aborted.reason;
     return await (isAborted ? settleAborted(task, error, abandoned) : settleFailed(task, error, abandoned));
   } finally {
     clearTimeout(limit ?? undefined);
@@ -131,16 +131,17 @@ function outcomeOf(task: AnyDocument, error: unknown): Outcome {
   return { name: settledAs === 'fail' ? 'failed' : 'retried', error: error ?? failures(task).at(-1) };
 }
 
-function startLimit(abort: AbortController, timeoutMs: number, task: AnyDocument): NodeJS.Timeout {
+function startLimit(held: Held, timeoutMs: number): NodeJS.Timeout {
+  const { task } = held;
   const message = `The handler of ${modelOf(task).modelName} ${String(task._id)} took longer than ${timeoutMs} ms.`;
 
-  return setTimeout(() => abort.abort(new DOMException(message, 'TimeoutError')), timeoutMs);
+  return setTimeout(() => held.abort(new DOMException(message, 'TimeoutError')), timeoutMs);
 }
 
 // A handler that does not look at its signal must not keep the slot: its task is settled without it.
-function unlessAborted(run: () => unknown, signal: AbortSignal): Promise<unknown> {
+function unlessAborted(run: () => unknown, held: Held): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    held.onAbort(reject);
     Promise.resolve().then(run).then(resolve, reject);
   });
 }

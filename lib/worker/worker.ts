@@ -4,19 +4,22 @@ import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../check';
 import type { AnyDocument } from '../definition';
 import { Idle } from '../queue/idle';
 import type { ModelOf } from '../model';
-import { popMany } from '../claim/pop';
 import { indexesReady } from '../prepare';
-import { release } from '../settle/settle';
-import { Hands, type InHand } from './hands';
+import { returnAll } from '../settle/return';
+import { Hands } from './hands';
+import type { Held } from './held';
 import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
 import type { WorkerEvents } from './events';
 import { logWorker } from './log';
+import { Reserve } from './reserve';
 import { perform, StoppedError, type Outcome } from './perform';
-import { Shares } from './share';
+import { Supply } from './supply';
 
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = ModelOf<Doc> | WeightedModel<Doc> | readonly (ModelOf<Doc> | WeightedModel<Doc>)[];
 
+/** Tasks of one claim at the most. */
+const MAX_CLAIM = 1_000;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 export interface StopOptions {
@@ -34,6 +37,12 @@ interface Run {
   readonly ended: Promise<void>;
 }
 
+/** The signals of a run. */
+interface Signals {
+  readonly ending: AbortSignal;
+  readonly abandoned: AbortSignal;
+}
+
 /**
  * Works on the tasks of one model or several: claims them, renews their leases, runs the handler, settles them.
  *
@@ -46,8 +55,10 @@ interface Run {
  */
 export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   readonly #options: ResolvedWorkerOptions;
-  readonly #shares: Shares;
+  readonly #supply: Supply;
   readonly #hands = new Hands((error) => this.#report(error));
+  readonly #reserve: Reserve;
+  #running = 0;
   #current: Run | null = null;
   #slotFreed: () => void = () => {};
   #isWarned = false;
@@ -56,7 +67,9 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   constructor(models: WorkerModels<Doc>, options: WorkerOptions<Doc> = {}) {
     super();
     this.#options = resolveWorkerOptions(models, options as WorkerOptions);
-    this.#shares = new Shares(this.#options.sources);
+    const { sources, pop, concurrency, prefetch } = this.#options;
+    this.#supply = new Supply(sources, pop);
+    this.#reserve = new Reserve(concurrency, prefetch, (held) => void this.#giveBack(held));
     if (this.#options.logger)
       logWorker(this as unknown as EventEmitter<WorkerEvents<AnyDocument>>, this.#options.logger);
   }
@@ -91,7 +104,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     const ready = this.#prepare(ending.signal, previous);
     // A start that failed has nothing to stop.
     const ended = ready.then(
-      () => this.#work(ending.signal, abandoned.signal),
+      () => this.#work({ ending: ending.signal, abandoned: abandoned.signal }),
       () => {},
     );
 
@@ -115,7 +128,8 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   }
 
   // Nothing may escape it: it ends with `stop()`, and with nothing else.
-  async #work(ending: AbortSignal, abandoned: AbortSignal): Promise<void> {
+  async #work(signals: Signals): Promise<void> {
+    const { ending } = signals;
     const idle = new Idle(
       this.#options.sources.map(({ model }) => model),
       this.#options.pollMs,
@@ -124,11 +138,12 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     if (this.#options.handleSignals) for (const name of SIGNALS) process.on(name, this.#onSignal);
     ending.addEventListener('abort', () => this.#slotFreed(), { once: true });
     while (!ending.aborted) {
-      const free = this.#options.concurrency - this.#hands.size;
-      if (free === 0) await this.#untilSlotFreed();
-      else await this.#fill(free, idle, ending, abandoned);
+      const wanted = this.#wanted();
+      if (wanted === 0) await this.#untilSlotFreed();
+      else await this.#fill(wanted, idle, signals);
     }
     idle.close();
+    await this.#giveBack(this.#reserve.clear());
     while (this.#hands.size > 0) await this.#untilSlotFreed();
 
     for (const name of SIGNALS) process.off(name, this.#onSignal);
@@ -136,56 +151,65 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     this.#announce('stopped');
   }
 
-  async #fill(free: number, idle: Idle, ending: AbortSignal, abandoned: AbortSignal): Promise<void> {
+  /** How many tasks to claim next. The reserve is filled up when half of it was used: a claim of many costs less for each. */
+  #wanted(): number {
+    const { target, size } = this.#reserve;
+    if (this.#running === this.#options.concurrency && size >= target / 2) return 0;
+
+    return Math.min(MAX_CLAIM, Math.max(0, this.#options.concurrency + target - this.#hands.size));
+  }
+
+  async #fill(wanted: number, idle: Idle, signals: Signals): Promise<void> {
     idle.listen();
-    const { tasks, isFailed } = await this.#claim(free);
-    if (ending.aborted) {
-      this.#reportAll(await Promise.allSettled(tasks.map((task) => release(task))));
-      return;
-    }
-    for (const task of tasks) this.#perform(task, abandoned);
+    const { tasks, errors, isFailed } = await this.#supply.claim(wanted);
+    for (const error of errors) this.#report(error);
+    this.#reserve.add(tasks.map((task) => this.#hands.take(task)));
+    this.#startNext(signals);
+    if (signals.ending.aborted) return;
+
     if (isFailed) idle.failed();
     else idle.succeeded(tasks.length > 0);
-    if (tasks.length === free) return;
+    if (tasks.length === wanted) return;
 
     if (this.#hands.size === 0 && !isFailed) this.#announce('idle');
-    await idle.wait(ending);
+    await idle.wait(signals.ending);
   }
 
-  /**
-   * One claim of each model for its share of the free slots; what one model does not need goes to the others. It has failed when
-   * all of them have: one model that is out of order must not slow down the others.
-   */
-  async #claim(free: number): Promise<{ tasks: AnyDocument[]; isFailed: boolean }> {
-    const { sources, pop } = this.#options;
-    const open = sources.map(() => true);
-    const tasks: AnyDocument[] = [];
-    let failures = 0;
-    while (tasks.length < free && open.includes(true)) {
-      const shares = this.#shares.divide(free - tasks.length, open);
-      const claims = shares.map(async (share, index) => (share > 0 ? popMany(sources[index]!.model, share, pop) : []));
-      const results = await Promise.allSettled(claims);
-      failures += this.#reportAll(results);
-      results.forEach((result, index) => {
-        const claimed = result.status === 'fulfilled' ? result.value : [];
-        tasks.push(...claimed);
-        if (claimed.length < shares[index]!) open[index] = false;
-      });
+  #startNext(signals: Signals): void {
+    while (!signals.ending.aborted && this.#running < this.#options.concurrency) {
+      const held = this.#reserve.next();
+      if (!held) break;
+      if (held.aborted) this.#end(held, { name: 'lost', error: held.aborted.reason });
+      else this.#perform(held, signals);
     }
-
-    return { tasks, isFailed: failures === sources.length };
   }
 
-  #perform(task: AnyDocument, abandoned: AbortSignal): void {
-    const held = this.#hands.take(task);
-    this.#announce('started', task as Doc);
-    perform(held, this.#options, abandoned)
+  #perform(held: Held, signals: Signals): void {
+    const startedAt = performance.now();
+    this.#running++;
+    this.#announce('started', held.task as Doc);
+    perform(held, this.#options, signals.abandoned)
       .then((outcome) => this.#announceOutcome(held, outcome))
       .catch((error: unknown) => this.#report(error))
       .finally(() => {
+        this.#running--;
         this.#hands.drop(held);
+        this.#reserve.took(performance.now() - startedAt);
+        this.#startNext(signals);
         this.#slotFreed();
       });
+  }
+
+  #end(held: Held, outcome: Outcome): void {
+    this.#hands.drop(held);
+    this.#announceOutcome(held, outcome);
+  }
+
+  /** Puts tasks back that were not started. Should that not get through, they are due when their leases end. */
+  async #giveBack(held: readonly Held[]): Promise<void> {
+    await returnAll(held.map(({ task }) => task)).catch((error: unknown) => this.#report(error));
+    for (const one of held) this.#hands.drop(one);
+    this.#slotFreed();
   }
 
   /** Tasks that end together free their slots together: one claim then serves them all. */
@@ -196,15 +220,14 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
 
   #abandon({ abandoned }: Run): void {
     abandoned.abort();
-    for (const { abort } of this.#hands)
-      abort.abort(new StoppedError('The worker stops and does not wait any longer.'));
+    for (const held of this.#hands) held.abort(new StoppedError('The worker stops and does not wait any longer.'));
   }
 
   readonly #onSignal = (): void => {
     this.stop().catch((error: unknown) => this.#report(error));
   };
 
-  #announceOutcome({ task }: InHand, { name, error }: Outcome): void {
+  #announceOutcome({ task }: Held, { name, error }: Outcome): void {
     if (name === 'finished' || name === 'released') this.#announce(name, task as Doc);
     else this.#announce(name, task as Doc, error);
   }
@@ -215,14 +238,6 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
       const heard = (async () => (listener as (...values: unknown[]) => unknown).apply(this, values))();
       heard.catch((error: unknown) => (name === 'error' ? this.#warn(error) : this.#report(error)));
     }
-  }
-
-  /** Returns how many failed. */
-  #reportAll(results: readonly PromiseSettledResult<unknown>[]): number {
-    const failed = results.filter((result) => result.status === 'rejected');
-    for (const { reason } of failed) this.#report(reason);
-
-    return failed.length;
   }
 
   #report(error: unknown): void {

@@ -21,6 +21,8 @@ describe('the options of a worker', () => {
     [{ concurrency: 1_001 }, 'concurrency'],
     [{ concurrency: 1.5 }, 'concurrency'],
     [{ concurrency: '8' }, 'concurrency'],
+    [{ prefetch: -1 }, 'prefetch'],
+    [{ prefetch: 501 }, 'prefetch'],
     [{ pollMs: 0 }, 'pollMs'],
     [{ pollMs: 2 ** 31 }, 'pollMs'],
     [{ timeoutMs: 0 }, 'timeoutMs'],
@@ -74,13 +76,21 @@ describe('the options of a worker', () => {
 
   it('have defaults, also where they are undefined', () => {
     const given = Object.fromEntries(
-      ['concurrency', 'pollMs', 'timeoutMs', 'changeStreams', 'handleSignals', 'stopTimeoutMs', 'logger'].map(
-        (name) => [name, undefined],
-      ),
+      [
+        'concurrency',
+        'prefetch',
+        'pollMs',
+        'timeoutMs',
+        'changeStreams',
+        'handleSignals',
+        'stopTimeoutMs',
+        'logger',
+      ].map((name) => [name, undefined]),
     );
 
     expect(resolveWorkerOptions(models.Email, { handler, ...given })).toMatchObject({
       concurrency: 1,
+      prefetch: 500,
       pollMs: 1_000,
       timeoutMs: false,
       changeStreams: true,

@@ -36,7 +36,7 @@ describe('a worker', () => {
     it('has no more tasks in hand, over all its models', async () => {
       await Promise.all([Email.push(emails(5)), Report.push(reports(5))]);
       const { handler, calls, call } = heldHandler<AnyTask>();
-      await startWorker<AnyTask>([Email, Report], { handler, concurrency: 3 });
+      await startWorker<AnyTask>([Email, Report], { handler, concurrency: 3, prefetch: 0 });
       await call(3);
       calls[0]!.end.resolve();
       await call(4);

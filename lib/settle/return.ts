@@ -1,0 +1,31 @@
+import { Types } from 'mongoose';
+import { giveBack } from '../claim/claim';
+import { definitionOf, modelOf, type AnyDocument } from '../definition';
+import { handleOf, lease } from '../handle';
+import { announce } from '../queue/arrivals';
+import { trace } from '../trace';
+
+/**
+ * Puts tasks back that were popped and not begun, as if they had not been popped: one write for those of one claim. What was taken
+ * over meanwhile is left alone.
+ */
+export async function returnAll(tasks: readonly AnyDocument[]): Promise<void> {
+  const byToken = new Map<string, AnyDocument[]>();
+  for (const task of tasks) {
+    const { token } = lease(task)!;
+    byToken.set(token, [...(byToken.get(token) ?? []), task]);
+  }
+
+  await Promise.all([...byToken].map(([token, group]) => returnGroup(new Types.ObjectId(token), group)));
+}
+
+async function returnGroup(token: Types.ObjectId, tasks: readonly AnyDocument[]): Promise<void> {
+  const definition = definitionOf(modelOf(tasks[0]!));
+  const ids = tasks.map(({ _id }) => _id as unknown);
+  await giveBack(definition, ids, token);
+  for (const task of tasks) {
+    handleOf(task).lease = null;
+    trace('released', task);
+  }
+  announce(definition.model);
+}
