@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'mongoose-task-queue';
-import { atConcurrency, type Comparison, type Contender } from './harness';
+import type { Comparison, Contender } from './harness';
 import { claim, rawQueue } from './raw';
 import type { Setting } from './setting';
 import { layouts, nativeOf, payload, recreate, taskModel, type Task } from './tasks';
@@ -32,7 +32,7 @@ export async function wakeups({ connection, database, uri }: Setting): Promise<C
         ...rawQueue(raw, ready, 1, insertAndClaim),
         name: 'insert, then claim, by the plain driver',
         prepare: () => raw.deleteMany({}),
-        run: (count) => atConcurrency(1, count, insertAndClaim),
+        run: (count) => afterPauses(count, insertAndClaim),
       },
       contenders: [inSameProcess(Task), inAnotherProcess(Task, uri)],
     },
@@ -75,6 +75,19 @@ function inAnotherProcess(Task: ReturnType<typeof taskModel>, uri: string): Cont
       return durations;
     },
   };
+}
+
+/** With the same pauses as the others: what has rested is slower to begin. */
+async function afterPauses(count: number, operation: () => Promise<void>): Promise<number[]> {
+  const durations: number[] = [];
+  for (let call = 0; call < count; call++) {
+    await sleep(PAUSE_MS);
+    const startedAt = performance.now();
+    await operation();
+    durations.push(performance.now() - startedAt);
+  }
+
+  return durations;
 }
 
 /** The clock is the machine's, so that two processes can be compared. */

@@ -19,10 +19,12 @@ const RECENT_MS = 120_000;
 const WINDOW = 32;
 
 /**
- * Takes up to `limit` ready tasks: their ids are read, updated with one token, and what was won is read by it. It returns fewer
+ * Takes up to `limit` ready tasks: of several, their ids are read, updated with one token, and what was won is read by it. It returns fewer
  * only when no more are ready, not when others were faster.
  */
 export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+  if (limit === 1) return [await claimOne(definition, query)].filter((task) => task !== null);
+
   const won: RawDocument[] = [];
   while (won.length < limit) {
     const ids = await candidateIds(definition, query, limit - won.length);

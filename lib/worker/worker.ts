@@ -59,6 +59,8 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   readonly #hands = new Hands((error) => this.#report(error));
   readonly #reserve: Reserve;
   #running = 0;
+  /** Whether nothing was claimed since there was nothing. */
+  #hasWaited = false;
   #current: Run | null = null;
   #slotFreed: () => void = () => {};
   #isWarned = false;
@@ -156,11 +158,14 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     const { target, size } = this.#reserve;
     if (this.#running === this.#options.concurrency && size >= target / 2) return 0;
 
-    return Math.min(MAX_CLAIM, Math.max(0, this.#options.concurrency + target - this.#hands.size));
+    const free = Math.max(0, this.#options.concurrency + target - this.#hands.size);
+    // After a wait there is likely to be one, and the claim of one is the quickest.
+    return Math.min(free, this.#hasWaited ? this.#options.sources.length : MAX_CLAIM);
   }
 
   async #fill(wanted: number, idle: Idle, signals: Signals): Promise<void> {
     idle.listen();
+    this.#hasWaited = false;
     const { tasks, errors, isFailed } = await this.#supply.claim(wanted);
     for (const error of errors) this.#report(error);
     this.#reserve.add(tasks.map((task) => this.#hands.take(task)));
@@ -173,6 +178,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
 
     if (this.#hands.size === 0 && !isFailed) this.#announce('idle');
     await idle.wait(signals.ending);
+    this.#hasWaited = true;
   }
 
   #startNext(signals: Signals): void {
