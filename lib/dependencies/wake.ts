@@ -1,5 +1,6 @@
 import { notBlocked } from '../claim/blocked';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { groupBy } from '../group';
 import { keyOf } from '../id';
 import { State } from '../fields';
 import type { Bookkeeping } from '../handle';
@@ -12,8 +13,10 @@ import type { Watch } from './targets';
 const OUTBOX = 200;
 /** Tasks that a pass wakes: more would make one pop slow, and the next pass goes on where this one stopped. */
 const BUDGET = 300;
-/** Documents that one statement disarms. */
+/** Documents that one statement disarms whose marks differ. */
 const PART = 100;
+/** From so many documents on that were marked together, a statement of their own is cheaper. */
+const WORTH_A_STATEMENT = 4;
 
 /** One pass over the outboxes of a model: wakes the tasks whose dependency changed. Returns how many it woke. */
 export async function wake(definition: Definition): Promise<number> {
@@ -168,26 +171,37 @@ const tidied = {
   },
 };
 
-// By comparing each document's token: a mark that was set anew since it was read has watchers we did not see. A token alone
-// would not tell, since documents that were marked together share it.
+// By comparing each document's token: a mark that was set anew since it was read has watchers we did not see. Documents that were
+// marked together share one, so each is compared with its own, never a list of documents with a list of tokens.
 async function disarm(watch: Watch, changed: readonly RawDocument[]): Promise<void> {
-  const armed = `_task.armed.${watch.mark}`;
-  const asRead = new Map(
-    changed.map((document) => [document._id as unknown, { id: document._id, token: tokenIn(document, watch) }]),
+  const tokens = new Map(changed.map((document) => [document._id as unknown, tokenIn(document, watch)]));
+  await writePastBlocked(watch.model, [...tokens.keys()], (some, maxTimeMS) =>
+    collectionOf(watch.model).bulkWrite(disarmings(watch, some, tokens), { ordered: false, maxTimeMS }),
   );
-  const statementOf = (ids: unknown[]) => ({
+}
+
+function disarmings({ mark }: Watch, ids: readonly unknown[], tokens: ReadonlyMap<unknown, unknown>) {
+  const armed = `_task.armed.${mark}`;
+  const groups = groupBy(ids, (id) => keyOf(tokens.get(id)));
+  const alike = [...groups.values()].filter(({ length }) => length >= WORTH_A_STATEMENT);
+  const others = [...groups.values()].filter(({ length }) => length < WORTH_A_STATEMENT).flat();
+  const statement = (_id: readonly unknown[], isAsRead: Filter) => ({
     updateMany: {
-      filter: {
-        _id: { $in: ids as never[] },
-        $expr: { $in: [{ id: '$_id', token: `$${armed}` }, { $literal: ids.map((id) => asRead.get(id)) }] },
-      },
+      filter: { _id: { $in: _id as never[] }, ...isAsRead },
       update: [{ $unset: armed }, { $set: tidied }],
       hint: '_id_',
     },
   });
-  await writePastBlocked(watch.model, [...asRead.keys()], (some, maxTimeMS) =>
-    collectionOf(watch.model).bulkWrite(inParts(some).map(statementOf), { ordered: false, maxTimeMS }),
-  );
+  const isOneOf = (some: readonly unknown[]) => ({
+    $expr: {
+      $in: [{ id: '$_id', token: `$${armed}` }, { $literal: some.map((id) => ({ id, token: tokens.get(id) })) }],
+    },
+  });
+
+  return [
+    ...alike.map((group) => statement(group, { [armed]: tokens.get(group[0]) })),
+    ...inParts(others).map((part) => statement(part, isOneOf(part))),
+  ];
 }
 
 function tokenIn(document: RawDocument, { mark }: Watch): unknown {

@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import { giveBack } from '../claim/claim';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
+import { groupBy } from '../group';
 import { handleOf, lease } from '../handle';
 import { announce } from '../queue/arrivals';
 import { trace } from '../trace';
@@ -10,12 +11,7 @@ import { trace } from '../trace';
  * over meanwhile is left alone.
  */
 export async function returnAll(tasks: readonly AnyDocument[]): Promise<void> {
-  const byToken = new Map<string, AnyDocument[]>();
-  for (const task of tasks) {
-    const { token } = lease(task)!;
-    byToken.set(token, [...(byToken.get(token) ?? []), task]);
-  }
-
+  const byToken = groupBy(tasks, (task) => lease(task)!.token);
   await Promise.all([...byToken].map(([token, group]) => returnGroup(new Types.ObjectId(token), group)));
 }
 

@@ -2,6 +2,7 @@ import type { mongo, Types } from 'mongoose';
 import { Collector, type Caller } from '../collector';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
+import { groupBy } from '../group';
 import type { TaskFailure } from '../handle';
 import { keyOf } from '../id';
 import { persistently } from '../transient';
@@ -75,13 +76,9 @@ async function write(definition: Definition, endings: readonly Ending[]): Promis
 
 // Tasks of one claim share its token, so those that end alike are one statement: the token is compared for each, never a list of them.
 function statementsOf(definition: Definition, endings: readonly Ending[]): mongo.AnyBulkWriteOperation<RawDocument>[] {
-  const groups = new Map<string, Ending[]>();
-  for (const ending of endings) {
-    const name = ending.errors
-      ? keyOf(ending.id)
-      : `${ending.state}:${ending.token.toHexString()}:${Number(ending.touchedAt)}`;
-    groups.set(name, [...(groups.get(name) ?? []), ending]);
-  }
+  const groups = groupBy(endings, ({ id, token, state, errors, touchedAt }) =>
+    errors ? keyOf(id) : `${state}:${token.toHexString()}:${Number(touchedAt)}`,
+  );
 
   return [...groups.values()].map((group) => {
     const { token } = group[0]!;

@@ -3,6 +3,7 @@ import { serverNow } from '../clock';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type Filter } from '../definition';
 import { LeaseLostError } from '../errors';
 import { State } from '../fields';
+import { groupBy } from '../group';
 import { handleOf, lease } from '../handle';
 import { Held } from './held';
 import { keyOf } from '../id';
@@ -88,8 +89,7 @@ export class Hands {
 /** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
 async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
   const { options, writeConcern } = definitionOf(model);
-  const byToken = new Map<string, Held[]>();
-  for (const one of held) byToken.set(one.token, [...(byToken.get(one.token) ?? []), one]);
+  const byToken = groupBy(held, ({ token }) => token);
   const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
   const statements = [...byToken].map(([token, tasks]) => ({
     updateMany: {
