@@ -5,6 +5,7 @@ import { hasDependencies } from '../dependencies/references';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
+import { choiceOf, noteCrowd, someOf } from './crowd';
 import type { ReadyQuery } from './ready';
 import { takeoverAt } from './takeover';
 import { isTimeExpired, persistently } from '../transient';
@@ -19,21 +20,29 @@ const RECENT_MS = 120_000;
 const WINDOW = 32;
 
 /**
- * Takes up to `limit` ready tasks: of several, their ids are read, updated with one token, and what was won is read by it. It returns fewer
- * only when no more are ready, not when others were faster.
+ * Takes up to `limit` ready tasks: of several, their ids are read, updated with one token, and what was won is read by it. It
+ * returns fewer only when no more are ready, not when others were faster. With `isSpread` it goes out of the way of others who claim
+ * at the same moment, at the price of the order.
  */
-export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+export async function claimMany(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  isSpread = false,
+): Promise<RawDocument[]> {
   if (limit === 1) return [await claimOne(definition, query)].filter((task) => task !== null);
 
   const won: RawDocument[] = [];
   while (won.length < limit) {
-    const ids = await candidateIds(definition, query, limit - won.length);
-    if (ids.length === 0) break;
+    const wanted = limit - won.length;
+    const found = await candidateIds(definition, query, isSpread ? wanted * choiceOf(definition) : wanted);
+    if (found.length === 0) break;
 
-    const isEnd = ids.length < limit - won.length;
+    const ids = someOf(found, wanted);
     const claimed = await claimIds(definition, query, ids);
     won.push(...claimed);
-    if (isEnd && claimed.length === ids.length) break;
+    noteCrowd(definition, claimed.length / ids.length);
+    if (found.length < wanted && claimed.length === ids.length) break;
   }
 
   return won;
@@ -140,7 +149,7 @@ async function findClaimed(
 
 async function readClaimed(
   { model, hidden }: Definition,
-  ids: unknown[],
+  ids: readonly unknown[],
   token: Types.ObjectId,
 ): Promise<RawDocument[]> {
   return collectionOf(model)
@@ -152,7 +161,11 @@ async function readClaimed(
 }
 
 /** Takes those of the tasks that can still be claimed, with one token for all of them. */
-export async function claimIds(definition: Definition, query: ReadyQuery, ids: unknown[]): Promise<RawDocument[]> {
+export async function claimIds(
+  definition: Definition,
+  query: ReadyQuery,
+  ids: readonly unknown[],
+): Promise<RawDocument[]> {
   const token = new Types.ObjectId();
   try {
     await claimAmong(definition, query, ids, token, MAX_WAIT_MS);
@@ -183,7 +196,7 @@ export async function giveBack(
 async function claimAmong(
   definition: Definition,
   query: ReadyQuery,
-  ids: unknown[],
+  ids: readonly unknown[],
   token: Types.ObjectId,
   maxTimeMS: number,
 ): Promise<void> {

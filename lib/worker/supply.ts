@@ -1,4 +1,4 @@
-import { popMany, type PopOptions } from '../claim/pop';
+import { popSpread, type PopOptions } from '../claim/pop';
 import type { AnyDocument } from '../definition';
 import type { Source } from './options';
 import { Shares } from './share';
@@ -42,7 +42,7 @@ export class Supply {
   }
 
   async #claimOf(index: number, share: number): Promise<AnyDocument[]> {
-    return share > 0 ? popMany(this.sources[index]!.model, share, this.options) : [];
+    return share > 0 ? popSpread(this.sources[index]!.model, share, this.options) : [];
   }
 }
 

@@ -68,7 +68,7 @@ describe('the logger of a worker', () => {
     const { logger, lines } = makeLogger();
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const error = new Error('the server is on fire');
-    jest.spyOn(nativeOf(Email) as never, 'find' as never).mockImplementationOnce((() => {
+    jest.spyOn(nativeOf(Email) as never, 'findOneAndUpdate' as never).mockImplementationOnce((() => {
       throw error;
     }) as never);
     const worker = makeWorker(Email, { logger, handler: () => {} });

@@ -124,9 +124,11 @@ describe('a worker', () => {
 
     it('goes on with the others, as fast as before, while one of them cannot be claimed', async () => {
       const errors: unknown[] = [];
-      jest.spyOn(nativeOf(Email) as never, 'find' as never).mockImplementation((() => {
-        throw new Error('not authorized');
-      }) as never);
+      for (const method of ['find', 'findOneAndUpdate']) {
+        jest.spyOn(nativeOf(Email) as never, method as never).mockImplementation((() => {
+          throw new Error('not authorized');
+        }) as never);
+      }
       const { handler, call } = heldHandler<AnyTask>();
       const worker = makeWorker<AnyTask>([Email, Report], { handler, concurrency: 4 });
       worker.on('error', (error) => errors.push(error));
@@ -278,7 +280,7 @@ describe('a worker', () => {
       const worker = makeWorker(Email, { handler, concurrency: 2 });
       let idles = 0;
       worker.on('idle', () => idles++);
-      const looks = jest.spyOn(nativeOf(Email), 'find');
+      const looks = jest.spyOn(nativeOf(Email), 'findOneAndUpdate');
       await worker.start();
       const { end } = await call(1);
       await eventually(() => expect(looks.mock.calls.length).toBeGreaterThan(4));
@@ -378,9 +380,9 @@ describe('a worker', () => {
     /** Lets the next claims fail. */
     function failClaims(times: number) {
       const error = new Error('the server is on fire');
-      const find = jest.spyOn(nativeOf(Email) as never, 'find' as never);
+      const claim = jest.spyOn(nativeOf(Email) as never, 'findOneAndUpdate' as never);
       for (let index = 0; index < times; index++)
-        find.mockImplementationOnce((() => {
+        claim.mockImplementationOnce((() => {
           throw error;
         }) as never);
 
