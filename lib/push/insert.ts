@@ -168,7 +168,10 @@ async function validate(documents: readonly AnyDocument[]): Promise<void> {
 }
 
 function isPlain(document: AnyDocument): boolean {
-  return Object.values(rawFields(document)).every(isPlainValue);
+  const fields = rawFields(document);
+  for (const path in fields) if (!isPlainValue(fields[path])) return false;
+
+  return true;
 }
 
 function isPlainValue(value: unknown): boolean {
@@ -180,19 +183,19 @@ function isPlainValue(value: unknown): boolean {
 
 function plainFields({ document, state, task }: NewTask): RawDocument {
   (document as { initializeTimestamps?: () => void }).initializeTimestamps?.();
+  const fields = rawFields(document);
   const versionKey = document.schema.get('versionKey');
-  if (typeof versionKey === 'string') document.set(versionKey, 0);
+  if (typeof versionKey === 'string') fields[versionKey] = 0;
   if (state !== State.CREATED) document.set(definitionOf(modelOf(document)).options.fields.state, state);
-  const fields: Record<string, unknown> = {};
-  for (const [path, value] of Object.entries(rawFields(document))) {
-    if (value !== undefined) fields[path] = value;
-  }
+  const plain: Record<string, unknown> = {};
+  for (const path in fields) if (fields[path] !== undefined) plain[path] = fields[path];
+  plain['_task'] = task;
 
-  return { ...fields, _task: task } as unknown as RawDocument;
+  return plain as unknown as RawDocument;
 }
 
 function markStored({ document, task }: NewTask): void {
-  for (const path of Object.keys(rawFields(document))) document.unmarkModified(path);
+  for (const path in rawFields(document)) document.unmarkModified(path);
   document.isNew = false;
-  handleOf(document).stored = { ...task };
+  handleOf(document).stored = task;
 }

@@ -59,8 +59,8 @@ export async function fail<D extends AnyDocument>(task: D, error?: unknown, opti
 export async function failOver<D extends AnyDocument>(task: D): Promise<D> {
   const { model, options } = definitionOf(modelOf(task));
   const settledAt = await serverNow(model);
-  const { stored } = handleOf(task);
-  stored.attempts = options.maxAttempts;
+  const handle = handleOf(task);
+  handle.stored = { ...handle.stored, attempts: options.maxAttempts };
   const end = {
     ...due(task),
     settledAt,
