@@ -45,7 +45,11 @@ describe('the change stream of a database', () => {
   const asModel = (model: unknown) => model as AnyModel;
 
   async function watch(...models: unknown[]): Promise<() => void> {
-    const stop = await watchChanges(models.map(asModel));
+    return watchAs(true, ...models);
+  }
+
+  async function watchAs(isAwaited: boolean, ...models: unknown[]): Promise<() => void> {
+    const stop = await watchChanges(models.map((model) => ({ model: asModel(model), isAwaited })));
     stops.push(stop);
     return stop;
   }
@@ -96,7 +100,7 @@ describe('the change stream of a database', () => {
       ['many that are inserted', () => elsewhere().insertMany([{ state: 'CREATED' }, { state: 'CREATED' }])],
       ['one that is put back', () => elsewhere().updateOne({ probe: true }, { $set: { state: 'CREATED' } })],
       [
-        'one that ends, which others may wait for',
+        'one that ends, for which others wait',
         () => elsewhere().updateOne({ probe: true }, { $set: { state: 'FINISHED' } }),
       ],
       ['one that is replaced', () => elsewhere().replaceOne({ probe: true }, { state: 'CREATED' })],
@@ -118,6 +122,40 @@ describe('the change stream of a database', () => {
       await quiet();
 
       expect(heard()).toBe(before);
+    });
+
+    it('nothing that concerns its holder alone: renewals, progress, and ends for which nobody waits', async () => {
+      const Own = named('Own');
+      await watchAs(false, Own);
+      await delivering(named('Probe'));
+      const own = database.connection.collection(Own.collection.name);
+      const { _id } = await Own.push({});
+      await own.updateOne({ _id }, { $set: { state: 'RUNNING', '_task.token': _id, '_task.claims': 1 } });
+      await quiet();
+      const heardOfOwn = listen(Own);
+
+      await own.updateOne({ _id }, [{ $set: { '_task.availableAt': '$$NOW' } }]);
+      await own.updateOne({ _id }, [{ $set: { '_task.availableAt': new Date(), '_task.progress': 0.5 } }]);
+      await own.updateOne({ _id }, { $set: { state: 'FINISHED', '_task.settledAt': new Date() } });
+      await quiet();
+      expect(heardOfOwn()).toBe(0);
+
+      await own.updateOne({ _id }, { $set: { state: 'CREATED' } });
+      await quiet();
+      expect(heardOfOwn()).toBe(1);
+    });
+
+    it('a task that is woken by another client', async () => {
+      const waiting = { state: 'CREATED', _task: { availableAt: new Date('9999-12-31'), waitingOn: [1] } };
+      const { insertedId } = await elsewhere().insertOne(waiting);
+      await quiet();
+      const before = heard();
+
+      const woken = { $set: { '_task.availableAt': new Date() }, $unset: { '_task.waitingOn': 1 as const } };
+      await elsewhere().updateOne({ _id: insertedId }, woken);
+      await quiet();
+
+      expect(heard()).toBe(before + 1);
     });
 
     it('changes to their own collections only', async () => {

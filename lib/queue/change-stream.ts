@@ -12,12 +12,30 @@ const LINGER_MS = 10_000;
 /** How long after a failure a stream is opened again, in milliseconds. */
 const RETRY_MS = 30_000;
 
+/** A model whose changes are news, and whether tasks wait for its documents. */
+export interface Watched {
+  readonly model: AnyModel;
+  readonly isAwaited: boolean;
+}
+
+/** The names that a change has written; they have dots in them, so they are compared as a whole. An insert has none. */
+const written = {
+  $ifNull: [{ $map: { input: { $objectToArray: '$updateDescription.updatedFields' }, in: '$$this.k' } }, ['']],
+};
+/** A wake takes fields away as well. */
+const isRenewal = {
+  'updateDescription.removedFields': { $size: 0 },
+  $expr: { $setIsSubset: [written, ['_task.availableAt', '_task.progress']] },
+};
+
 /**
  * One change stream for each database and process, open only while somebody is idle. What it tells is a hint and no more:
  * consumers look for themselves, and go on polling without it.
  */
 class DatabaseStream {
   readonly #collections = new Set<string>();
+  /** Those that tasks wait for: there the end of a document is news, too. */
+  readonly #awaited = new Set<string>();
   readonly #stateFields = new Set<string>();
   #stream: mongo.ChangeStream | null = null;
   #idle = 0;
@@ -28,10 +46,10 @@ class DatabaseStream {
   constructor(private readonly database: mongo.Db) {}
 
   /** Keeps the stream open until the returned function is called. */
-  watch(models: readonly AnyModel[]): () => void {
+  watch(watched: readonly Watched[]): () => void {
     this.#idle++;
     clearTimeout(this.#closing ?? undefined);
-    const isWider = models.map((model) => this.#add(model)).includes(true);
+    const isWider = watched.map((one) => this.#add(one)).includes(true);
     if (isWider) this.#close();
     this.#open();
 
@@ -43,13 +61,15 @@ class DatabaseStream {
     };
   }
 
-  #add(model: AnyModel): boolean {
-    const before = this.#collections.size + this.#stateFields.size;
+  #add({ model, isAwaited }: Watched): boolean {
+    const size = () => this.#collections.size + this.#awaited.size + this.#stateFields.size;
+    const before = size();
     this.#collections.add(model.collection.name);
+    if (isAwaited) this.#awaited.add(model.collection.name);
     const options = optionsOf(model.schema as AnySchema);
     if (options) this.#stateFields.add(options.fields.state);
 
-    return this.#collections.size + this.#stateFields.size > before;
+    return size() > before;
   }
 
   #open(): void {
@@ -74,20 +94,22 @@ class DatabaseStream {
     this.#open();
   }
 
-  // What makes a task running is no news to those who look for work.
+  // What makes a task running is no news to those who look for work, nor is its end, or that its lease was renewed.
   #pipeline(): mongo.Document[] {
-    const notRunning = [...this.#stateFields].map((field) => ({
-      [`updateDescription.updatedFields.${field}`]: { $ne: State.RUNNING },
-    }));
+    const hasState = (states: readonly State[]) =>
+      [...this.#stateFields].map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $in: states } }));
+    const noNews = [
+      ...hasState([State.RUNNING]),
+      ...hasState([State.FINISHED, State.FAILED]).map((ends) => ({ ...ends, 'ns.coll': { $nin: [...this.#awaited] } })),
+      isRenewal,
+    ];
     const news = {
       operationType: { $in: ['insert', 'update', 'replace'] },
       'ns.coll': { $in: [...this.#collections] },
+      $nor: noNews,
     };
 
-    return [
-      { $match: { $or: [{ operationType: 'invalidate' }, { $and: [news, ...notRunning] }] } },
-      { $project: { ns: 1 } },
-    ];
+    return [{ $match: { $or: [{ operationType: 'invalidate' }, news] } }, { $project: { ns: 1 } }];
   }
 
   #fail(error: Error): void {
@@ -117,21 +139,21 @@ class DatabaseStream {
 
 const streams = new WeakMap<mongo.MongoClient, Map<string, DatabaseStream>>();
 
-/** Has the server tell of changes to the models' collections while a consumer is idle, where it can. Returns how to stop that. */
-export async function watchChanges(models: readonly AnyModel[]): Promise<() => void> {
+/** Has the server tell of news in the models' collections while a consumer is idle, where it can. Returns how to stop that. */
+export async function watchChanges(watched: readonly Watched[]): Promise<() => void> {
   const stops: (() => void)[] = [];
-  for (const [stream, watched] of await streamsOf(models)) stops.push(stream.watch(watched));
+  for (const [stream, ofStream] of await streamsOf(watched)) stops.push(stream.watch(ofStream));
 
   return () => stops.forEach((stop) => stop());
 }
 
-async function streamsOf(models: readonly AnyModel[]): Promise<Map<DatabaseStream, AnyModel[]>> {
-  const found = new Map<DatabaseStream, AnyModel[]>();
-  for (const model of models) {
-    const clock = await clockOf(model);
+async function streamsOf(watched: readonly Watched[]): Promise<Map<DatabaseStream, Watched[]>> {
+  const found = new Map<DatabaseStream, Watched[]>();
+  for (const one of watched) {
+    const clock = await clockOf(one.model);
     if (!clock.hasChangeStreams) continue;
-    const stream = streamOf(model);
-    found.set(stream, [...(found.get(stream) ?? []), model]);
+    const stream = streamOf(one.model);
+    found.set(stream, [...(found.get(stream) ?? []), one]);
   }
 
   return found;

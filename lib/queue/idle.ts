@@ -1,5 +1,5 @@
 import { onArrival } from './arrivals';
-import { watchChanges } from './change-stream';
+import { watchChanges, type Watched } from './change-stream';
 import type { AnyModel } from '../definition';
 import { watchesFor } from '../dependencies/references';
 
@@ -105,13 +105,21 @@ export class Idle {
 
   async #startWatching(): Promise<void> {
     // Without them there is still the poll: a server that cannot be asked now is no reason to end.
-    this.#stopWatching ??= await watchChanges(this.#heeded()).catch(() => null);
+    this.#stopWatching ??= await watchChanges(this.#watched()).catch(() => null);
   }
 
   // What the tasks wait for counts as well: its end may make one of them ready.
-  #heeded(): AnyModel[] {
-    const awaited = this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
+  #awaited(): AnyModel[] {
+    return this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
+  }
 
-    return [...new Set([...this.models, ...awaited])];
+  #heeded(): AnyModel[] {
+    return [...new Set([...this.models, ...this.#awaited()])];
+  }
+
+  #watched(): Watched[] {
+    const awaited = this.#awaited().map((model) => model.collection.name);
+
+    return this.#heeded().map((model) => ({ model, isAwaited: awaited.includes(model.collection.name) }));
   }
 }
