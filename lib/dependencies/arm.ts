@@ -19,9 +19,9 @@ export async function arm(
   const arms = new Arms();
   for (const { target, on } of waiting) {
     if (!target) continue;
-    for (const { id, standing } of on) {
+    for (const { id, standing, onlyFailure } of on) {
       if (standing === 'missing') continue;
-      arms.add(target.whenMet, id);
+      if (!onlyFailure) arms.add(target.whenMet, id);
       if (target.whenFailed && standing !== 'failed') arms.add(target.whenFailed, id);
     }
   }

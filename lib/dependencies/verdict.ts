@@ -9,6 +9,8 @@ export type Standing = 'met' | 'unmet' | 'failed' | 'missing';
 export interface Awaited {
   readonly id: unknown;
   readonly standing: Standing;
+  /** Set for one of which only a failure is waited for. */
+  readonly onlyFailure?: true;
 }
 
 export type Verdict =
@@ -32,7 +34,8 @@ export interface Judged {
 
 /**
  * Whether a task may run. A doomed clause decides before a waiting one: waiting longer would not change it. One unmet clause is
- * enough to wait for; of ALL_OF one document, chosen at random, so that a task does not wake for each of a thousand.
+ * enough to wait for; of ALL_OF one document, chosen at random, so that a task does not wake for each of a thousand, and the
+ * failure of any, where that decides.
  */
 export function judge(clauses: readonly Judged[], random: () => number = Math.random): Verdict {
   let waits: Verdict | null = null;
@@ -63,7 +66,12 @@ function judgeAll({ clause, target }: Judged, counted: readonly Awaited[], rando
   // A document that is there can be watched; a missing one can only be looked for again.
   const watchable = open.filter(({ standing }) => standing !== 'missing');
   const choice = watchable.length > 0 ? watchable : open;
-  return { kind: 'waits', clause, target, on: [choice[Math.floor(random() * choice.length)]!] };
+  const chosen = choice[Math.floor(random() * choice.length)]!;
+  if (clause.onFailed !== 'fail') return { kind: 'waits', clause, target, on: [chosen] };
+
+  // The first failure decides, whichever it is of.
+  const others = watchable.filter((one) => one !== chosen).map((one) => ({ ...one, onlyFailure: true as const }));
+  return { kind: 'waits', clause, target, on: [chosen, ...others] };
 }
 
 function judgeAny({ clause, target, references }: Judged, counted: readonly Awaited[]): Verdict {

@@ -258,6 +258,37 @@ describe('what becomes of a task', () => {
     expect(await stateOf(Reports.onFailed.fail, report._id)).toBe(State.FAILED);
   });
 
+  it("fails under 'fail' with the first of all that fails, whichever it is, by whatever write", async () => {
+    // Which of them is watched for its success is left to chance.
+    for (let failing = 0; failing < 6; failing++) {
+      const sources = await pushSources(6);
+      const report = await Reports.onFailed.fail.push({ all: sources.map(({ _id }) => _id) });
+      const done = sources[(failing + 1) % 6]!;
+      await rawUpdate(Source, done._id, { $set: { state: 'FINISHED' } });
+      await popNothing(Reports.onFailed.fail);
+
+      await rawUpdate(Source, sources[failing]!._id, { $set: { state: 'FAILED' } });
+      await popNothing(Reports.onFailed.fail);
+
+      expect(await stateOf(Reports.onFailed.fail, report._id)).toBe(State.FAILED);
+    }
+  });
+
+  it("is not woken under 'fail' by each of all that end", async () => {
+    const sources = await pushSources(50);
+    const report = await Reports.onFailed.fail.push({ all: sources.map(({ _id }) => _id) });
+    const writes = jest.spyOn(nativeOf(Reports.onFailed.fail), 'updateMany');
+
+    for (const { _id } of sources) {
+      await rawUpdate(Source, _id, { $set: { state: 'FINISHED' } });
+      if (_id !== sources.at(-1)!._id) await popNothing(Reports.onFailed.fail);
+    }
+
+    expect((await Reports.onFailed.fail.pop())?._id).toEqual(report._id);
+    expect(writes.mock.calls.length).toBeLessThan(30);
+    writes.mockRestore();
+  });
+
   it("waits under 'ignore' for one that failed and was pushed again before the task ran", async () => {
     const [one, other] = await pushSources(2);
     const report = await Reports.onFailed.ignore.push({ all: [one!._id, other!._id] });
