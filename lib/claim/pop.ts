@@ -58,9 +58,9 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
 
 /** The same for a worker, whose tasks run side by side: where others claim at the same moment, their order counts less than speed. */
 export async function popSpread(model: AnyModel, limit: number, options: PopOptions): Promise<AnyDocument[]> {
-  const claim: Claim = (definition, query, count) => claimMany(definition, query, count, true);
+  const claim = hasDependencies(model) ? claimReady : claimMany;
 
-  return popUpTo(model, limit, options, hasDependencies(model) ? claimReady : claim);
+  return popUpTo(model, limit, options, (definition, query, count) => claim(definition, query, count, true));
 }
 
 type Claim = (definition: Definition, query: ReadyQuery, limit: number) => Promise<RawDocument[]>;

@@ -19,13 +19,18 @@ const MAX_WINDOW = 500;
 const MAX_ASIDE = 1_000;
 
 /**
- * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. The
- * outboxes are read at the same time; but that nothing is ready is said only after a look that came later.
+ * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. With `isSpread`
+ * the order counts less than speed.
  */
-export async function claimReady(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+export async function claimReady(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  isSpread = false,
+): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
   try {
-    await claimInto(won, definition, query, limit);
+    await claimInto(won, definition, query, limit, isSpread);
   } catch (error) {
     // Nobody would see them before their leases end.
     await Promise.allSettled(won.map((task) => giveBack(definition, [task._id], tokenOf(task))));
@@ -35,19 +40,54 @@ export async function claimReady(definition: Definition, query: ReadyQuery, limi
   return won;
 }
 
-async function claimInto(won: RawDocument[], definition: Definition, query: ReadyQuery, limit: number): Promise<void> {
-  let isPassOver = false;
-  let hasLookedAfter = false;
-  const passing = wake(definition).finally(() => (isPassOver = true));
-  const claiming = claimJudgedNext(won, definition, query, limit, () => (hasLookedAfter = isPassOver));
-  const [woken] = await Promise.allSettled([passing, claiming]);
+/** The outboxes are read at the same time as the candidates; but that nothing is ready is said only after a look that came later. */
+async function claimInto(
+  won: RawDocument[],
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  isSpread: boolean,
+): Promise<void> {
+  const pass = new Pass(definition);
+  const claiming = claimJudgedNext(won, definition, query, limit, pass, isSpread);
+  const [woken] = await Promise.allSettled([pass.woken, claiming]);
   await claiming;
   if (woken.status === 'rejected') throw woken.reason;
   const hasNews = won.length === 0 || (won.length < limit && woken.value > 0);
-  if (hasNews && !hasLookedAfter) await claimJudgedNext(won, definition, query, limit);
+  if (hasNews && !pass.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, pass, true);
 
   const isUnparked = (await recheck(definition)) > 0;
-  if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit);
+  if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit, pass, true);
+}
+
+/** A pass over the outboxes that is under way while candidates are looked at. */
+class Pass {
+  readonly woken: Promise<number>;
+  /** Whether the last look began when it was over. */
+  wasLookedAfter = false;
+  readonly #hasNews: Promise<boolean>;
+  #isOver = false;
+
+  constructor(definition: Definition) {
+    let tell: (hasNews: boolean) => void;
+    this.#hasNews = new Promise((resolve) => (tell = resolve));
+    this.woken = wake(definition, (hasNews) => tell(hasNews)).finally(() => {
+      this.#isOver = true;
+      tell(true);
+    });
+    this.woken.catch(() => {});
+  }
+
+  look(): void {
+    this.wasLookedAfter = this.#isOver;
+  }
+
+  /** Whether tasks were woken since the last look, which may come before those that it saw. Waits for it only if there are any. */
+  async hasOvertaken(): Promise<boolean> {
+    if (this.wasLookedAfter || !(await this.#hasNews)) return false;
+
+    return (await this.woken) > 0;
+  }
 }
 
 async function claimJudgedNext(
@@ -55,14 +95,17 @@ async function claimJudgedNext(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  beforeLook: () => void = () => {},
+  pass: Pass,
+  isSpread: boolean,
 ): Promise<void> {
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   while (won.length < limit) {
-    beforeLook();
+    pass.look();
     const judgements = await judgeNext(definition, obstacles.past(query), window);
+    if (!isSpread && (await pass.hasOvertaken())) continue;
+
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
     const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length));
     won.push(...claimed);

@@ -18,18 +18,28 @@ const PART = 100;
 /** From so many documents on that were marked together, a statement of their own is cheaper. */
 const WORTH_A_STATEMENT = 4;
 
-/** One pass over the outboxes of a model: wakes the tasks whose dependency changed. Returns how many it woke. */
-export async function wake(definition: Definition): Promise<number> {
-  const woken = await Promise.all(watchable(definition.model).map((watch) => wakeWatch(definition, watch)));
+/**
+ * One pass over the outboxes of a model: wakes the tasks whose dependency changed. Returns how many it woke; `onRead` is told
+ * before whether there is anything to wake.
+ */
+export async function wake(definition: Definition, onRead: (hasNews: boolean) => void = () => {}): Promise<number> {
+  const outboxes = await Promise.all(
+    watchable(definition.model).map(async (watch) => ({ watch, changed: await readNext(definition, watch) })),
+  );
+  const news = outboxes.filter(({ changed }) => changed.length > 0);
+  onRead(news.length > 0);
+  const woken = await Promise.all(news.map(({ watch, changed }) => wakeWatch(definition, watch, changed)));
 
   return woken.reduce((sum, count) => sum + count, 0);
 }
 
-async function wakeWatch(definition: Definition, watch: Watch): Promise<number> {
+async function readNext(definition: Definition, watch: Watch): Promise<RawDocument[]> {
   await disarming.get(watch);
-  const changed = await readOutbox(definition, watch);
-  if (changed.length === 0) return 0;
 
+  return readOutbox(definition, watch);
+}
+
+async function wakeWatch(definition: Definition, watch: Watch, changed: RawDocument[]): Promise<number> {
   const watchers = watchersOf(definition, watch, changed);
   const { count, isComplete } = await wakeWatchers(definition, watch, watchers);
   // Out of budget: the marks stay, so whoever comes next goes on.

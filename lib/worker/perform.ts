@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Types } from 'mongoose';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
@@ -67,7 +68,8 @@ async function settleAborted(task: AnyDocument, reason: unknown, abandoned: Abor
   const outcome = await withoutChanges(task, (unchanged) =>
     settle(unchanged, abandoned, reason, () => (isStopped ? release(unchanged) : retry(unchanged, { error: reason }))),
   );
-  handleOf(task).lease = held;
+  // By a token that no task has: with its own, what the handler tries could be taken for the worker's settle, sent again.
+  handleOf(task).lease = held && { ...held, token: new Types.ObjectId().toHexString() };
   return outcome;
 }
 

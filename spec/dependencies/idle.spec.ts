@@ -124,6 +124,18 @@ describe('an idle queue of tasks that wait', () => {
     expect((await nextOf(Report, () => task.finish())).id).toBe(report.id);
   });
 
+  it('starts at once when what they wait for is of a model that no `refPath` named before it looked', async () => {
+    const of = { type: ObjectId, refPath: 'kind', dependsOn: 'DIRECT' as const };
+    const Parcel = database.connection.model('Parcel', taskQueue(new Schema({ kind: String, of })));
+    const source = await Source.push({ name: 'source' });
+    // By another program, so that this process learns the name by its look.
+    const { insertedId } = await nativeOf(Parcel).insertOne({ state: 'CREATED', kind: 'Source', of: source._id });
+
+    const next = await nextOf(Parcel as unknown as Report, () => source.finish());
+
+    expect(next.id).toBe(insertedId.toHexString());
+  });
+
   it('hands the work on from queue to queue', async () => {
     void withoutPolls();
     const Last = makeReport(database.connection, 'Last', 'Report');

@@ -45,6 +45,33 @@ describe('a wake', () => {
   const marksOf = async (_id: unknown) => Object.values((await stored(Source, _id))['_task']?.armed ?? {});
   const finishRaw = (_id: unknown) => rawUpdate(Source, _id, { $set: { state: 'FINISHED' } });
 
+  describe('comes before what was ready all along', () => {
+    const rankings: [string, { priority?: number }][] = [
+      ['by its priority', { priority: 3 }],
+      ['by its age', {}],
+    ];
+
+    it.each(rankings)('%s', async (_by, rank) => {
+      const source = await Source.push({ name: 'source' });
+      const waiting = await Report.push({ name: 'waiting', source: source._id, ...rank });
+      await Report.push(Array.from({ length: 3 }, () => ({ name: 'ready' })));
+      await finishRaw(source._id);
+
+      expect((await Report.pop())?.id).toBe(waiting.id);
+    });
+
+    it.each(rankings)('%s, also for many at once', async (_by, rank) => {
+      const source = await Source.push({ name: 'source' });
+      const waiting = await Report.push({ name: 'waiting', source: source._id, ...rank });
+      await Report.push(Array.from({ length: 20 }, () => ({ name: 'ready' })));
+      await finishRaw(source._id);
+
+      const popped = [...(await Report.popMany(2)), ...(await Promise.all([Report.pop(), Report.pop()]))];
+
+      expect(popped[0]?.id).toBe(waiting.id);
+    });
+  });
+
   describe('comes with the next pop after', () => {
     const finished = { $set: { state: 'FINISHED' } };
     it.each<[string, (_id: Types.ObjectId) => Promise<unknown>]>([

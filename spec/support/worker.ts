@@ -5,6 +5,7 @@ import {
   type WorkerModels,
   type WorkerOptions,
 } from 'mongoose-task-queue';
+import type { AnyDocument } from '../../lib/definition';
 import { deferred, type Deferred } from './deferred';
 import { eventually } from './eventually';
 
@@ -85,4 +86,31 @@ export function heldHandler<Doc>(): HeldHandler<Doc> {
         return calls[number - 1]!;
       }),
   };
+}
+
+/** Tries all that only the holder of a task may do, and says how each try ended: `accepted`, or the name of its error. */
+export async function tryAll(
+  task: Pick<AnyDocument, 'save'> & Record<'retry' | 'release' | 'finish' | 'fail' | 'renew', () => Promise<unknown>> & {
+    progress(value: unknown): Promise<unknown>;
+  },
+): Promise<string[]> {
+  const tries = [
+    () => task.retry(),
+    () => task.release(),
+    () => task.finish(),
+    () => task.fail(),
+    () => task.renew(),
+    () => task.progress('half'),
+    () => task.save(),
+  ];
+  const outcomes: string[] = [];
+  for (const attempt of tries)
+    outcomes.push(
+      await attempt().then(
+        () => 'accepted',
+        ({ name }: Error) => name,
+      ),
+    );
+
+  return outcomes;
 }

@@ -14,7 +14,7 @@ import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
-import { heldHandler, makeWorker, nextEvent, recordEvents } from '../support/worker';
+import { heldHandler, makeWorker, nextEvent, recordEvents, tryAll } from '../support/worker';
 
 const LATER_MS = 3_600_000;
 
@@ -379,7 +379,7 @@ describe('what a worker makes of a handler', () => {
 
     it('is refused all that it tries afterwards: the task is not its own any more', async () => {
       const Email = makeEmail({ backoff: constant(LATER_MS) });
-      const outcomes: unknown[] = [];
+      const outcomes: string[] = [];
       const ended = deferred();
       const settled = deferred();
 
@@ -388,13 +388,7 @@ describe('what a worker makes of a handler', () => {
         async (email) => {
           await settled.promise;
           email.sent = 5;
-          for (const attempt of [() => email.save(), () => email.finish(), () => email.renew()])
-            outcomes.push(
-              await attempt().then(
-                () => 'accepted',
-                ({ name }: Error) => name,
-              ),
-            );
+          outcomes.push(...(await tryAll(email)));
           ended.resolve();
         },
         { timeoutMs: 20 },
@@ -402,7 +396,7 @@ describe('what a worker makes of a handler', () => {
       settled.resolve();
       await ended.promise;
 
-      expect(outcomes).not.toContain('accepted');
+      expect(outcomes).toEqual(Array(7).fill('LeaseLostError'));
       expect(await stored(Email, _id)).toMatchObject({ state: State.CREATED, _task: { attempts: 1 } });
       expect(await stored(Email, _id)).not.toHaveProperty('sent');
     });

@@ -6,7 +6,7 @@ import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 import { nativeOf, stored } from '../support/raw';
-import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
+import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker, tryAll } from '../support/worker';
 
 const NEVER_MS = 1_000_000;
 /** 10 000 take a while, and show no more than some hundreds unless very little leaks. */
@@ -235,6 +235,19 @@ describe('starting and stopping a worker', () => {
       await worker.stop({ timeoutMs: 0 });
 
       expect(await stored(Email, _id)).toMatchObject({ state: State.CREATED, to: 'ada' });
+    });
+
+    it('has all refused that such a handler tries afterwards', async () => {
+      const { _id } = await Email.push({ to: 'ada' });
+      const { handler, call } = heldHandler<Email>();
+      const worker = await startWorker(Email, { handler });
+      const { task } = await call(1);
+      await worker.stop({ timeoutMs: 0 });
+
+      task.to = 'late';
+
+      expect(await tryAll(task)).toEqual(Array(7).fill('LeaseLostError'));
+      expect(await stored(Email, _id)).toMatchObject({ state: State.CREATED, to: 'ada', _task: { attempts: 0 } });
     });
 
     it('gives back what a claim under way brings', async () => {
