@@ -1,7 +1,7 @@
-import { Schema, Types, type mongo } from 'mongoose';
+import { Schema, type mongo } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
+import { drainByWorker } from './drain';
 import { atConcurrency, type Comparison, type Contender } from './harness';
-import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
 import { insertCopies, type Stored } from './tasks';
 
@@ -9,10 +9,11 @@ const CALLERS = 64;
 const DRAINED = 10_000;
 const POPPED = 200;
 const BLOCKED = [1_000, 100_000, 1_000_000];
-const RELEASED = 500;
+const FINISHED = 1_000;
+const CONCURRENCY = 300;
 const NEVER = new Date('9999-12-31T00:00:00Z');
 
-/** Tasks that wait for others: what the waiting costs those that do not, and what being woken costs. */
+/** Tasks that wait for others: what the waiting costs those that do not. */
 export async function dependencies(setting: Setting): Promise<Comparison[]> {
   const { connection, database } = setting;
   const Parent = connection.model('Parent', taskQueue(new Schema({ number: Number }), { leaseMs: 3_600_000 }));
@@ -21,8 +22,9 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
     return connection.model(name, taskQueue(new Schema({ number: Number, parent }), { leaseMs: 3_600_000 }));
   };
   type Child = ReturnType<typeof child>;
-  const nativeOf = (model: Child | typeof Parent) => model.collection as unknown as mongo.Collection;
-  const renew = async (...models: (Child | typeof Parent)[]) => {
+  type Plain = typeof Parent;
+  const nativeOf = (model: Child | Plain) => model.collection as unknown as mongo.Collection;
+  const renew = async (...models: (Child | Plain)[]) => {
     for (const model of models) {
       await nativeOf(model).drop();
       await model.ensureTaskIndexes();
@@ -45,35 +47,42 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
 
   const Free = child('Free');
   const Sharing = child('Sharing');
-  const Single = child('Single');
-  await renew(Parent, Free, Sharing, Single);
+  await renew(Parent, Free, Sharing);
   const free = await layoutOf(Free, { number: 0 });
   const done = await Parent.push({ number: 0 });
   await done.finish();
   const sharing = await layoutOf(Sharing, { number: 0, parent: done._id });
 
-  // Each child's parent is finished by a raw write while the children are drained.
-  let finishing: Promise<unknown> = Promise.resolve();
-  const withParents = async (count: number) => {
-    await finishing;
-    await renew(Parent, Single);
-    const parents = await Parent.push(Array.from({ length: count }, (_, number) => ({ number })));
-    await Single.push(parents.map(({ _id }, number) => ({ number, parent: _id })));
-  };
-  const piped = draining('one parent each, finished meanwhile', Single, withParents);
-  const pipeline: Contender = {
-    ...piped,
-    run: async (count) => {
-      finishing = nativeOf(Parent).updateMany({}, { $set: { state: 'FINISHED' } });
-      return atConcurrency(CALLERS, count, async () => {
-        for (;;) {
-          const task = await Single.pop();
-          if (task) return task.finish();
-        }
-      });
+  const Plain = connection.model('Plain', taskQueue(new Schema({ number: Number }), { leaseMs: 3_600_000 }));
+  const finished = await Parent.push(Array.from({ length: FINISHED }, (_, number) => ({ number })));
+  await nativeOf(Parent).updateMany({}, { $set: { state: 'FINISHED' } });
+  const byWorker: Comparison = {
+    title: `drain by a Worker, concurrency ${CONCURRENCY}`,
+    operations: 2 * DRAINED,
+    turns: 1,
+    metric: 'perSecond',
+    target: 0.5,
+    baseline: {
+      name: 'a model without dependencies',
+      prepare: async (count) => {
+        await renew(Plain);
+        await insertCopies(nativeOf(Plain), free, count);
+      },
+      run: (count) => drainByWorker(Plain, count, { concurrency: CONCURRENCY }),
     },
+    contenders: [
+      {
+        name: `one of ${FINISHED} finished ones each`,
+        prepare: async (count) => {
+          await renew(Sharing);
+          await insertCopies(nativeOf(Sharing), sharing, count, (index) => ({
+            parent: finished[index % FINISHED]!._id,
+          }));
+        },
+        run: (count) => drainByWorker(Sharing, count, { concurrency: CONCURRENCY }),
+      },
+    ],
   };
-  const raw = database.collection('raw');
 
   const behind: { model: Child; count: number }[] = [];
   for (const count of [0, ...BLOCKED]) {
@@ -93,15 +102,6 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
     run: (tasks) => atConcurrency(1, tasks, () => take(model)),
   });
 
-  const Next = child('Next');
-  await renew(Next);
-  const finishThenPop = async () => {
-    const parent = await Parent.push({ number: 1 });
-    await Next.push({ number: 1, parent: parent._id });
-    return parent;
-  };
-  let ready: Awaited<ReturnType<typeof finishThenPop>>[] = [];
-
   return [
     {
       title: `drain, ${CALLERS} loops`,
@@ -119,13 +119,7 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
         }),
       ],
     },
-    {
-      title: `drain of children, ${CALLERS} loops`,
-      operations: DRAINED,
-      metric: 'perSecond',
-      baseline: rawQueue(raw, free, 32, async () => finish(raw, (await claim(raw))['_id'] as Types.ObjectId)),
-      contenders: [pipeline],
-    },
+    byWorker,
     {
       title: 'pop() of the one that is ready',
       operations: POPPED,
@@ -133,33 +127,6 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
       target: 1.5,
       baseline: popping(behind[0]!),
       contenders: behind.slice(1).map(popping),
-    },
-    {
-      title: 'finish() of a parent and pop() of its child',
-      operations: RELEASED,
-      metric: 'p50Ms',
-      baseline: {
-        name: 'pop() and finish()',
-        prepare: async (count) => {
-          await renew(Free);
-          await insertCopies(nativeOf(Free), free, count);
-        },
-        run: (count) => atConcurrency(1, count, async () => (await take(Free)).finish()),
-      },
-      contenders: [
-        {
-          name: 'finish(), then pop()',
-          prepare: async (count) => {
-            ready = [];
-            for (let index = 0; index < count; index++) ready.push(await finishThenPop());
-          },
-          run: (count) =>
-            atConcurrency(1, count, async (index) => {
-              await ready[index]!.finish();
-              return take(Next);
-            }),
-        },
-      ],
     },
   ];
 }

@@ -1,18 +1,9 @@
-import { Worker, type WorkerOptions } from 'mongoose-task-queue';
+import { Worker, type ModelOf } from 'mongoose-task-queue';
 import { popOne } from './claim';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import {
-  insertCopies,
-  layouts,
-  nativeOf,
-  recreate,
-  taskModel,
-  type HydratedTask,
-  type Stored,
-  type Task,
-} from './tasks';
+import { insertCopies, layouts, nativeOf, recreate, taskModel, type Stored, type Task } from './tasks';
 
 const CALLERS = 32;
 const OPERATIONS = 20_000;
@@ -28,6 +19,7 @@ export async function drain({ connection, database }: Setting): Promise<Comparis
     {
       title: 'claim and finish',
       operations: OPERATIONS,
+      turns: 1,
       metric: 'perSecond',
       baseline: rawQueue(raw, ready, CALLERS, async () => finish(raw, (await claim(raw))['_id'])),
       contenders: [
@@ -50,7 +42,7 @@ export function fill(Task: Task, ready: Stored): (count: number) => Promise<void
   };
 }
 
-export function byWorker(Task: Task, prepare: Contender['prepare'], options: WorkerOptions<HydratedTask>): Contender {
+export function byWorker(Task: Task, prepare: Contender['prepare'], options: { concurrency: number }): Contender {
   return {
     name: `Worker, concurrency ${options.concurrency}`,
     prepare,
@@ -58,15 +50,19 @@ export function byWorker(Task: Task, prepare: Contender['prepare'], options: Wor
   };
 }
 
-/** How long after the start each of that many tasks was finished. */
-async function drainByWorker(Task: Task, count: number, options: WorkerOptions<HydratedTask>): Promise<number[]> {
+/** How long each of that many tasks had a slot. */
+export async function drainByWorker<Doc extends object>(
+  model: ModelOf<Doc>,
+  count: number,
+  options: { concurrency: number },
+): Promise<number[]> {
+  const startedAt = new WeakMap<object, number>();
   const durations: number[] = [];
-  const worker = new Worker(Task, { handler: () => {}, ...options });
-  const startedAt = performance.now();
+  const worker = new Worker<Doc>(model, { handler: () => {}, ...options });
+  worker.on('started', (task) => startedAt.set(task, performance.now()));
   const done = new Promise<void>((resolve) => {
-    worker.on('finished', () => {
-      durations.push(performance.now() - startedAt);
-      if (durations.length === count) resolve();
+    worker.on('finished', (task) => {
+      if (durations.push(performance.now() - startedAt.get(task)!) === count) resolve();
     });
   });
   await worker.start();

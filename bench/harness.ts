@@ -12,20 +12,25 @@ export interface Contender {
 
 export interface Comparison {
   readonly title: string;
-  /** Of one round; a multiple of 5. */
+  /** Of one round; a multiple of the turns. */
   readonly operations: number;
+  /** The turns of each in a round. Default: 5. */
+  readonly turns?: number;
   /** What is compared: operations per second (more is better), or the median of one call (less is better). */
   readonly metric: 'perSecond' | 'p50Ms';
   /** The ratio that is wanted: at least that of `perSecond`, at most that of `p50Ms`. Without one it is information. */
   readonly target?: number;
   readonly baseline: Contender;
   readonly contenders: readonly Contender[];
+  /** Ends what was started for it, after the last round or a failure. */
+  close?(): Promise<unknown>;
 }
 
 export interface Round {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
 }
 
 export interface Outcome {
@@ -51,11 +56,12 @@ const collectGarbage = runInNewContext('gc') as () => void;
 export async function compare(comparison: Comparison, rounds: number): Promise<Outcome[]> {
   const contenders = [comparison.baseline, ...comparison.contenders];
   const measured = contenders.map((): Round[] => []);
+  const { turns: count = TURNS } = comparison;
   for (let round = 0; round <= rounds; round++) {
     const turns = contenders.map((): Turn[] => []);
-    for (let turn = 0; turn < TURNS; turn++) {
+    for (let turn = 0; turn < count; turn++) {
       for (const [index, contender] of contenders.entries())
-        turns[index]!.push(await take(contender, comparison.operations / TURNS));
+        turns[index]!.push(await take(contender, comparison.operations / count));
     }
     if (round > 0) turns.forEach((taken, index) => measured[index]!.push(roundOf(taken)));
   }
@@ -118,6 +124,7 @@ function roundOf(turns: readonly Turn[]): Round {
     perSecond: (sum('operations') / sum('ms')) * 1_000,
     p50Ms: quantile(durations, 0.5),
     p99Ms: quantile(durations, 0.99),
+    maxMs: quantile(durations, 1),
   };
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import mongoose, { mongo, type Connection } from 'mongoose';
 import { Worker } from 'mongoose-task-queue';
@@ -28,6 +29,7 @@ export async function idle({ connection, database, uri }: Setting): Promise<Comp
       metric: 'perSecond',
       baseline: counted('loops of the plain driver, a look each second', database, () => {
         const ending = new AbortController();
+        setMaxListeners(WORKERS, ending.signal);
         for (let loop = 0; loop < WORKERS; loop++) void poll(raw, ending.signal);
         return Promise.resolve(() => ending.abort());
       }),

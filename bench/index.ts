@@ -4,32 +4,59 @@ import { startMongod } from '../spec/support/mongod';
 import { backlog } from './backlog';
 import { claim } from './claim';
 import { drain } from './drain';
+import { contention } from './contention';
 import { dependencies } from './dependencies';
 import { compare, type Outcome } from './harness';
 import { idle } from './idle';
+import { peers } from './peers';
 import { push } from './push';
 import { busyNote, keep, table } from './report';
+import { release } from './release';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
 import { wakeups } from './wakeups';
 
-const measures: Record<string, Measure> = { claim, push, settle, drain, dependencies, backlog, wakeups, idle };
+const measures: Record<string, Measure> = {
+  claim,
+  push,
+  settle,
+  drain,
+  dependencies,
+  release,
+  contention,
+  backlog,
+  wakeups,
+  idle,
+};
+/** By name only: they need what is not part of this package. */
+const onDemand: Record<string, Measure> = { peers };
+const all = { ...measures, ...onDemand };
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { 'replica-set': { type: 'boolean', default: false }, rounds: { type: 'string', default: '3' } },
+    options: {
+      'replica-set': { type: 'boolean', default: false },
+      rounds: { type: 'string', default: '3' },
+      tasks: { type: 'string' },
+    },
   });
-  const unknown = positionals.filter((name) => !Object.hasOwn(measures, name));
-  if (unknown.length > 0) throw new Error(`No measure ${unknown.join(', ')}. There are: ${names().join(', ')}`);
+  const unknown = positionals.filter((name) => !Object.hasOwn(all, name));
+  if (unknown.length > 0)
+    throw new Error(`No measure ${unknown.join(', ')}. There are: ${Object.keys(all).join(', ')}`);
 
   const replicaSet = values['replica-set'];
   const mongod = await startMongod({ replicaSet });
   const server = `mongod ${await versionOf(mongod.uri)}, ${replicaSet ? 'replica set of one' : 'standalone'}`;
   console.log(`${server}, Node ${process.version}, best of ${values.rounds} rounds\n`);
   try {
-    for (const name of positionals.length > 0 ? positionals : names()) {
-      const outcomes = await measure(mongod.uri, name, Number(values.rounds));
+    for (const name of positionals.length > 0 ? positionals : Object.keys(measures)) {
+      const outcomes = await measure(
+        mongod.uri,
+        name,
+        Number(values.rounds),
+        values.tasks ? Number(values.tasks) : undefined,
+      );
       keep(replicaSet ? `${name}.replica-set` : name, server, outcomes);
       console.log(`${table(outcomes)}\n${busyNote()}`);
     }
@@ -38,14 +65,16 @@ async function main(): Promise<void> {
   }
 }
 
-function names(): string[] {
-  return Object.keys(measures);
-}
-
-async function measure(uri: string, name: string, rounds: number): Promise<Outcome[]> {
+async function measure(uri: string, name: string, rounds: number, tasks?: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   await inDatabase(uri, name, async (setting) => {
-    for (const comparison of await measures[name]!(setting)) outcomes.push(...(await compare(comparison, rounds)));
+    for (const comparison of await all[name]!({ ...setting, tasks })) {
+      try {
+        outcomes.push(...(await compare(comparison, rounds)));
+      } finally {
+        await comparison.close?.();
+      }
+    }
   });
 
   return outcomes;

@@ -5,10 +5,12 @@ import mongoose from 'mongoose';
 import { best, quantile, type Outcome } from './harness';
 
 const FOLDER = resolve(__dirname, 'results');
-/** Load per processor that the client and the server of a benchmark make at the most. */
-const OWN_LOAD = 2;
+/** Load per processor above which others are at work. */
+const BUSY_LOAD = 0.5;
+/** Before the client and the server of this benchmark make their own. */
+const loadBefore = loadavg()[0]!;
 
-const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'ratio: best', 'median', 'spread', 'target'];
+const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', 'ratio: best', 'median', 'spread', 'target'];
 
 /** One line for each contender: the best of its rounds, and their ratios to the baseline in the same round. */
 export function table(outcomes: readonly Outcome[]): string {
@@ -34,7 +36,7 @@ export function keep(name: string, server: string, outcomes: readonly Outcome[])
     server,
     node: process.version,
     mongoose: mongoose.version,
-    load: loadavg()[0]!,
+    load: loadBefore,
     cpus: `${cpus().length} × ${cpu?.model ?? 'unknown'}`,
   };
   mkdirSync(FOLDER, { recursive: true });
@@ -43,22 +45,26 @@ export function keep(name: string, server: string, outcomes: readonly Outcome[])
 
 /** A busy machine makes both sides wait, which brings their ratio nearer to 1 than it is. */
 export function busyNote(): string {
-  const [load] = loadavg() as [number];
-  if (load <= cpus().length * OWN_LOAD) return '';
+  if (loadBefore <= cpus().length * BUSY_LOAD) return '';
 
-  return `The load was ${load.toFixed(0)} on ${cpus().length} processors: do not trust the ratios, compare the p50.\n`;
+  return `The load was ${loadBefore.toFixed(1)} on ${cpus().length} processors before this began: do not trust the ratios, compare the p50.\n`;
 }
 
 function line(outcome: Outcome): string[] {
   const { name, metric, rounds, ratios } = outcome;
   const fastest = Math.max(...rounds.map(({ perSecond }) => perSecond));
-  const lowest = (key: 'p50Ms' | 'p99Ms') => Math.min(...rounds.map((round) => round[key])).toFixed(2);
-  const cells = [`  ${name}`, Math.round(fastest).toString(), lowest('p50Ms'), lowest('p99Ms')];
+  const lowest = (key: 'p50Ms' | 'p99Ms' | 'maxMs') => milliseconds(Math.min(...rounds.map((round) => round[key])));
+  const cells = [`  ${name}`, Math.round(fastest).toString(), lowest('p50Ms'), lowest('p99Ms'), lowest('maxMs')];
   if (ratios.length === 0) return [...cells, '', '', '', ''];
 
   const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
   const ratio = [best(metric, ratios).toFixed(2), quantile(ratios, 0.5).toFixed(2)];
   return [...cells, ...ratio, spread, verdict(outcome)];
+}
+
+/** Nothing if single operations were not timed. */
+function milliseconds(value: number): string {
+  return Number.isNaN(value) ? '' : value.toFixed(2);
 }
 
 function verdict({ metric, target, verdict: judged }: Outcome): string {

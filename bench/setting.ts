@@ -7,6 +7,8 @@ export interface Setting {
   readonly database: mongo.Db;
   /** Names its database, for other processes. */
   readonly uri: string;
+  /** How many tasks a round is to have, for a measure that can be told. */
+  readonly tasks?: number | undefined;
 }
 
 /** Prepares the data that all rounds share and says what is compared. */

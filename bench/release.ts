@@ -1,0 +1,136 @@
+import { Schema, type mongo } from 'mongoose';
+import { taskQueue } from 'mongoose-task-queue';
+import { drainByWorker } from './drain';
+import { atConcurrency, type Comparison, type Contender } from './harness';
+import { claim, finish, rawQueue } from './raw';
+import type { Setting } from './setting';
+import { insertCopies, type Stored } from './tasks';
+
+const LEASE_MS = 3_600_000;
+const LOOPS = 64;
+const CHILDREN = 20_000;
+const PAIRS = 500;
+const WATCHERS = 100_000;
+const BATCH = 500;
+
+/** Tasks that become ready because of others: from the end of what they wait for until they are popped. */
+export async function release({ connection, database }: Setting): Promise<Comparison[]> {
+  const Parent = connection.model('Parent', taskQueue(new Schema({ number: Number }), { leaseMs: LEASE_MS }));
+  const parent = { type: Schema.Types.ObjectId, ref: 'Parent', dependsOn: 'DIRECT' as const };
+  const Child = connection.model('Child', taskQueue(new Schema({ number: Number, parent }), { leaseMs: LEASE_MS }));
+  const parents = Parent.collection as unknown as mongo.Collection;
+  const children = Child.collection as unknown as mongo.Collection;
+  const renew = async () => {
+    await Promise.all([parents.drop(), children.drop()]);
+    await Promise.all([Parent.ensureTaskIndexes(), Child.ensureTaskIndexes()]);
+  };
+  const take = async () => {
+    const task = await Child.pop();
+    if (!task) throw new Error('The queue is empty too early.');
+    return task;
+  };
+  await renew();
+  const { _id } = await Child.push({ number: 0 });
+  const free = (await children.findOne({ _id })) as Stored;
+  const raw = database.collection('raw');
+
+  const withParents = async (count: number) => {
+    await renew();
+    const pushed = await Parent.push(Array.from({ length: count }, (_, number) => ({ number })));
+    await Child.push(pushed.map((one, number) => ({ number, parent: one._id })));
+  };
+  const whileFinished = async (work: () => Promise<number[]>) => {
+    const finishing = parents.updateMany({}, { $set: { state: 'FINISHED' } });
+    const durations = await work();
+    await finishing;
+    return durations;
+  };
+  const pipelines: Contender[] = [
+    {
+      name: `pop() and finish() in ${LOOPS} loops`,
+      prepare: withParents,
+      run: (count) =>
+        whileFinished(() =>
+          atConcurrency(LOOPS, count, async () => {
+            let task = await Child.pop();
+            while (!task) task = await Child.pop();
+            await task.finish();
+          }),
+        ),
+    },
+    {
+      name: 'Worker, concurrency 300',
+      prepare: withParents,
+      run: (count) => whileFinished(() => drainByWorker(Child, count, { concurrency: 300 })),
+    },
+  ];
+
+  let pairs: InstanceType<typeof Parent>[] = [];
+  const finishThenPop: Contender = {
+    name: 'finish() of a parent, then pop() of its child',
+    async prepare(count) {
+      await renew();
+      pairs = await Parent.push(Array.from({ length: count }, (_, number) => ({ number })));
+      await Child.push(pairs.map((one, number) => ({ number, parent: one._id })));
+    },
+    run: (count) =>
+      atConcurrency(1, count, async (index) => {
+        await pairs[index]!.finish();
+        await take();
+      }),
+  };
+  const freely: Contender = {
+    name: 'pop() and finish() without a dependency',
+    async prepare(count) {
+      await renew();
+      await insertCopies(children, free, count);
+    },
+    run: (count) => atConcurrency(1, count, async () => (await take()).finish()),
+  };
+
+  const watched = async (count: number) => {
+    await renew();
+    const one = await Parent.push({ number: 0 });
+    const first = await Child.push({ number: 0, parent: one._id });
+    const parked = (await children.findOne({ _id: first._id })) as Stored;
+    await insertCopies(children, parked, count - 1);
+    await one.finish();
+  };
+  // Each duration is that of one call, and is counted once for each task that it brought.
+  const inBatches = async (count: number) => {
+    const durations: number[] = [];
+    while (durations.length < count) {
+      const startedAt = performance.now();
+      const { length } = await Child.popMany(BATCH);
+      durations.push(...Array.from({ length }, () => performance.now() - startedAt));
+    }
+    return durations;
+  };
+
+  return [
+    {
+      title: 'claim and finish of children, their parents finished meanwhile',
+      operations: CHILDREN,
+      turns: 1,
+      metric: 'perSecond',
+      baseline: rawQueue(raw, free, 32, async () => finish(raw, (await claim(raw))['_id'])),
+      contenders: pipelines,
+    },
+    { title: 'one after the other', operations: PAIRS, metric: 'p50Ms', baseline: freely, contenders: [finishThenPop] },
+    {
+      title: `popMany(${BATCH}) until all were popped`,
+      operations: WATCHERS,
+      turns: 1,
+      metric: 'perSecond',
+      baseline: {
+        name: 'tasks that are ready',
+        async prepare(count) {
+          await renew();
+          await insertCopies(children, free, count);
+        },
+        run: inBatches,
+      },
+      contenders: [{ name: 'tasks of one dependency, just finished', prepare: watched, run: inBatches }],
+    },
+  ];
+}
