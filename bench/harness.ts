@@ -31,6 +31,9 @@ export interface Round {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** Processor time of one operation, in microseconds: of this process, and of the MongoDB server. */
+  readonly clientUs: number;
+  readonly serverUs: number;
 }
 
 export interface Outcome {
@@ -53,7 +56,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Measures all in rounds, and in each of them in turn, A B A B. A first round, in which the code gets warm, is not counted. */
-export async function compare(comparison: Comparison, rounds: number): Promise<Outcome[]> {
+export async function compare(comparison: Comparison, rounds: number, serverCpu: Cpu): Promise<Outcome[]> {
   const contenders = [comparison.baseline, ...comparison.contenders];
   const measured = contenders.map((): Round[] => []);
   const { turns: count = TURNS } = comparison;
@@ -61,7 +64,7 @@ export async function compare(comparison: Comparison, rounds: number): Promise<O
     const turns = contenders.map((): Turn[] => []);
     for (let turn = 0; turn < count; turn++) {
       for (const [index, contender] of contenders.entries())
-        turns[index]!.push(await take(contender, comparison.operations / count));
+        turns[index]!.push(await take(contender, comparison.operations / count, serverCpu));
     }
     if (round > 0) turns.forEach((taken, index) => measured[index]!.push(roundOf(taken)));
   }
@@ -104,27 +107,39 @@ interface Turn {
   readonly operations: number;
   readonly ms: number;
   readonly durations: readonly number[];
+  readonly clientUs: number;
+  readonly serverUs: number;
 }
 
-async function take(contender: Contender, operations: number): Promise<Turn> {
+/** Reads the processor time that a process has used, in microseconds. */
+export type Cpu = () => Promise<number>;
+
+async function take(contender: Contender, operations: number, serverCpu: Cpu): Promise<Turn> {
   await contender.prepare(operations);
   // What the preparation left behind is not for the measured part to clear away.
   collectGarbage();
+  const serverBefore = await serverCpu();
+  const clientBefore = process.cpuUsage();
   const startedAt = performance.now();
   const durations = await contender.run(operations);
+  const ms = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(clientBefore);
 
-  return { operations, ms: performance.now() - startedAt, durations };
+  return { operations, ms, durations, clientUs: user + system, serverUs: (await serverCpu()) - serverBefore };
 }
 
 function roundOf(turns: readonly Turn[]): Round {
   const durations = turns.flatMap((turn) => turn.durations);
-  const sum = (key: 'operations' | 'ms') => turns.reduce((total, turn) => total + turn[key], 0);
+  const sum = (key: 'operations' | 'ms' | 'clientUs' | 'serverUs') =>
+    turns.reduce((total, turn) => total + turn[key], 0);
 
   return {
     perSecond: (sum('operations') / sum('ms')) * 1_000,
     p50Ms: quantile(durations, 0.5),
     p99Ms: quantile(durations, 0.99),
     maxMs: quantile(durations, 1),
+    clientUs: sum('clientUs') / sum('operations'),
+    serverUs: sum('serverUs') / sum('operations'),
   };
 }
 

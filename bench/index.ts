@@ -70,7 +70,7 @@ async function measure(uri: string, name: string, rounds: number, tasks?: number
   await inDatabase(uri, name, async (setting) => {
     for (const comparison of await all[name]!({ ...setting, tasks })) {
       try {
-        outcomes.push(...(await compare(comparison, rounds)));
+        outcomes.push(...(await compare(comparison, rounds, () => cpuOf(setting.database))));
       } finally {
         await comparison.close?.();
       }
@@ -78,6 +78,13 @@ async function measure(uri: string, name: string, rounds: number, tasks?: number
   });
 
   return outcomes;
+}
+
+async function cpuOf(database: mongo.Db): Promise<number> {
+  const { extra_info: info } = await database.admin().command({ serverStatus: 1, repl: 0, metrics: 0, locks: 0 });
+  const { user_time_us: user, system_time_us: system } = info as Record<string, number | bigint>;
+
+  return Number(user) + Number(system);
 }
 
 async function versionOf(uri: string): Promise<string> {

@@ -10,7 +10,19 @@ const BUSY_LOAD = 0.5;
 /** Before the client and the server of this benchmark make their own. */
 const loadBefore = loadavg()[0]!;
 
-const HEAD = ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', 'ratio: best', 'median', 'spread', 'target'];
+const HEAD = [
+  '',
+  'per second',
+  'p50 ms',
+  'p99 ms',
+  'max ms',
+  'client µs',
+  'server µs',
+  'ratio: best',
+  'median',
+  'spread',
+  'target',
+];
 
 /** One line for each contender: the best of its rounds, and their ratios to the baseline in the same round. */
 export function table(outcomes: readonly Outcome[]): string {
@@ -54,7 +66,9 @@ function line(outcome: Outcome): string[] {
   const { name, metric, rounds, ratios } = outcome;
   const fastest = Math.max(...rounds.map(({ perSecond }) => perSecond));
   const lowest = (key: 'p50Ms' | 'p99Ms' | 'maxMs') => milliseconds(Math.min(...rounds.map((round) => round[key])));
-  const cells = [`  ${name}`, Math.round(fastest).toString(), lowest('p50Ms'), lowest('p99Ms'), lowest('maxMs')];
+  const cpu = (key: 'clientUs' | 'serverUs') => Math.min(...rounds.map((round) => round[key])).toFixed(0);
+  const times = [lowest('p50Ms'), lowest('p99Ms'), lowest('maxMs'), cpu('clientUs'), cpu('serverUs')];
+  const cells = [`  ${name}`, Math.round(fastest).toString(), ...times];
   if (ratios.length === 0) return [...cells, '', '', '', ''];
 
   const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
