@@ -184,6 +184,19 @@ describe('an idle consumer', () => {
     expect(await timeOf(idle.wait(AbortSignal.abort()))).toBeLessThanOrEqual(1);
   });
 
+  it('does not begin to listen once it is closed', async () => {
+    const model = makeModel();
+    const idle = new Idle([model], POLL_MS, false);
+    idle.close();
+
+    // As by a look that was under way, and is given up.
+    idle.listen();
+    const waiting = timeOf(idle.wait(signal));
+    announce(model);
+
+    expect(await waiting).toBeGreaterThanOrEqual(5);
+  });
+
   it('hears nothing any more once it is closed', async () => {
     exactly();
     const model = makeModel();

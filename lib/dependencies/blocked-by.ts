@@ -74,14 +74,22 @@ export async function blocked(
     .find(waiting, { sort: { '_task.dueAt': 1 }, limit, readPreference: 'primary' })
     .toArray();
 
-  const blocking = await Promise.all(found.map((task) => explain(model, task._id, referencesOfRaw(model, task))));
+  const known: Known = new Map();
+  const blocking = await Promise.all(
+    found.map((task) => explain(model, task._id, referencesOfRaw(model, task), known)),
+  );
   return found.map((raw, index) => ({
     task: hydrate({ model, hidden }, raw),
     blockedBy: blocking[index]!,
   }));
 }
 
-async function explain(model: AnyModel, id: unknown, references: References[]): Promise<BlockedBy[]> {
+async function explain(
+  model: AnyModel,
+  id: unknown,
+  references: References[],
+  known: Known = new Map(),
+): Promise<BlockedBy[]> {
   const [judged] = await judgeable([references]);
   const unmet = judged!.filter((clause) => judge([clause]).kind !== 'ready');
 
@@ -90,7 +98,7 @@ async function explain(model: AnyModel, id: unknown, references: References[]): 
       path: clause.clause.path,
       type: clause.clause.type,
       documents: await describe(clause),
-      cycle: await findCycle(model, id, clause),
+      cycle: await findCycle(model, id, clause, known),
     })),
   );
 }
@@ -138,8 +146,11 @@ interface Step {
   readonly from: Step | null;
 }
 
+/** What documents wait for, by their names: many tasks may wait for the same. */
+type Known = Map<string, Promise<Judged[]>>;
+
 // Breadth first, so that the cycle shown is a shortest one.
-async function findCycle(model: AnyModel, id: unknown, clause: Judged): Promise<BlockedBy['cycle']> {
+async function findCycle(model: AnyModel, id: unknown, clause: Judged, known: Known): Promise<BlockedBy['cycle']> {
   const start: Step = { model, id, from: null };
   const visited = new Set<string>();
   let frontier = stepsFrom(start, clause);
@@ -148,19 +159,25 @@ async function findCycle(model: AnyModel, id: unknown, clause: Judged): Promise<
     if (end) return trace(end);
 
     const fresh = frontier.filter((step) => !visited.has(nameOf(step)) && visited.add(nameOf(step)));
-    frontier = (await Promise.all(fresh.map(next))).flat();
+    frontier = (await Promise.all(fresh.map((step) => next(step, known)))).flat();
   }
 
   return null;
 }
 
-async function next(step: Step): Promise<Step[]> {
-  if (!hasDependencies(step.model)) return [];
-  const document = await collectionOf(step.model).findOne({ _id: step.id as never }, { readPreference: 'primary' });
-  if (!document) return [];
-  const [judged] = await judgeable([referencesOfRaw(step.model, document)]);
+async function next(step: Step, known: Known): Promise<Step[]> {
+  const judged = known.get(nameOf(step)) ?? judgeStored(step);
+  known.set(nameOf(step), judged);
 
-  return judged!.flatMap((clause) => stepsFrom(step, clause));
+  return (await judged).flatMap((clause) => stepsFrom(step, clause));
+}
+
+async function judgeStored({ model, id }: Step): Promise<Judged[]> {
+  if (!hasDependencies(model)) return [];
+  const document = await collectionOf(model).findOne({ _id: id as never }, { readPreference: 'primary' });
+  if (!document) return [];
+
+  return (await judgeable([referencesOfRaw(model, document)]))[0]!;
 }
 
 function stepsFrom(from: Step, { target, references }: Judged): Step[] {

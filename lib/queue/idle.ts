@@ -22,6 +22,8 @@ export class Idle {
   #fruitless = 0;
   #arrived = false;
   #wake: () => void = () => {};
+  #heeds = 0;
+  #isClosed = false;
   #stopListening: (() => void) | null = null;
   #stopWatching: (() => void) | null = null;
 
@@ -34,7 +36,7 @@ export class Idle {
   /** To be called before each look at the database: from here on an arrival ends the next wait. */
   listen(): void {
     this.#arrived = false;
-    this.#stopListening ??= this.#startListening();
+    this.#heed();
   }
 
   /** To be called after each look that worked. What was found makes it likely that there is more. */
@@ -53,6 +55,8 @@ export class Idle {
   }
 
   async wait(signal: AbortSignal): Promise<void> {
+    // What happened there before is news as well.
+    if (this.#heed()) this.#arrive();
     if (this.usesChangeStreams && !this.#errorMs) await this.#startWatching();
     if (!this.#arrived) await this.#rest(signal);
     if (!this.#arrived) {
@@ -72,8 +76,14 @@ export class Idle {
   }
 
   close(): void {
+    this.#isClosed = true;
+    this.#unheed();
+  }
+
+  #unheed(): void {
     this.#stopListening?.();
     this.#stopWatching?.();
+    this.#stopWatching = null;
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -90,10 +100,16 @@ export class Idle {
     });
   }
 
-  #startListening(): () => void {
-    const stops = this.#heeded().map((model) => onArrival(model, () => this.#arrive()));
+  /** Listens to all that is heeded. Returns whether it has become more: a `refPath` names its models bit by bit. */
+  #heed(): boolean {
+    const models = this.#heeded();
+    if (this.#isClosed || models.length === this.#heeds) return false;
 
-    return () => stops.forEach((stop) => stop());
+    this.#unheed();
+    this.#heeds = models.length;
+    const stops = models.map((model) => onArrival(model, () => this.#arrive()));
+    this.#stopListening = () => stops.forEach((stop) => stop());
+    return true;
   }
 
   #arrive(): void {
@@ -110,7 +126,12 @@ export class Idle {
 
   // What the tasks wait for counts as well: its end may make one of them ready.
   #awaited(): AnyModel[] {
-    return this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
+    try {
+      return this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
+    } catch {
+      // A kind that was added since refers to no model: each look says so.
+      return [];
+    }
   }
 
   #heeded(): AnyModel[] {

@@ -380,6 +380,17 @@ describe('what a task waits for', () => {
       expect(listed.map(({ task }) => task.name)).toEqual(['0', '1']);
     });
 
+    it('is listed by one look at each task, also where they wait for each other in a long chain', async () => {
+      const ids = Array.from({ length: 30 }, () => new Types.ObjectId());
+      await models.Step.push(ids.map((_id, index) => ({ _id, ...(index > 0 && { after: ids[index - 1]! }) })));
+      const looks = jest.spyOn(nativeOf(models.Step), 'findOne');
+
+      expect(await models.Step.blocked()).toHaveLength(29);
+
+      expect(looks.mock.calls.length).toBeLessThanOrEqual(30);
+      looks.mockRestore();
+    });
+
     it('is listed with documents that can be used', async () => {
       await pushBlocked(1);
       const { task } = (await Report.blocked())[0]!;
