@@ -278,6 +278,29 @@ describe('a recurring task', () => {
     });
   });
 
+  it('that fails with its dependency recurs again once that is no longer FAILED', async () => {
+    const { connection } = monitored;
+    const Source = connection.model('Source', taskQueue(new Schema({ path: String })));
+    const source = { type: Schema.Types.ObjectId, ref: 'Source' };
+    const Summary = connection.model(
+      'Summary',
+      taskQueue(new Schema({ source }), { dependencies: { source: { type: 'DIRECT', onFailed: 'fail' } } }),
+    );
+    const needed = await Source.push({ path: '/' });
+    const summary = await Summary.push({ source: needed._id }, { every: MINUTE, key });
+    await needed.fail();
+    expect(await Summary.pop()).toBeNull();
+    expect((await stored(Summary, summary._id))['state']).toBe(State.FAILED);
+
+    await (await needed.push()).finish();
+    await (await Summary.pop())!.finish();
+
+    expect(await stored(Summary, summary._id)).toMatchObject({
+      state: State.CREATED,
+      _task: { schedule: { every: MINUTE }, lastRun: { state: State.FINISHED } },
+    });
+  });
+
   describe('whose schedule is pushed with a change', () => {
     it('is due by the new one', async () => {
       await Report.push({ pages: 1 }, { every: HOUR, delayMs: HOUR, key });

@@ -1,6 +1,6 @@
 import type { ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
-import { TaskStateError } from '../errors';
+import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { explainPriority } from './input';
@@ -15,6 +15,7 @@ const TRIES = 3;
  * keeps its place and is saved. `isMoved` says whether the caller asked for another due time.
  *
  * @throws {TaskStateError} when it is running, or was deleted.
+ * @throws {LeaseLostError} when this handle popped it, and it was put back in the queue without it.
  */
 export async function requeue(
   document: AnyDocument,
@@ -28,6 +29,7 @@ export async function requeue(
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
+    if (isLive && handleOf(document).lease) throw lost(document);
     const filter = { [fields.state]: isLive ? State.CREATED : { $in: SETTLED } };
     const change = isLive ? moved(task, isMoved) : renewed(task);
     if (await writeIf(document, filter, change, session).catch(explainPriority(modelOf(document)))) {
@@ -82,11 +84,23 @@ async function readState(document: AnyDocument, session: ClientSession | null): 
 }
 
 function refused(document: AnyDocument, state: string | null): TaskStateError {
-  const name = `${modelOf(document).modelName} ${String(document._id)}`;
+  const name = nameOf(document);
   const message =
     state === State.RUNNING
       ? `Expected ${name} not to be RUNNING for \`push()\`. Who holds it can \`finish()\`, \`fail()\`, \`retry()\` or \`release()\` it.`
       : `Expected ${name} to be stored for \`push()\`, but it ${state === null ? 'was deleted' : `is ${state}`}. Push a new document.`;
 
   return new TaskStateError(message, document._id, state);
+}
+
+// Its changes must not become those of an attempt that somebody else makes, or will make.
+function lost(document: AnyDocument): LeaseLostError {
+  return new LeaseLostError(
+    `Expected ${nameOf(document)} not to be CREATED for \`push()\` by who popped it: its lease was lost before it was settled. Leave it alone.`,
+    document._id,
+  );
+}
+
+function nameOf(document: AnyDocument): string {
+  return `${modelOf(document).modelName} ${String(document._id)}`;
 }

@@ -26,13 +26,13 @@ export interface WorkerProcessesEvents {
 
 const KNOWN = ['processes', 'handleSignals', 'stopTimeoutMs', 'args'];
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-/** The wait before a process that crashed is started again, in milliseconds; it doubles while they crash soon after their start. */
+/** The wait before a process that ended is started again, in milliseconds; it doubles while they end soon after their start. */
 const FIRST_RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;
 const SOON_MS = 60_000;
 
 /**
- * Runs a worker file in several processes and starts again those that crash. Each is sent SIGTERM to stop: give the workers in
+ * Runs a worker file in several processes and starts again those that end. Each is sent SIGTERM to stop: give the workers in
  * the file `handleSignals: true`. In containers run one worker per container instead, and let the platform restart it.
  *
  * @example

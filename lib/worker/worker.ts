@@ -6,6 +6,7 @@ import { Idle } from '../queue/idle';
 import type { ModelOf } from '../model';
 import { indexesReady } from '../prepare';
 import { returnAll } from '../settle/return';
+import { trace } from '../trace';
 import { Hands } from './hands';
 import type { Held } from './held';
 import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
@@ -234,6 +235,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   };
 
   #announceOutcome({ task }: Held, { name, error }: Outcome): void {
+    if (name === 'lost') trace(name, task);
     if (name === 'finished' || name === 'released') this.#announce(name, task as Doc);
     else this.#announce(name, task as Doc, error);
   }

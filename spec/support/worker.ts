@@ -88,11 +88,12 @@ export function heldHandler<Doc>(): HeldHandler<Doc> {
   };
 }
 
-/** Tries all that only the holder of a task may do, and says how each try ended: `accepted`, or the name of its error. */
+/** Tries all that a handler may do with its task, and says how each try ended: `accepted`, or the name of its error. */
 export async function tryAll(
-  task: Pick<AnyDocument, 'save'> & Record<'retry' | 'release' | 'finish' | 'fail' | 'renew', () => Promise<unknown>> & {
-    progress(value: unknown): Promise<unknown>;
-  },
+  task: Pick<AnyDocument, 'save'> &
+    Record<'push' | 'retry' | 'release' | 'finish' | 'fail' | 'renew', () => Promise<unknown>> & {
+      progress(value: unknown): Promise<unknown>;
+    },
 ): Promise<string[]> {
   const tries = [
     () => task.retry(),
@@ -102,6 +103,7 @@ export async function tryAll(
     () => task.renew(),
     () => task.progress('half'),
     () => task.save(),
+    () => task.push(),
   ];
   const outcomes: string[] = [];
   for (const attempt of tries)

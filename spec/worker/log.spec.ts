@@ -106,7 +106,7 @@ describe('NODE_DEBUG=task-queue', () => {
     const { ids } = await program.line((message) => 'ids' in message);
     await program.exit;
 
-    const [finished, failed, nightly] = ids as string[];
+    const [finished, failed, nightly, lost] = ids as string[];
     const lines = program.stderr
       .split('\n')
       .filter((line) => line.startsWith('TASK-QUEUE'))
@@ -124,6 +124,9 @@ describe('NODE_DEBUG=task-queue', () => {
       `failed Mail ${failed} attempt 2`,
       `pushed Mail ${nightly} attempt 0`,
       `unscheduled Mail ${nightly} attempt 0`,
+      `pushed Mail ${lost} attempt 0`,
+      `popped Mail ${lost} attempt 1`,
+      `lost Mail ${lost} attempt 1`,
     ]);
   });
 

@@ -396,7 +396,7 @@ describe('what a worker makes of a handler', () => {
       settled.resolve();
       await ended.promise;
 
-      expect(outcomes).toEqual(Array(7).fill('LeaseLostError'));
+      expect(outcomes).toEqual(Array(8).fill('LeaseLostError'));
       expect(await stored(Email, _id)).toMatchObject({ state: State.CREATED, _task: { attempts: 1 } });
       expect(await stored(Email, _id)).not.toHaveProperty('sent');
     });

@@ -95,6 +95,12 @@ describe('runWorkers()', () => {
     expect(third! - second!).toBeGreaterThanOrEqual(2_000);
   });
 
+  it('starts another one for one that ended without an error', async () => {
+    const { named } = run(['exit', '0']);
+
+    await eventually(() => expect(named('started')).toHaveLength(2));
+  });
+
   it('tells with what code one ended', async () => {
     const { named } = run(['exit', '3']);
 

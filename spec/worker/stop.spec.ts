@@ -8,9 +8,21 @@ import { eventually } from '../support/eventually';
 import { nativeOf, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker, tryAll } from '../support/worker';
 
+/** Of this process, by all workers. */
+let mockListeners = 0;
+jest.mock('../../lib/queue/arrivals', () => {
+  const actual = jest.requireActual<typeof import('../../lib/queue/arrivals')>('../../lib/queue/arrivals');
+  const onArrival: typeof actual.onArrival = (...args) => {
+    const stop = actual.onArrival(...args);
+    mockListeners++;
+    return () => (mockListeners--, stop());
+  };
+
+  return { ...actual, onArrival };
+});
+
 const NEVER_MS = 1_000_000;
-/** 10 000 take a while, and show no more than some hundreds unless very little leaks. */
-const ROUNDS = Number(process.env['START_STOP_ROUNDS'] ?? 500);
+const ROUNDS = 10_000;
 
 describe('starting and stopping a worker', () => {
   const database = useDatabase();
@@ -246,7 +258,7 @@ describe('starting and stopping a worker', () => {
 
       task.to = 'late';
 
-      expect(await tryAll(task)).toEqual(Array(7).fill('LeaseLostError'));
+      expect(await tryAll(task)).toEqual(Array(8).fill('LeaseLostError'));
       expect(await stored(Email, _id)).toMatchObject({ state: State.CREATED, to: 'ada', _task: { attempts: 0 } });
     });
 
@@ -479,6 +491,7 @@ describe('starting and stopping a worker', () => {
       timers: resources.filter((name) => name === 'Timeout').length,
       // Those of the specs before are closed one by one, and the driver keeps some: their number only may not grow with the rounds.
       hasManySockets: resources.filter((name) => name === 'TCPSocketWrap').length > 30,
+      arrivals: mockListeners,
       listeners: [process, client, connection].flatMap((emitter) =>
         emitter.eventNames().map((name) => `${String(name)} ${emitter.listenerCount(name)}`),
       ),

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createConnection, Schema } from 'mongoose';
-import { taskQueue } from 'mongoose-task-queue';
+import { taskQueue, Worker } from 'mongoose-task-queue';
 import { readInput, say } from './talk';
 
 /** Leads tasks through all that can become of them. */
@@ -15,8 +16,14 @@ async function main({ uri }: { uri: string }): Promise<void> {
   await (await Mail.pop())!.fail();
   const nightly = await Mail.push({ to: 'all' }, { every: 60_000, key: 'nightly' });
   await nightly.unschedule();
+  const lost = await Mail.push({ to: 'all' });
+  const worker = new Worker(Mail, { handler: () => Mail.deleteOne({ _id: lost._id }) });
+  const loss = once(worker, 'lost');
+  await worker.start();
+  await loss;
+  await worker.stop();
 
-  say({ ids: [...tasks, nightly].map(({ id }) => id) });
+  say({ ids: [...tasks, nightly, lost].map(({ id }) => id) });
   await connection.destroy();
 }
 

@@ -1,0 +1,52 @@
+import { expectTypeOf } from 'expect-type';
+import { model, Schema } from 'mongoose';
+import { runWorkers, taskQueue, Worker, type TaskContext, type WorkerEvents } from 'mongoose-task-queue';
+
+const Mail = model('Mail', taskQueue(new Schema({ to: { type: String, required: true } })));
+const Parcel = model('Parcel', taskQueue(new Schema({ grams: Number })));
+type Mail = InstanceType<typeof Mail>;
+type Parcel = InstanceType<typeof Parcel>;
+
+export function handlersGetTasksOfTheModel(): void {
+  new Worker(Mail, {
+    handler(mail, context) {
+      expectTypeOf(mail.to).toEqualTypeOf<string>();
+      expectTypeOf(context).toEqualTypeOf<TaskContext>();
+      expectTypeOf(context.signal).toEqualTypeOf<AbortSignal>();
+    },
+  });
+  new Worker({ model: Mail, weight: 2 }, { handler: (mail) => expectTypeOf(mail.to).toEqualTypeOf<string>() });
+  // @ts-expect-error misspelt
+  new Worker(Mail, { concurency: 8 });
+}
+
+export function severalModelsShareAWorker(): void {
+  new Worker<Mail | Parcel>([{ model: Mail, weight: 2 }, { model: Parcel }], {
+    handler: (task) => expectTypeOf(task).toEqualTypeOf<Mail | Parcel>(),
+  });
+  new Worker<Mail | Parcel>([Mail, Parcel]).on('finished', (task) => expectTypeOf(task).toEqualTypeOf<Mail | Parcel>());
+  new Worker<unknown>([Mail, Parcel]);
+}
+
+export function eventsHaveTheirValues(worker: Worker<Mail>): void {
+  expectTypeOf<keyof WorkerEvents<Mail>>().toEqualTypeOf<
+    'started' | 'finished' | 'retried' | 'failed' | 'released' | 'lost' | 'idle' | 'stopped' | 'error'
+  >();
+  for (const name of ['started', 'finished', 'released'] as const)
+    worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[task: Mail]>());
+  for (const name of ['retried', 'failed', 'lost'] as const)
+    worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[task: Mail, error: unknown]>());
+  for (const name of ['idle', 'stopped'] as const)
+    worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[]>());
+  worker.on('error', (...values) => expectTypeOf(values).toEqualTypeOf<[error: unknown]>());
+}
+
+export function processesTellOfTheirs(): void {
+  runWorkers('./worker.js', { processes: 4 }).on('exited', (pid, code, signal) => {
+    expectTypeOf(pid).toEqualTypeOf<number>();
+    expectTypeOf(code).toEqualTypeOf<number | null>();
+    expectTypeOf(signal).toEqualTypeOf<NodeJS.Signals | null>();
+  });
+  // @ts-expect-error misspelt
+  runWorkers('./worker.js', { proceses: 4 });
+}
