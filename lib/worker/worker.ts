@@ -214,9 +214,8 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
 
   /** Puts tasks back that were not started. Should that not get through, they are due when their leases end. */
   async #giveBack(held: readonly Held[]): Promise<void> {
-    await returnAll(held.map(({ task }) => task)).catch((error: unknown) => this.#report(error));
     for (const one of held) this.#hands.drop(one);
-    this.#slotFreed();
+    await returnAll(held.map(({ task }) => task)).catch((error: unknown) => this.#report(error));
   }
 
   /** Tasks that end together free their slots together: one claim then serves them all. */
