@@ -167,12 +167,29 @@ describe('a verdict', () => {
           if (verdict.kind !== 'waits') return;
 
           const { references, clause } = all.find((one) => one.clause === verdict.clause)!;
-          expect(verdict.on.length).toBe(clause.type === ANY_OF ? references.length : 1);
-          for (const awaited of verdict.on) {
-            expect(references).toContain(awaited);
-            expect(awaited.standing).not.toBe('met');
+          const awaited = verdict.on.filter(({ onlyFailure }) => !onlyFailure);
+          expect(awaited.length).toBe(clause.type === ANY_OF ? references.length : 1);
+          for (const { id, standing } of verdict.on) {
+            expect(references).toContainEqual({ id, standing });
+            expect(standing).not.toBe('met');
           }
         }),
+      );
+    });
+
+    it('waits for a failure of all others that are there where the first of all decides, and else for none', () => {
+      fc.assert(
+        fc.property(clauses, draw, (all, random) => {
+          const verdict = judge(all, () => random);
+          if (verdict.kind !== 'waits') return;
+
+          const { references, clause } = all.find((one) => one.clause === verdict.clause)!;
+          const others = verdict.on.filter(({ onlyFailure }) => onlyFailure);
+          const open = references.filter(({ standing }) => standing === 'unmet' || standing === 'failed');
+          const isDecisive = clause.type !== ANY_OF && clause.onFailed === 'fail';
+          expect(others.length).toBe(isDecisive ? Math.max(0, open.length - 1) : 0);
+        }),
+        { numRuns: 500 },
       );
     });
 
