@@ -1,6 +1,10 @@
 import type { AnyModel, Filter } from '../definition';
 import { keyOf } from '../id';
 
+/** How long a claim waits for a document that an open transaction has written, in milliseconds. */
+export const MAX_WAIT_MS = 200;
+/** The same for each of its neighbours, once one was found to be blocked. */
+export const PROBE_MS = 50;
 /** How long a document is passed over before a claim waits for it again, in milliseconds. */
 const PASSED_OVER_MS = 1_000;
 /** So many are waited for again at once: a transaction may have written more than could be tried in that time. */

@@ -1,4 +1,4 @@
-import { claimMany, claimOne } from './claim';
+import { claimOne } from './claim-one';
 import { Collector, type Caller } from '../collector';
 import type { Definition, RawDocument } from '../definition';
 import { claimReady } from '../dependencies/claim-ready';
@@ -39,7 +39,6 @@ async function serve(
     await Promise.all(callers.map(({ resolve, reject }) => claimOne(definition, query).then(resolve, reject)));
     return;
   }
-  const claim = hasDependencies(definition.model) ? claimReady : claimMany;
-  const claimed = await claim(definition, query, callers.length);
+  const claimed = await claimReady(definition, query, callers.length);
   callers.forEach(({ resolve }, index) => resolve(claimed[index] ?? null));
 }

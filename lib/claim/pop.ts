@@ -1,6 +1,6 @@
 import type { PopulateOptions } from 'mongoose';
 import { refuseUnknown, requireInteger, wrongValue } from '../check';
-import { candidateIds, claimMany } from './claim';
+import { candidateIds } from './candidates';
 import { claimNext } from './collect';
 import { claimReady, hasReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
@@ -14,7 +14,7 @@ import {
 } from '../definition';
 import { attempts, holdLease } from '../handle';
 import { withIndexes } from '../prepare';
-import { readyQuery, type Category, type ReadyQuery } from './ready';
+import { readyQuery, type Category } from './ready';
 import { failOver, release } from '../settle/settle';
 import { trace } from '../trace';
 
@@ -53,25 +53,21 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   requireInteger('limit', limit, 1, MAX_LIMIT, 'tasks', '`popMany(100)`');
   checkPopOptions(model, options);
 
-  return popUpTo(model, limit, options, hasDependencies(model) ? claimReady : claimMany);
+  return popUpTo(model, limit, options, false);
 }
 
 /** The same for a worker, whose tasks run side by side: where others claim at the same moment, their order counts less than speed. */
 export async function popSpread(model: AnyModel, limit: number, options: PopOptions): Promise<AnyDocument[]> {
-  const claim = hasDependencies(model) ? claimReady : claimMany;
-
-  return popUpTo(model, limit, options, (definition, query, count) => claim(definition, query, count, true));
+  return popUpTo(model, limit, options, true);
 }
 
-type Claim = (definition: Definition, query: ReadyQuery, limit: number) => Promise<RawDocument[]>;
-
-async function popUpTo(model: AnyModel, limit: number, options: PopOptions, claim: Claim): Promise<AnyDocument[]> {
+async function popUpTo(model: AnyModel, limit: number, options: PopOptions, isSpread: boolean): Promise<AnyDocument[]> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
   const tasks: AnyDocument[] = [];
   while (tasks.length < limit) {
     const asked = limit - tasks.length;
-    const raw = await withIndexes(model, () => claim(definition, query, asked));
+    const raw = await withIndexes(model, () => claimReady(definition, query, asked, isSpread));
     tasks.push(...(await handOut(definition, raw, options)));
     // Those that had used their attempts were failed, and others may be behind them.
     if (raw.length < asked || tasks.length === limit) break;

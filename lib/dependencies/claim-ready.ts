@@ -2,14 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Types } from 'mongoose';
 import type { Bookkeeping } from '../handle';
 import { keyOf } from '../id';
-import { claimIds, giveBack } from '../claim/claim';
+import { claimIds, claimMany } from '../claim/claim-many';
+import { giveBack } from '../claim/give-back';
 import { collectionOf, type Definition, type RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
 import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
 import { Obstacles } from './obstacles';
 import { recheck } from './recheck';
-import { dependencyPaths, kindKey } from './references';
+import { dependencyPaths, hasDependencies, kindKey } from './references';
 import { wake } from './wake';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
@@ -28,9 +29,11 @@ export async function claimReady(
   limit: number,
   isSpread = false,
 ): Promise<RawDocument[]> {
+  if (!hasDependencies(definition.model)) return claimMany(definition, query, limit, isSpread);
+
   const won: RawDocument[] = [];
   try {
-    await claimInto(won, definition, query, limit, isSpread);
+    await claimInto(won, definition, query, limit, new Pass(definition, isSpread));
   } catch (error) {
     // Nobody would see them before their leases end.
     await Promise.allSettled(won.map((task) => giveBack(definition, [task._id], tokenOf(task))));
@@ -46,18 +49,17 @@ async function claimInto(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  isSpread: boolean,
+  pass: Pass,
 ): Promise<void> {
-  const pass = new Pass(definition);
-  const claiming = claimJudgedNext(won, definition, query, limit, pass, isSpread);
+  const claiming = claimJudgedNext(won, definition, query, limit, pass);
   const [woken] = await Promise.allSettled([pass.woken, claiming]);
   await claiming;
   if (woken.status === 'rejected') throw woken.reason;
   const hasNews = won.length === 0 || (won.length < limit && woken.value > 0);
-  if (hasNews && !pass.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, pass, true);
+  if (hasNews && !pass.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, pass);
 
   const isUnparked = (await recheck(definition)) > 0;
-  if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit, pass, true);
+  if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit, pass);
 }
 
 /** A pass over the outboxes that is under way while candidates are looked at. */
@@ -68,7 +70,10 @@ class Pass {
   readonly #hasNews: Promise<boolean>;
   #isOver = false;
 
-  constructor(definition: Definition) {
+  constructor(
+    definition: Definition,
+    private readonly isSpread: boolean,
+  ) {
     let tell: (hasNews: boolean) => void;
     this.#hasNews = new Promise((resolve) => (tell = resolve));
     this.woken = wake(definition, (hasNews) => tell(hasNews)).finally(() => {
@@ -82,9 +87,12 @@ class Pass {
     this.wasLookedAfter = this.#isOver;
   }
 
-  /** Whether tasks were woken since the last look, which may come before those that it saw. Waits for it only if there are any. */
+  /**
+   * Whether tasks were woken since the last look, which may come before those that it saw, where the order counts. Waits for it only
+   * if there are any.
+   */
   async hasOvertaken(): Promise<boolean> {
-    if (this.wasLookedAfter || !(await this.#hasNews)) return false;
+    if (this.isSpread || this.wasLookedAfter || !(await this.#hasNews)) return false;
 
     return (await this.woken) > 0;
   }
@@ -96,7 +104,6 @@ async function claimJudgedNext(
   query: ReadyQuery,
   limit: number,
   pass: Pass,
-  isSpread: boolean,
 ): Promise<void> {
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
@@ -104,7 +111,7 @@ async function claimJudgedNext(
   while (won.length < limit) {
     pass.look();
     const judgements = await judgeNext(definition, obstacles.past(query), window);
-    if (!isSpread && (await pass.hasOvertaken())) continue;
+    if (await pass.hasOvertaken()) continue;
 
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
     const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length));

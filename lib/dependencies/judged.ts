@@ -1,4 +1,4 @@
-import { candidates } from '../claim/claim';
+import { candidates } from '../claim/candidates';
 import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
 import { withCauses } from './cause';

@@ -10,9 +10,8 @@ const collectors = new WeakMap<Definition, Collector<RawDocument, void>>();
  * after the server's answer, of its own document alone.
  */
 export function insertTogether(definition: Definition, document: RawDocument): Promise<void> {
-  const known = collectors.get(definition);
-  const collector = known ?? new Collector({ serve: (callers) => serve(definition, callers) });
-  if (!known) collectors.set(definition, collector);
+  const collector = collectors.get(definition) ?? new Collector({ serve: (callers) => serve(definition, callers) });
+  collectors.set(definition, collector);
 
   return collector.call(document);
 }

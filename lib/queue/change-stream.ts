@@ -29,7 +29,7 @@ const isRenewal = {
 };
 
 /**
- * One change stream for each database and process, open only while somebody is idle. What it tells is a hint and no more:
+ * One change stream for each database and client, open only while somebody is idle. What it tells is a hint and no more:
  * consumers look for themselves, and go on polling without it.
  */
 class DatabaseStream {

@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import { giveBack } from '../claim/claim';
+import { giveBack } from '../claim/give-back';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { groupBy } from '../group';
 import { handleOf, lease } from '../handle';

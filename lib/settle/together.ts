@@ -1,7 +1,8 @@
 import type { mongo, Types } from 'mongoose';
+import { heldBy } from '../claim/held-by';
 import { Collector, type Caller } from '../collector';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
-import { State } from '../fields';
+import { collectionOf, type Definition, type RawDocument } from '../definition';
+import type { State } from '../fields';
 import { groupBy } from '../group';
 import type { TaskFailure } from '../handle';
 import { keyOf } from '../id';
@@ -24,9 +25,9 @@ const collectors = new WeakMap<Definition, Collector<Ending, boolean>>();
  * each caller is told, after the server's answer, whether its own token still held.
  */
 export function endTogether(definition: Definition, ending: Ending): Promise<boolean> {
-  const known = collectors.get(definition);
-  const collector = known ?? new Collector({ serve: (callers) => serve(definition, callers), fit: distinct });
-  if (!known) collectors.set(definition, collector);
+  const collector =
+    collectors.get(definition) ?? new Collector({ serve: (callers) => serve(definition, callers), fit: distinct });
+  collectors.set(definition, collector);
 
   return collector.call(ending);
 }
@@ -82,11 +83,8 @@ function statementsOf(definition: Definition, endings: readonly Ending[]): mongo
 
   return [...groups.values()].map((group) => {
     const { token } = group[0]!;
-    const filter: Filter = {
-      _id: { $in: group.map(({ id }) => id) },
-      [definition.options.fields.state]: State.RUNNING,
-      '_task.token': token,
-    };
+    const ids = group.map(({ id }) => id);
+    const filter = heldBy(definition, token, ids);
     return { updateMany: { filter, update: endUpdate(definition, group[0]!), hint: '_id_' } };
   });
 }

@@ -1,12 +1,13 @@
 import { Types } from 'mongoose';
 import { serverNow } from '../clock';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type Filter } from '../definition';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
 import { LeaseLostError } from '../errors';
 import { State } from '../fields';
 import { groupBy } from '../group';
 import { handleOf, lease } from '../handle';
 import { Held } from './held';
 import { keyOf } from '../id';
+import { heldBy } from '../claim/held-by';
 import { takeoverAt } from '../claim/takeover';
 import { persistently } from '../transient';
 
@@ -14,37 +15,35 @@ const RENEWALS_PER_LEASE = 3;
 
 /** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
 export class Hands {
-  readonly #held = new Set<Held>();
+  readonly #held = new Map<AnyModel, Set<Held>>();
   readonly #timers = new Map<AnyModel, NodeJS.Timeout>();
-  readonly #counts = new Map<AnyModel, number>();
   readonly #renewing = new Set<AnyModel>();
 
   constructor(private readonly report: (error: unknown) => void) {}
 
   get size(): number {
-    return this.#held.size;
+    return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  [Symbol.iterator](): IterableIterator<Held> {
-    return this.#held[Symbol.iterator]();
+  *[Symbol.iterator](): Generator<Held> {
+    for (const ofModel of this.#held.values()) yield* ofModel;
   }
 
   take(task: AnyDocument): Held {
     const held = new Held(task, lease(task)!.token);
-    this.#held.add(held);
     const model = modelOf(task);
-    this.#counts.set(model, (this.#counts.get(model) ?? 0) + 1);
+    const ofModel = this.#held.get(model) ?? new Set();
+    this.#held.set(model, ofModel.add(held));
     this.#startRenewing(model);
 
     return held;
   }
 
   drop(held: Held): void {
-    this.#held.delete(held);
     const model = modelOf(held.task);
-    const left = this.#counts.get(model)! - 1;
-    this.#counts.set(model, left);
-    if (left > 0) return;
+    const ofModel = this.#held.get(model)!;
+    ofModel.delete(held);
+    if (ofModel.size > 0) return;
     clearInterval(this.#timers.get(model));
     this.#timers.delete(model);
   }
@@ -57,7 +56,7 @@ export class Hands {
   }
 
   #of(model: AnyModel): Held[] {
-    return [...this.#held].filter(({ task }) => modelOf(task) === model && lease(task) !== null);
+    return [...(this.#held.get(model) ?? [])].filter(({ task }) => lease(task) !== null);
   }
 
   // One at a time: while the database is out of reach they would pile up.
@@ -88,12 +87,17 @@ export class Hands {
 
 /** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
 async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
-  const { options, writeConcern } = definitionOf(model);
+  const definition = definitionOf(model);
+  const { options, writeConcern } = definition;
   const byToken = groupBy(held, ({ token }) => token);
   const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
   const statements = [...byToken].map(([token, tasks]) => ({
     updateMany: {
-      filter: heldBy(options.fields.state, token, tasks),
+      filter: heldBy(
+        definition,
+        new Types.ObjectId(token),
+        tasks.map(({ task }) => task._id as unknown),
+      ),
       update: [{ $set: { '_task.availableAt': takeoverAt({ $subtract: ['$_task.attempts', 1] }, options) } }],
       hint: '_id_',
     },
@@ -126,12 +130,4 @@ async function findLost(model: AnyModel, held: readonly Held[]): Promise<Held[]>
   );
 
   return held.filter(({ task, token }) => tokens.get(keyOf(task._id)) !== token);
-}
-
-function heldBy(state: string, token: string, tasks: readonly Held[]): Filter {
-  return {
-    _id: { $in: tasks.map(({ task }) => task._id) },
-    [state]: State.RUNNING,
-    '_task.token': new Types.ObjectId(token),
-  };
 }

@@ -1,0 +1,25 @@
+import { notBlocked } from './blocked';
+import { collectionOf, type Definition, type RawDocument } from '../definition';
+import type { ReadyQuery } from './ready';
+
+/** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
+export async function candidates(
+  { model }: Definition,
+  query: ReadyQuery,
+  limit: number,
+  projection: Readonly<Record<string, 1>>,
+): Promise<RawDocument[]> {
+  return collectionOf(model)
+    .find(
+      { ...query.filter, ...notBlocked(model) },
+      { projection, sort: query.order, limit, batchSize: limit + 1, hint: query.hint, readPreference: 'primary' },
+    )
+    .toArray();
+}
+
+/** The ids of the first tasks that can be claimed now, in claim order. */
+export async function candidateIds(definition: Definition, query: ReadyQuery, limit: number): Promise<unknown[]> {
+  const found = await candidates(definition, query, limit, { _id: 1 });
+
+  return found.map(({ _id }) => _id as unknown);
+}

@@ -1,0 +1,31 @@
+import type { mongo, Types } from 'mongoose';
+import type { Definition } from '../definition';
+import { hasDependencies } from '../dependencies/references';
+import { State } from '../fields';
+import { takeoverAt } from './takeover';
+
+/**
+ * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its
+ * attempts is claimed once more, and its claimer fails it. A CREATED one that has used them was put back by hand and starts again
+ * at 1.
+ */
+export function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mongo.Document[] {
+  const { state } = options.fields;
+  const isPutBack = {
+    $and: [{ $gte: ['$_task.attempts', options.maxAttempts] }, { $ne: [`$${state}`, State.RUNNING] }],
+  };
+  // A sum takes a field that is not there for 0.
+  const next = { $sum: ['$_task.attempts', 1] };
+  const claimed = {
+    [state]: State.RUNNING,
+    '_task.token': token,
+    '_task.availableAt': takeoverAt({ $sum: '$_task.attempts' }, options),
+    '_task.attempts': { $cond: [isPutBack, 1, next] },
+    '_task.claims': { $sum: ['$_task.claims', 1] },
+    '_task.startedAt': '$$NOW',
+  };
+
+  return hasDependencies(model) ? [{ $set: claimed }, { $unset: PARKING }] : [{ $set: claimed }];
+}
+
+const PARKING = ['_task.waitingOn', '_task.recheckAt', '_task.doomedBy'];
