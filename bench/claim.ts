@@ -1,3 +1,4 @@
+import { pop, type ModelOf } from 'mongoose-task-queue';
 import { atConcurrency, type Comparison } from './harness';
 import { claim as claimRaw, rawQueue } from './raw';
 import type { Setting } from './setting';
@@ -30,8 +31,8 @@ export async function claim({ connection, database }: Setting): Promise<Comparis
   return [compared(1, 4_000, 0.75), compared(32, 10_000, 1)];
 }
 
-export async function popOne(model: ReturnType<typeof taskModel>) {
-  const task = await model.pop();
+export async function popOne<Doc>(model: ModelOf<Doc>): Promise<Doc> {
+  const task = await pop(model);
   if (!task) throw new Error('The queue is empty too early.');
 
   return task;

@@ -1,9 +1,10 @@
-import { Schema, type mongo } from 'mongoose';
+import { Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
+import { popOne } from './claim';
 import { drainByWorker } from './drain';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import type { Setting } from './setting';
-import { insertCopies, type Stored } from './tasks';
+import { insertCopies, nativeOf, recreate, type Stored } from './tasks';
 
 const CALLERS = 64;
 const DRAINED = 10_000;
@@ -22,32 +23,19 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
     return connection.model(name, taskQueue(new Schema({ number: Number, parent }), { leaseMs: 3_600_000 }));
   };
   type Child = ReturnType<typeof child>;
-  type Plain = typeof Parent;
-  const nativeOf = (model: Child | Plain) => model.collection as unknown as mongo.Collection;
-  const renew = async (...models: (Child | Plain)[]) => {
-    for (const model of models) {
-      await nativeOf(model).drop();
-      await model.ensureTaskIndexes();
-    }
-  };
   const layoutOf = async (model: Child, input: object, options = {}): Promise<Stored> => {
     const task = await model.push(input as never, options);
     return (await nativeOf(model).findOne({ _id: task._id }))!;
   };
-  const take = async (model: Child) => {
-    const task = await model.pop();
-    if (!task) throw new Error(`${model.modelName} is empty too early.`);
-    return task;
-  };
   const draining = (name: string, model: Child, prepare: (count: number) => Promise<unknown>): Contender => ({
     name,
     prepare,
-    run: (count) => atConcurrency(CALLERS, count, async () => (await take(model)).finish()),
+    run: (count) => atConcurrency(CALLERS, count, async () => (await popOne(model)).finish()),
   });
 
   const Free = child('Free');
   const Sharing = child('Sharing');
-  await renew(Parent, Free, Sharing);
+  for (const model of [Parent, Free, Sharing]) await recreate(model);
   const free = await layoutOf(Free, { number: 0 });
   const done = await Parent.push({ number: 0 });
   await done.finish();
@@ -65,7 +53,7 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
     baseline: {
       name: 'a model without dependencies',
       prepare: async (count) => {
-        await renew(Plain);
+        await recreate(Plain);
         await insertCopies(nativeOf(Plain), free, count);
       },
       run: (count) => drainByWorker(Plain, count, { concurrency: CONCURRENCY }),
@@ -74,7 +62,7 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
       {
         name: `one of ${FINISHED} finished ones each`,
         prepare: async (count) => {
-          await renew(Sharing);
+          await recreate(Sharing);
           await insertCopies(nativeOf(Sharing), sharing, count, (index) => ({
             parent: finished[index % FINISHED]!._id,
           }));
@@ -87,7 +75,7 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
   const behind: { model: Child; count: number }[] = [];
   for (const count of [0, ...BLOCKED]) {
     const model = child(`Behind${count}`);
-    await renew(model);
+    await recreate(model);
     const open = await Parent.push({ number: count });
     const parked = await layoutOf(model, { number: 0, parent: open._id });
     await insertCopies(nativeOf(model), parked, Math.max(0, count - 1), () => ({
@@ -99,7 +87,7 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
   const popping = ({ model, count }: { model: Child; count: number }): Contender => ({
     name: count === 0 ? 'one that waits' : `${count.toLocaleString('en').replaceAll(',', ' ')} that wait`,
     prepare: (tasks) => insertCopies(nativeOf(model), free, tasks),
-    run: (tasks) => atConcurrency(1, tasks, () => take(model)),
+    run: (tasks) => atConcurrency(1, tasks, () => popOne(model)),
   });
 
   return [
@@ -109,12 +97,12 @@ export async function dependencies(setting: Setting): Promise<Comparison[]> {
       metric: 'perSecond',
       target: 0.7,
       baseline: draining('no dependency', Free, async (count) => {
-        await renew(Free);
+        await recreate(Free);
         await insertCopies(nativeOf(Free), free, count);
       }),
       contenders: [
         draining('a finished one, shared by all', Sharing, async (count) => {
-          await renew(Sharing);
+          await recreate(Sharing);
           await insertCopies(nativeOf(Sharing), sharing, count);
         }),
       ],

@@ -1,10 +1,11 @@
-import { Schema, type mongo } from 'mongoose';
+import { Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
+import { popOne } from './claim';
 import { drainByWorker } from './drain';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import { insertCopies, type Stored } from './tasks';
+import { insertCopies, nativeOf, recreate, type Stored } from './tasks';
 
 const LEASE_MS = 3_600_000;
 const LOOPS = 64;
@@ -18,17 +19,8 @@ export async function release({ connection, database }: Setting): Promise<Compar
   const Parent = connection.model('Parent', taskQueue(new Schema({ number: Number }), { leaseMs: LEASE_MS }));
   const parent = { type: Schema.Types.ObjectId, ref: 'Parent', dependsOn: 'DIRECT' as const };
   const Child = connection.model('Child', taskQueue(new Schema({ number: Number, parent }), { leaseMs: LEASE_MS }));
-  const parents = Parent.collection as unknown as mongo.Collection;
-  const children = Child.collection as unknown as mongo.Collection;
-  const renew = async () => {
-    await Promise.all([parents.drop(), children.drop()]);
-    await Promise.all([Parent.ensureTaskIndexes(), Child.ensureTaskIndexes()]);
-  };
-  const take = async () => {
-    const task = await Child.pop();
-    if (!task) throw new Error('The queue is empty too early.');
-    return task;
-  };
+  const [parents, children] = [nativeOf(Parent), nativeOf(Child)];
+  const renew = () => Promise.all([recreate(Parent), recreate(Child)]);
   await renew();
   const { _id } = await Child.push({ number: 0 });
   const free = (await children.findOne({ _id })) as Stored;
@@ -76,7 +68,7 @@ export async function release({ connection, database }: Setting): Promise<Compar
     run: (count) =>
       atConcurrency(1, count, async (index) => {
         await pairs[index]!.finish();
-        await take();
+        await popOne(Child);
       }),
   };
   const freely: Contender = {
@@ -85,7 +77,7 @@ export async function release({ connection, database }: Setting): Promise<Compar
       await renew();
       await insertCopies(children, free, count);
     },
-    run: (count) => atConcurrency(1, count, async () => (await take()).finish()),
+    run: (count) => atConcurrency(1, count, async () => (await popOne(Child)).finish()),
   };
 
   const watched = async (count: number) => {

@@ -16,12 +16,18 @@ export function taskModel(connection: Connection, name = 'Task') {
   return connection.model(name, taskQueue(new Schema(payloadPaths), { leaseMs: LEASE_MS }));
 }
 
-export function nativeOf(model: Task): mongo.Collection {
-  return model.collection as unknown as mongo.Collection;
+/** Any model with the plugin, as far as a measure empties and fills it. */
+export interface Queue {
+  readonly collection: unknown;
+  ensureTaskIndexes(): Promise<void>;
+}
+
+export function nativeOf({ collection }: Queue): mongo.Collection {
+  return collection as mongo.Collection;
 }
 
 /** Empties the queue the cheap way: removed index keys would be walked over by the first claims. */
-export async function recreate(model: Task): Promise<void> {
+export async function recreate(model: Queue): Promise<void> {
   await nativeOf(model).drop();
   await model.ensureTaskIndexes();
 }
