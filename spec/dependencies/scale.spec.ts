@@ -61,11 +61,13 @@ describe('beside 100 000 tasks', () => {
   };
 
   describe('that wait for one that has failed, a pop returns soon', () => {
-    it.each([
+    const policies = [
       { onFailed: 'wait', ready: false },
       { onFailed: 'fail', ready: false },
       { onFailed: 'ignore', ready: true },
-    ] as const)(
+    ] as const;
+
+    it.each(policies)(
       'when they were pushed before: $onFailed',
       async ({ onFailed, ready }) => {
         const { Parent, Child } = makeModels(onFailed);
@@ -82,11 +84,7 @@ describe('beside 100 000 tasks', () => {
       60_000,
     );
 
-    it.each([
-      { onFailed: 'wait', ready: false },
-      { onFailed: 'fail', ready: false },
-      { onFailed: 'ignore', ready: true },
-    ] as const)(
+    it.each(policies)(
       'when another program inserted them: $onFailed',
       async ({ onFailed, ready }) => {
         const { Parent, Child } = makeModels(onFailed);
