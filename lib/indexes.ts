@@ -39,15 +39,28 @@ export function taskIndexes(definition: Definition): TaskIndex[] {
  * @throws {IndexConflictError} when an index of that name or key exists with another definition.
  */
 export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
+  await ensureAll(model, ensure);
+}
+
+/** The same, after the server did not know one. It lists an index from the moment when somebody begins to build it: this waits for its end. */
+export async function awaitTaskIndexes(model: AnyModel): Promise<void> {
+  await ensureAll(model, async (one, indexes) => {
+    const existing = await ensure(one, indexes);
+    await create(one, indexes);
+    return existing;
+  });
+}
+
+async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void> {
   const definition = definitionOf(model);
   const isOfBase = definition.kind !== null && !definition.kindOnly;
-  if (isOfBase) await ensureTaskIndexes(baseOf(model));
+  if (isOfBase) await ensureAll(baseOf(model), ensureOf);
 
   const indexes = [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])];
-  const existing = await ensure(model, indexes).catch((error: { codeName?: string }) => {
+  const existing = await ensureOf(model, indexes).catch((error: { codeName?: string }) => {
     if (!CONFLICTS.includes(error.codeName)) throw error;
     // Another process, of another version perhaps, created what was missing a moment ago.
-    return ensure(model, indexes);
+    return ensureOf(model, indexes);
   });
   if (definition.expireAfterSeconds === false && !isOfBase) await dropExpiry(definition, existing);
   await ensureOutboxes(model);
@@ -55,7 +68,6 @@ export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
 
 /** Changes nothing before all of them were compared. Returns the indexes that there were. */
 async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<TaskIndex[]> {
-  const collection = collectionOf(model);
   const existing = await existingIndexes(model);
   const missing: TaskIndex[] = [];
   const outdated: TaskIndex[] = [];
@@ -67,9 +79,14 @@ async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<T
   }
 
   for (const index of outdated) await changeExpiry(model, index);
-  if (missing.length > 0) await collection.createIndexes(missing as Parameters<typeof collection.createIndexes>[0]);
+  if (missing.length > 0) await create(model, missing);
 
   return existing;
+}
+
+async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
+  const collection = collectionOf(model);
+  await collection.createIndexes(indexes as Parameters<typeof collection.createIndexes>[0]);
 }
 
 /** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */

@@ -1,6 +1,6 @@
 import { clockOf } from './clock';
 import type { AnyModel } from './definition';
-import { ensureTaskIndexes } from './indexes';
+import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
 import { isMissingIndex } from './transient';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
@@ -17,7 +17,7 @@ export function indexesReady(model: AnyModel): Promise<void> {
   return ready;
 }
 
-/** Runs an operation that hints an index, and once more when the index, or its whole collection, was dropped meanwhile. */
+/** Runs an operation that hints an index, and once more when the index, or its whole collection, was dropped or is being built. */
 export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T>): Promise<T> {
   await indexesReady(model);
   try {
@@ -25,6 +25,7 @@ export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T
   } catch (error) {
     if (!isMissingIndex(error)) throw error;
     prepared.delete(model);
+    await awaitTaskIndexes(model);
     await indexesReady(model);
 
     return operation();

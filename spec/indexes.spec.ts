@@ -225,6 +225,22 @@ describe('ensureTaskIndexes', () => {
     });
   });
 
+  it('that are still being built are waited for by the first pop', async () => {
+    const Email = emailModel();
+    const email = { state: State.CREATED, priority: 2, _task: { availableAt: new Date(0) } };
+    // As many as keep the server building for a while.
+    for (let part = 0; part < 20; part++)
+      await nativeOf(Email).insertMany(Array.from({ length: 10_000 }, () => ({ ...email, _task: { ...email._task } })));
+    const building = nativeOf(Email).createIndexes([CLAIM, KEY, EXPIRY] as never);
+    await eventually(async () => expect(await nativeOf(Email).indexExists('task_claim')).toBe(true));
+
+    const [popped, stats] = await Promise.all([Email.pop(), Email.stats()]);
+
+    expect(popped).not.toBeNull();
+    expect(stats).toMatchObject({ finished: 0, failed: 0 });
+    await building;
+  }, 60_000);
+
   describe('with another expiry than before', () => {
     it('changes the index in place', async () => {
       await emailModel({ expireAfterSeconds: 60 }).ensureTaskIndexes();
