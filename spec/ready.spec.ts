@@ -178,7 +178,7 @@ describe.each(Object.entries(cases))('the next ready task %s', (_, { make, optio
     expect(query ?? found).toEqual(filter);
     // A claim sorts only where the order of the index is not the order of the tasks.
     if (verb === 'pop' && scans === 1) expect(sort).toBeUndefined();
-    else expect([...(sort as Map<string, number>)]).toEqual(Object.entries(order));
+    else expect(sort instanceof Map ? [...sort] : Object.entries(sort)).toEqual(Object.entries(order));
   });
 
   it.each(['pop', 'isEmpty', 'popMany'] as const)(

@@ -1,5 +1,6 @@
 import { notBlocked } from './blocked';
-import { collectionOf, type Definition, type RawDocument } from '../definition';
+import type { Definition, RawDocument } from '../definition';
+import { read } from './read';
 import type { ReadyQuery } from './ready';
 
 /** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
@@ -9,12 +10,9 @@ export async function candidates(
   limit: number,
   projection: Readonly<Record<string, 1>>,
 ): Promise<RawDocument[]> {
-  return collectionOf(model)
-    .find(
-      { ...query.filter, ...notBlocked(model) },
-      { projection, sort: query.order, limit, batchSize: limit + 1, hint: query.hint, readPreference: 'primary' },
-    )
-    .toArray();
+  const { filter, order: sort, hint } = query;
+
+  return read(model, { filter: { ...filter, ...notBlocked(model) }, projection, sort, limit, hint });
 }
 
 /** The ids of the first tasks that can be claimed now, in claim order. */

@@ -6,6 +6,7 @@ import { claimUpdate } from './claim-update';
 import { choiceOf, noteCrowd, someOf } from './crowd';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { keyOf } from '../id';
+import { read } from './read';
 import type { ReadyQuery } from './ready';
 import { isTimeExpired, persistently } from '../transient';
 
@@ -53,7 +54,9 @@ export async function claimIds(
     for (const id of ids) await probe(definition, query, id, token);
   }
 
-  return inOrderOf(ids, await persistently(() => readClaimed(definition, ids, token)));
+  const mine = { _id: { $in: ids }, '_task.token': token };
+  const { model, hidden } = definition;
+  return inOrderOf(ids, await read(model, { filter: mine, limit: ids.length, ...(hidden && { projection: hidden }) }));
 }
 
 async function claimAmong(
@@ -76,19 +79,6 @@ async function probe(definition: Definition, query: ReadyQuery, id: unknown, tok
     if (!isTimeExpired(error)) throw error;
     passOver(definition.model, id);
   }
-}
-
-async function readClaimed(
-  { model, hidden }: Definition,
-  ids: readonly unknown[],
-  token: Types.ObjectId,
-): Promise<RawDocument[]> {
-  return collectionOf(model)
-    .find(
-      { _id: { $in: ids as never[] }, '_task.token': token },
-      { ...(hidden && { projection: hidden }), batchSize: ids.length + 1, readPreference: 'primary' },
-    )
-    .toArray();
 }
 
 function inOrderOf(ids: readonly unknown[], documents: readonly RawDocument[]): RawDocument[] {
