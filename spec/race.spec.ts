@@ -23,7 +23,7 @@ describe('a race', () => {
 
   it.each([
     { verb: 'pop', limit: 0 },
-    { verb: 'popMany', limit: 100 },
+    { verb: 'popMany', limit: 20 },
   ])(
     'of 4 processes with 32 callers each hands out each task once and in order, by $verb',
     async ({ limit }) => {

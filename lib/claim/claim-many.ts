@@ -1,7 +1,6 @@
 import { Types } from 'mongoose';
 import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
-import { claimOne } from './claim-one';
 import { claimUpdate } from './claim-update';
 import { choiceOf, noteCrowd, someOf } from './crowd';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
@@ -10,41 +9,93 @@ import { read } from './read';
 import type { ReadyQuery } from './ready';
 import { isTimeExpired, persistently } from '../transient';
 
-/**
- * Takes up to `limit` ready tasks: of several, their ids are read, updated with one token, and what was won is read by it. It
- * returns fewer only when no more are ready, not when others were faster. With `isSpread` it goes out of the way of others who claim
- * at the same moment, at the price of the order.
- */
-export async function claimMany(
-  definition: Definition,
-  query: ReadyQuery,
-  limit: number,
-  isSpread = false,
-): Promise<RawDocument[]> {
-  if (limit === 1) return [await claimOne(definition, query)].filter((task) => task !== null);
+/** Tasks of one update at the most, where they are handed over in parts: while the next part is claimed, this one is begun. */
+const PART = 200;
 
+export type Take = (tasks: RawDocument[]) => Promise<void>;
+
+/** Takes up to `limit` ready tasks. It returns fewer only when no more are ready, not when others were faster. */
+export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
   while (won.length < limit) {
     const wanted = limit - won.length;
-    const found = await candidateIds(definition, query, isSpread ? wanted * choiceOf(definition) : wanted);
-    if (found.length === 0) break;
-
-    const ids = someOf(found, wanted);
+    const ids = await candidateIds(definition, query, wanted);
     const claimed = await claimIds(definition, query, ids);
     won.push(...claimed);
-    noteCrowd(definition, claimed.length / ids.length);
-    if (found.length < wanted && claimed.length === ids.length) break;
+    if (ids.length < wanted && claimed.length === ids.length) break;
   }
 
   return won;
 }
 
-/** Takes those of the tasks that can still be claimed, with one token for all of them. */
+/**
+ * The same for a worker: hands tasks over as they come, and goes out of the way of others who claim at the same moment, at the price
+ * of the order. Returns how many there were.
+ */
+export async function claimManyInParts(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  take: Take,
+): Promise<number> {
+  let won = 0;
+  while (won < limit) {
+    const wanted = limit - won;
+    const found = await candidateIds(definition, query, wanted * choiceOf(definition));
+    if (found.length === 0) break;
+
+    const ids = someOf(found, wanted);
+    const claimed = await claimParts(definition, query, ids, take);
+    won += claimed;
+    noteCrowd(definition, claimed / ids.length);
+    if (found.length < wanted && claimed === ids.length) break;
+  }
+
+  return won;
+}
+
+async function claimParts(
+  definition: Definition,
+  query: ReadyQuery,
+  ids: readonly unknown[],
+  take: Take,
+): Promise<number> {
+  const taken: Promise<number>[] = [];
+  try {
+    for (let start = 0; start < ids.length; start += PART) {
+      const part = ids.slice(start, start + PART);
+      const token = await mark(definition, query, part);
+      taken.push(takeMarked(definition, part, token, take));
+    }
+  } finally {
+    await Promise.allSettled(taken);
+  }
+
+  return (await Promise.all(taken)).reduce((sum, count) => sum + count, 0);
+}
+
+async function takeMarked(
+  definition: Definition,
+  ids: readonly unknown[],
+  token: Types.ObjectId,
+  take: Take,
+): Promise<number> {
+  const tasks = await readMarked(definition, ids, token);
+  await take(tasks);
+
+  return tasks.length;
+}
+
+/** Takes those of the tasks that can still be claimed: they are updated with one token, and what was won is read by it. */
 export async function claimIds(
   definition: Definition,
   query: ReadyQuery,
   ids: readonly unknown[],
 ): Promise<RawDocument[]> {
+  return ids.length === 0 ? [] : readMarked(definition, ids, await mark(definition, query, ids));
+}
+
+async function mark(definition: Definition, query: ReadyQuery, ids: readonly unknown[]): Promise<Types.ObjectId> {
   const token = new Types.ObjectId();
   try {
     await claimAmong(definition, query, ids, token, MAX_WAIT_MS);
@@ -54,9 +105,17 @@ export async function claimIds(
     for (const id of ids) await probe(definition, query, id, token);
   }
 
-  const mine = { _id: { $in: ids }, '_task.token': token };
-  const { model, hidden } = definition;
-  return inOrderOf(ids, await read(model, { filter: mine, limit: ids.length, ...(hidden && { projection: hidden }) }));
+  return token;
+}
+
+async function readMarked(
+  { model, hidden }: Definition,
+  ids: readonly unknown[],
+  token: Types.ObjectId,
+): Promise<RawDocument[]> {
+  const filter = { _id: { $in: ids }, '_task.token': token };
+
+  return inOrderOf(ids, await read(model, { filter, limit: ids.length, ...(hidden && { projection: hidden }) }));
 }
 
 async function claimAmong(

@@ -1,7 +1,7 @@
+import { claim } from './claim';
 import { claimOne } from './claim-one';
 import { Collector, type Caller } from '../collector';
 import type { Definition, RawDocument } from '../definition';
-import { claimReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
 import type { ReadyQuery } from './ready';
 
@@ -39,6 +39,6 @@ async function serve(
     await Promise.all(callers.map(({ resolve, reject }) => claimOne(definition, query).then(resolve, reject)));
     return;
   }
-  const claimed = await claimReady(definition, query, callers.length);
+  const claimed = await claim(definition, query, callers.length);
   callers.forEach(({ resolve }, index) => resolve(claimed[index] ?? null));
 }

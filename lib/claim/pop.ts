@@ -1,8 +1,9 @@
 import type { PopulateOptions } from 'mongoose';
 import { refuseUnknown, requireInteger, wrongValue } from '../check';
 import { candidateIds } from './candidates';
+import { claim, claimInParts } from './claim';
 import { claimNext } from './collect';
-import { claimReady, hasReady } from '../dependencies/claim-ready';
+import { hasReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
 import {
   definitionOf,
@@ -53,28 +54,53 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   requireInteger('limit', limit, 1, MAX_LIMIT, 'tasks', '`popMany(100)`');
   checkPopOptions(model, options);
 
-  return popUpTo(model, limit, options, false);
-}
-
-/** The same for a worker, whose tasks run side by side: where others claim at the same moment, their order counts less than speed. */
-export async function popSpread(model: AnyModel, limit: number, options: PopOptions): Promise<AnyDocument[]> {
-  return popUpTo(model, limit, options, true);
-}
-
-async function popUpTo(model: AnyModel, limit: number, options: PopOptions, isSpread: boolean): Promise<AnyDocument[]> {
-  const definition = definitionOf(model);
-  const query = readyQuery(definition, options.category);
   const tasks: AnyDocument[] = [];
-  while (tasks.length < limit) {
-    const asked = limit - tasks.length;
-    const raw = await withIndexes(model, () => claimReady(definition, query, asked, isSpread));
-    tasks.push(...(await handOut(definition, raw, options)));
-    // Those that had used their attempts were failed, and others may be behind them.
-    if (raw.length < asked || tasks.length === limit) break;
-  }
+  await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped));
 
   return tasks;
 }
+
+/** The same for a worker, whose tasks run side by side: hands them over as they come. Returns how many there were. */
+export async function popInParts(
+  model: AnyModel,
+  limit: number,
+  options: PopOptions,
+  take: (tasks: AnyDocument[]) => void,
+): Promise<number> {
+  return popUpTo(model, limit, options, claimInParts, take);
+}
+
+async function popUpTo(
+  model: AnyModel,
+  limit: number,
+  options: PopOptions,
+  claimUpTo: typeof claimInParts,
+  take: (tasks: AnyDocument[]) => void,
+): Promise<number> {
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  let count = 0;
+  const takeRaw = async (raw: RawDocument[]) => {
+    const tasks = await handOut(definition, raw, options);
+    count += tasks.length;
+    take(tasks);
+  };
+  while (count < limit) {
+    const asked = limit - count;
+    const claimed = await withIndexes(model, () => claimUpTo(definition, query, limit - count, takeRaw));
+    // Those that had used their attempts were failed, and others may be behind them.
+    if (claimed < asked) break;
+  }
+
+  return count;
+}
+
+const claimAtOnce: typeof claimInParts = async (definition, query, limit, take) => {
+  const tasks = await claim(definition, query, limit);
+  await take(tasks);
+
+  return tasks.length;
+};
 
 /** Whether nothing can be popped now. See `TaskStatics.isEmpty`. */
 export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'category'> = {}): Promise<boolean> {

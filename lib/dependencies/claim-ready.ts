@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Types } from 'mongoose';
 import type { Bookkeeping } from '../handle';
 import { keyOf } from '../id';
-import { claimIds, claimMany } from '../claim/claim-many';
+import { claimIds } from '../claim/claim-many';
 import { giveBack } from '../claim/give-back';
 import { collectionOf, type Definition, type RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
@@ -10,7 +10,8 @@ import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
 import { Obstacles } from './obstacles';
 import { recheck } from './recheck';
-import { dependencyPaths, hasDependencies, kindKey } from './references';
+import { Pass } from './pass';
+import { dependencyPaths, kindKey } from './references';
 import { wake } from './wake';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
@@ -27,10 +28,8 @@ export async function claimReady(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  isSpread = false,
+  isSpread: boolean,
 ): Promise<RawDocument[]> {
-  if (!hasDependencies(definition.model)) return claimMany(definition, query, limit, isSpread);
-
   const won: RawDocument[] = [];
   try {
     await claimInto(won, definition, query, limit, new Pass(definition, isSpread));
@@ -60,42 +59,6 @@ async function claimInto(
 
   const isUnparked = (await recheck(definition)) > 0;
   if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit, pass);
-}
-
-/** A pass over the outboxes that is under way while candidates are looked at. */
-class Pass {
-  readonly woken: Promise<number>;
-  /** Whether the last look began when it was over. */
-  wasLookedAfter = false;
-  readonly #hasNews: Promise<boolean>;
-  #isOver = false;
-
-  constructor(
-    definition: Definition,
-    private readonly isSpread: boolean,
-  ) {
-    let tell: (hasNews: boolean) => void;
-    this.#hasNews = new Promise((resolve) => (tell = resolve));
-    this.woken = wake(definition, (hasNews) => tell(hasNews)).finally(() => {
-      this.#isOver = true;
-      tell(true);
-    });
-    this.woken.catch(() => {});
-  }
-
-  look(): void {
-    this.wasLookedAfter = this.#isOver;
-  }
-
-  /**
-   * Whether tasks were woken since the last look, which may come before those that it saw, where the order counts. Waits for it only
-   * if there are any.
-   */
-  async hasOvertaken(): Promise<boolean> {
-    if (this.isSpread || this.wasLookedAfter || !(await this.#hasNews)) return false;
-
-    return (await this.woken) > 0;
-  }
 }
 
 async function claimJudgedNext(

@@ -51,11 +51,10 @@ export async function progress(task: AnyDocument, value: unknown): Promise<Lease
 }
 
 /** The filter that lets only the holder of the task's lease write. */
-export function holdFilter(task: AnyDocument): Filter {
+export function holdFilter(task: AnyDocument, token = new Types.ObjectId(handleOf(task).lease!.token)): Filter {
   const { state } = definitionOf(modelOf(task)).options.fields;
-  const { lease } = handleOf(task);
 
-  return { [state]: State.RUNNING, '_task.token': new Types.ObjectId(lease!.token) };
+  return { [state]: State.RUNNING, '_task.token': token };
 }
 
 /** The lease of a handle. @throws {TaskStateError} when it has none. */

@@ -129,13 +129,15 @@ async function settle<D extends AnyDocument>(
   const session = sessionOf(model, options);
   const undo = session ? remember(task) : () => {};
   const token = handle.lease ? new Types.ObjectId(handle.lease.token) : (handle.settledWith ?? new Types.ObjectId());
-  const filter = handle.lease ? holdFilter(task) : { [definitionOf(model).options.fields.state]: State.CREATED };
+  const filter = handle.lease ? holdFilter(task, token) : { [definitionOf(model).options.fields.state]: State.CREATED };
   // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
   handle.settledWith = token;
-  const next = await writeNext(task, verb, filter, signed(change, token), session);
-  if (!next) await write(task, verb, filter, signed(change, token), session);
+  const end = { ...change, task: { ...change.task, token } };
+  const next = handle.stored.schedule ? await writeNext(task, verb, filter, end, session) : null;
+  if (!next) await write(task, verb, filter, end, session);
 
-  Object.assign(handle, { lease: null, settledAs: verb });
+  handle.lease = null;
+  handle.settledAs = verb;
   trace(PAST[verb], task);
   // What was put back may be due later; the end of a task may release others at once.
   const { availableAt } = (next ?? change).task;
@@ -145,16 +147,14 @@ async function settle<D extends AnyDocument>(
 }
 
 /** A change that says who made it, so that it is recognised when it is sent again. */
-function signed(change: Change, token: Types.ObjectId): Change & { task: { token: Types.ObjectId } } {
-  return { ...change, task: { ...change.task, token } };
-}
+type Signed = Change & { readonly task: { readonly token: Types.ObjectId } };
 
 // Not matched: either the answer of an earlier, identical settle was lost, or the task is not ours to settle.
 async function write(
   task: AnyDocument,
   verb: string,
   filter: Filter,
-  change: ReturnType<typeof signed>,
+  change: Signed,
   session: ClientSession | null,
 ): Promise<void> {
   if (await writeIf(task, filter, change, session)) return;
@@ -172,13 +172,13 @@ async function writeNext(
   task: AnyDocument,
   verb: string,
   filter: Filter,
-  end: ReturnType<typeof signed>,
+  end: Signed,
   session: ClientSession | null,
 ): Promise<Change | null> {
   const handle = handleOf(task);
   for (let next = nextSlot(task, end); next; next = nextSlot(task, end)) {
     const { schedule, ...others } = handle.stored;
-    const change = signed(next, end.task.token);
+    const change = { ...next, task: { ...next.task, token: end.task.token } };
     if (await writeIf(task, { ...filter, '_task.schedule': schedule }, change, session)) return next;
 
     const found = await readStanding(task, session);
@@ -193,7 +193,7 @@ async function writeNext(
   return null;
 }
 
-function isOwn(found: Standing | null, { state, task }: ReturnType<typeof signed>): boolean {
+function isOwn(found: Standing | null, { state, task }: Signed): boolean {
   return found !== null && found.state === state && (found.token?.equals(task.token) ?? false);
 }
 

@@ -1,4 +1,4 @@
-import { Error as MongooseError, Types, type ClientSession } from 'mongoose';
+import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from '../definition';
 import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
@@ -13,7 +13,7 @@ export interface Change {
 }
 
 // One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.
-const underWay = new WeakMap<AnyDocument, Promise<void>>();
+const underWay = new Map<AnyDocument, Promise<boolean>>();
 
 /**
  * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
@@ -26,14 +26,14 @@ export async function writeIf(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const write = (underWay.get(document) ?? Promise.resolve()).then(() => writeNow(document, filter, change, session));
-  const settled = write.then(
-    () => {},
-    () => {},
-  );
-  underWay.set(document, settled);
-
-  return write;
+  const run = () => writeNow(document, filter, change, session);
+  const write = underWay.get(document)?.then(run, run) ?? run();
+  underWay.set(document, write);
+  try {
+    return await write;
+  } finally {
+    if (underWay.get(document) === write) underWay.delete(document);
+  }
 }
 
 async function writeNow(
@@ -42,11 +42,12 @@ async function writeNow(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const matched =
-    document.isModified() || !canSave(document)
-      ? await save(document, filter, change, session)
-      : await update(document, filter, change, session);
-  if (matched) adopt(document, change);
+  const isSave = document.isModified() || !canSave(document);
+  const touchedAt = isSave ? undefined : definitionOf(modelOf(document)).updatedAt?.now();
+  const matched = isSave
+    ? await save(document, filter, change, session)
+    : await update(document, filter, change, touchedAt, session);
+  if (matched) adopt(document, change, touchedAt);
 
   return matched;
 }
@@ -59,31 +60,26 @@ function canSave(document: AnyDocument): boolean {
   return Object.values($errors).every(({ name }) => name !== 'CastError');
 }
 
-async function update(
+function update(
   document: AnyDocument,
   filter: Filter,
   change: Change,
+  touchedAt: Date | number | undefined,
   session: ClientSession | null,
 ): Promise<boolean> {
   const definition = definitionOf(modelOf(document));
-  const { updatedAt } = definition;
-  const touchedAt = updatedAt?.now();
   const ending = session ? null : endingOf(document, change, touchedAt);
-  const matched = ending
-    ? await endTogether(definition, ending)
-    : await updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
-  if (matched && updatedAt) setQuietly(document, updatedAt.path, touchedAt);
+  if (ending) return endTogether(definition, ending);
 
-  return matched;
+  return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
 }
 
 // Of a held task only: who holds none would not know it from one that somebody else ended.
 function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
-  const { lease } = handleOf(document);
   const isEnd = state === State.FINISHED || state === State.FAILED;
-  if (!lease || !isEnd || task.attempts !== undefined) return null;
+  if (!handleOf(document).lease || !task.token || !isEnd || task.attempts !== undefined) return null;
 
-  return { id: document._id, token: new Types.ObjectId(lease.token), state, errors: task.errors, touchedAt };
+  return { id: document._id, token: task.token, state, errors: task.errors, touchedAt };
 }
 
 async function updateOne(
@@ -191,16 +187,19 @@ async function reload(document: AnyDocument, session: ClientSession | null): Pro
   if (raw) document.init(raw);
 }
 
-function adopt(document: AnyDocument, { state, task }: Change): void {
-  const { options } = definitionOf(modelOf(document));
-  const stored: Change['task'] = { ...handleOf(document).stored };
+function adopt(document: AnyDocument, { state, task }: Change, touchedAt?: Date | number): void {
+  const { options, updatedAt } = definitionOf(modelOf(document));
+  const handle = handleOf(document);
+  const stored: Change['task'] = { ...handle.stored };
   for (const name of Object.keys(task) as (keyof Bookkeeping)[]) {
-    if (task[name] === undefined) delete stored[name];
-    else stored[name] = task[name] as never;
+    if (task[name] !== undefined) stored[name] = task[name] as never;
+    else if (name in stored) delete stored[name];
   }
 
-  handleOf(document).stored = stored as Bookkeeping;
-  setQuietly(document, options.fields.state, state);
+  handle.stored = stored as Bookkeeping;
+  // Through the document it would be a change, which every task would have to be relieved of.
+  rawFields(document)[options.fields.state] = state;
+  if (updatedAt && touchedAt !== undefined) setQuietly(document, updatedAt.path, touchedAt);
 }
 
 async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {

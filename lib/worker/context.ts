@@ -6,3 +6,12 @@ export interface TaskContext {
    */
   readonly signal: AbortSignal;
 }
+
+/** The signal of `held`, made when the handler asks for it: it costs more than all else a worker does for a task. */
+export function contextOf(held: TaskContext): TaskContext {
+  return {
+    get signal() {
+      return held.signal;
+    },
+  };
+}

@@ -1,5 +1,4 @@
 import type { AnyDocument } from '../definition';
-import type { TaskContext } from './context';
 
 /** A task that a worker holds, and whether it is to be left alone: then with the reason. */
 export class Held {
@@ -17,17 +16,6 @@ export class Held {
     return this.#aborted;
   }
 
-  /** What the handler is given. A signal costs more than all else here, so it is made when the handler asks for it. */
-  get context(): TaskContext {
-    const signal = () => this.#signal;
-
-    return {
-      get signal() {
-        return signal();
-      },
-    };
-  }
-
   /** Only the first reason counts. */
   abort(reason: unknown): void {
     if (this.#aborted) return;
@@ -36,12 +24,17 @@ export class Held {
     this.#listener(reason);
   }
 
-  onAbort(listener: (reason: unknown) => void): void {
-    this.#listener = listener;
-    if (this.#aborted) listener(this.#aborted.reason);
+  /** What became of it, or the reason of an abort that came before. */
+  unlessAborted(running: PromiseLike<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#listener = reject;
+      if (this.#aborted) reject(this.#aborted.reason);
+      running.then(resolve, reject);
+    });
   }
 
-  get #signal(): AbortSignal {
+  /** Made when it is asked for. */
+  get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
       if (this.#aborted) this.#controller.abort(this.#aborted.reason);

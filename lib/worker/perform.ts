@@ -7,6 +7,7 @@ import { failures, handleOf, lease, shareHandle } from '../handle';
 import { fail, finish, release, retry } from '../settle/settle';
 import { isNetworkError } from '../transient';
 import { setQuietly } from '../settle/write';
+import { contextOf } from './context';
 import type { Held } from './held';
 import type { ResolvedWorkerOptions } from './options';
 
@@ -24,39 +25,46 @@ export class StoppedError extends Error {
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 2_000;
 
-/**
- * Runs the handler on a task and settles it; once `abandoned` is aborted, it does not wait for a database that is out of reach.
- * Throws only what concerns the worker, not the task.
- */
-export async function perform(held: Held, options: ResolvedWorkerOptions, abandoned: AbortSignal): Promise<Outcome> {
-  const { task } = held;
-  const limit = options.timeoutMs === false ? null : startLimit(held, options.timeoutMs);
+/** What a handler threw, or why it is not waited for. */
+export interface Thrown {
+  readonly reason: unknown;
+}
+
+/** Runs the handler until it has ended, or its task is to be left alone. Null when it came to its end. */
+export async function perform(held: Held, { handler, timeoutMs }: ResolvedWorkerOptions): Promise<Thrown | null> {
+  const limit = timeoutMs === false ? null : startLimit(held, timeoutMs);
   try {
-    await unlessAborted(() => options.handler(task, held.context), held);
-  } catch (error) {
-    const isAborted = held.aborted !== null && error === held.aborted.reason;
-    return await (isAborted ? settleAborted(task, error, abandoned) : settleFailed(task, error, abandoned));
+    const running: unknown = handler(held.task, contextOf(held));
+    // A handler that does not look at its signal must not keep the slot: its task is settled without it.
+    if (isThenable(running)) await held.unlessAborted(running);
+    else if (held.aborted) throw held.aborted.reason;
+    return null;
+  } catch (reason) {
+    return { reason };
   } finally {
     clearTimeout(limit ?? undefined);
   }
-
-  return settle(task, abandoned, undefined, () => finish(task)).catch(onUnsaved(task, undefined, abandoned));
 }
 
-function settleFailed(task: AnyDocument, reason: unknown, abandoned: AbortSignal): Promise<Outcome> {
-  return settle(task, abandoned, reason, () => failOrRetry(task, reason)).catch(onUnsaved(task, reason, abandoned));
-}
-
-// The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
-function onUnsaved(task: AnyDocument, reason: unknown, abandoned: AbortSignal): (error: unknown) => Promise<Outcome> {
-  return (error) => {
+/**
+ * Settles a task by how its handler ended; once `abandoned` is aborted, it does not wait for a database that is out of reach. Throws
+ * only what concerns the worker, not the task.
+ */
+export async function conclude(
+  { task, aborted }: Held,
+  thrown: Thrown | null,
+  abandoned: AbortSignal,
+): Promise<Outcome> {
+  const reason = thrown?.reason;
+  if (thrown && aborted && reason === aborted.reason) return settleAborted(task, reason, abandoned);
+  try {
+    return await settle(task, abandoned, reason, thrown ? failOrRetry : end);
+  } catch (error) {
     if (isOutOfReach(error) || !isOfChanges(task, error)) throw error;
 
-    const failure = reason ?? error;
-    return withoutChanges(task, (unchanged) =>
-      settle(unchanged, abandoned, failure, () => failOrRetry(unchanged, failure)),
-    );
-  };
+    // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
+    return withoutChanges(task, (unchanged) => settle(unchanged, abandoned, reason ?? error, failOrRetry));
+  }
 }
 
 /** The handler may go on nevertheless, so its half-done changes are left out, and all it does with the task is refused. */
@@ -65,35 +73,42 @@ async function settleAborted(task: AnyDocument, reason: unknown, abandoned: Abor
 
   const held = lease(task);
   const isStopped = reason instanceof StoppedError;
-  const outcome = await withoutChanges(task, (unchanged) =>
-    settle(unchanged, abandoned, reason, () => (isStopped ? release(unchanged) : retry(unchanged, { error: reason }))),
-  );
+  const verb = isStopped ? giveBack : retryWith;
+  const outcome = await withoutChanges(task, (unchanged) => settle(unchanged, abandoned, reason, verb));
   // By a token that no task has: with its own, what the handler tries could be taken for the worker's settle, sent again.
   handleOf(task).lease = held && { ...held, token: new Types.ObjectId().toHexString() };
   return outcome;
 }
 
-function failOrRetry(task: AnyDocument, error: unknown): Promise<unknown> {
-  return isUnrecoverable(error) ? fail(task, error) : retry(task, { error });
-}
+const end = (task: AnyDocument) => finish(task);
 
+const giveBack = (task: AnyDocument) => release(task);
+
+const retryWith = (task: AnyDocument, error: unknown) => retry(task, { error });
+
+const failOrRetry = (task: AnyDocument, error: unknown) => (isUnrecoverable(error) ? fail : retryWith)(task, error);
+
+/** A settle that does not get through is sent again for as long as the lease lasts: every settle recognises its own repeat. */
 async function settle(
   task: AnyDocument,
   abandoned: AbortSignal,
   reason: unknown,
-  write: () => Promise<unknown>,
+  verb: (task: AnyDocument, reason: unknown) => Promise<unknown>,
 ): Promise<Outcome> {
-  try {
-    // Without a lease the handler settled the task itself.
-    if (lease(task)) await whileHeld(task, abandoned, write);
-  } catch (error) {
-    const isRefused = error instanceof LeaseLostError || error instanceof TaskStateError;
-    if (!isRefused) throw error;
-    // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
-    if (lease(task)) return { name: 'lost', error };
+  const deadline = performance.now() + definitionOf(modelOf(task)).options.leaseMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
+    try {
+      // Without a lease the handler settled the task itself.
+      if (lease(task)) await verb(task, reason);
+      return outcomeOf(task, reason);
+    } catch (error) {
+      const isRefused = error instanceof LeaseLostError || error instanceof TaskStateError;
+      // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
+      if (isRefused) return lease(task) ? { name: 'lost', error } : outcomeOf(task, reason);
+      if (!isOutOfReach(error) || abandoned.aborted || performance.now() + waitMs > deadline) throw error;
+    }
+    await sleep(waitMs * (0.5 + Math.random()));
   }
-
-  return outcomeOf(task, reason);
 }
 
 /** Settles by a document of the same task and lease that has none of the handler's changes. */
@@ -111,20 +126,6 @@ async function withoutChanges(
   return outcome;
 }
 
-/** A settle that does not get through is sent again for as long as the lease lasts: every settle recognises its own repeat. */
-async function whileHeld(task: AnyDocument, abandoned: AbortSignal, write: () => Promise<unknown>): Promise<void> {
-  const deadline = performance.now() + definitionOf(modelOf(task)).options.leaseMs;
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
-    try {
-      await write();
-      return;
-    } catch (error) {
-      if (!isOutOfReach(error) || abandoned.aborted || performance.now() + waitMs > deadline) throw error;
-    }
-    await sleep(waitMs * (0.5 + Math.random()));
-  }
-}
-
 function outcomeOf(task: AnyDocument, error: unknown): Outcome {
   const { settledAs } = handleOf(task);
   if (settledAs === 'finish') return { name: 'finished' };
@@ -140,12 +141,8 @@ function startLimit(held: Held, timeoutMs: number): NodeJS.Timeout {
   return setTimeout(() => held.abort(new DOMException(message, 'TimeoutError')), timeoutMs);
 }
 
-// A handler that does not look at its signal must not keep the slot: its task is settled without it.
-function unlessAborted(run: () => unknown, held: Held): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    held.onAbort(reject);
-    Promise.resolve().then(run).then(resolve, reject);
-  });
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
 // Without changes no save takes place, and after a write concern error it has.

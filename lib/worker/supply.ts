@@ -1,15 +1,16 @@
-import { popSpread, type PopOptions } from '../claim/pop';
+import { popInParts, type PopOptions } from '../claim/pop';
 import type { AnyDocument } from '../definition';
 import type { Source } from './options';
 import { Shares } from './share';
 
 export interface Claimed {
-  /** Those of all models, in turn. */
-  readonly tasks: AnyDocument[];
+  readonly count: number;
   readonly errors: unknown[];
   /** Whether no model could be claimed from: one that is out of order must not slow down the others. */
   readonly isFailed: boolean;
 }
+
+type Take = (tasks: AnyDocument[]) => void;
 
 /** Claims tasks of one model or several. */
 export class Supply {
@@ -22,33 +23,48 @@ export class Supply {
     this.#shares = new Shares(sources);
   }
 
-  /** One claim of each model for its share of what is wanted; what one model does not need goes to the others. */
-  async claim(wanted: number): Promise<Claimed> {
-    const open = this.sources.map(() => true);
+  /**
+   * One claim of each model for its share of what is wanted; what one model does not need goes to the others. Tasks of one model are
+   * handed over as they come, those of several in turn.
+   */
+  async claim(wanted: number, take: Take): Promise<Claimed> {
+    if (this.sources.length === 1) return this.#claimShares(wanted, (tasks) => take(tasks));
+
     const claimed = this.sources.map((): AnyDocument[] => []);
+    const result = await this.#claimShares(wanted, (tasks, index) => void claimed[index]!.push(...tasks));
+    take(inTurn(claimed, this.sources));
+    return result;
+  }
+
+  async #claimShares(wanted: number, take: (tasks: AnyDocument[], index: number) => void): Promise<Claimed> {
+    const open = this.sources.map(() => true);
     const errors: unknown[] = [];
-    for (let missing = wanted; missing > 0 && open.includes(true); missing = wanted - claimed.flat().length) {
-      const shares = this.#shares.divide(missing, open);
-      const results = await Promise.allSettled(shares.map((share, index) => this.#claimOf(index, share)));
+    let count = 0;
+    while (count < wanted && open.includes(true)) {
+      const shares = this.#shares.divide(wanted - count, open);
+      const takeOf = (index: number) => (tasks: AnyDocument[]) => {
+        count += tasks.length;
+        take(tasks, index);
+      };
+      const results = await Promise.allSettled(
+        shares.map((share, index) => this.#claimShare(index, share, takeOf(index))),
+      );
       results.forEach((result, index) => {
-        const tasks = result.status === 'fulfilled' ? result.value : [];
         if (result.status === 'rejected') errors.push(result.reason);
-        claimed[index]!.push(...tasks);
-        if (tasks.length < shares[index]!) open[index] = false;
+        if (result.status === 'rejected' || result.value < shares[index]!) open[index] = false;
       });
     }
 
-    return { tasks: inTurn(claimed, this.sources), errors, isFailed: errors.length === this.sources.length };
+    return { count, errors, isFailed: errors.length === this.sources.length };
   }
 
-  async #claimOf(index: number, share: number): Promise<AnyDocument[]> {
-    return share > 0 ? popSpread(this.sources[index]!.model, share, this.options) : [];
+  async #claimShare(index: number, share: number, take: Take): Promise<number> {
+    return share > 0 ? popInParts(this.sources[index]!.model, share, this.options, take) : 0;
   }
 }
 
 /** One after the other, by weight. */
 function inTurn(lists: readonly AnyDocument[][], sources: readonly Source[]): AnyDocument[] {
-  if (lists.length === 1) return lists[0]!;
   const placed = lists.flatMap((list, of) =>
     list.map((task, index) => ({ task, place: (index + 1) / sources[of]!.weight })),
   );

@@ -13,7 +13,7 @@ import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, t
 import type { WorkerEvents } from './events';
 import { logWorker } from './log';
 import { Reserve } from './reserve';
-import { perform, StoppedError, type Outcome } from './perform';
+import { conclude, perform, StoppedError, type Outcome } from './perform';
 import { Supply } from './supply';
 
 /** One model or several; several share the worker evenly, or by weight. */
@@ -157,25 +157,26 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   /** How many tasks to claim next. The reserve is filled up when half of it was used: a claim of many costs less for each. */
   #wanted(): number {
     const { target, size } = this.#reserve;
-    if (this.#running === this.#options.concurrency && size >= target / 2) return 0;
+    const free = Math.max(0, this.#options.concurrency - this.#running);
+    if (free === 0 && size >= target / 2) return 0;
 
-    const free = Math.max(0, this.#options.concurrency + target - this.#hands.size);
     // After a wait there is likely to be one, and the claim of one is the quickest.
-    return Math.min(free, this.#hasWaited ? this.#options.sources.length : MAX_CLAIM);
+    return Math.min(Math.max(0, free + target - size), this.#hasWaited ? this.#options.sources.length : MAX_CLAIM);
   }
 
   async #fill(wanted: number, idle: Idle, signals: Signals): Promise<void> {
     idle.listen();
     this.#hasWaited = false;
-    const { tasks, errors, isFailed } = await this.#supply.claim(wanted);
+    const { count, errors, isFailed } = await this.#supply.claim(wanted, (tasks) => {
+      this.#reserve.add(tasks.map((task) => this.#hands.take(task)));
+      this.#startNext(signals);
+    });
     for (const error of errors) this.#report(error);
-    this.#reserve.add(tasks.map((task) => this.#hands.take(task)));
-    this.#startNext(signals);
     if (signals.ending.aborted) return;
 
     if (isFailed) idle.failed();
-    else idle.succeeded(tasks.length > 0);
-    if (tasks.length === wanted) return;
+    else idle.succeeded(count > 0);
+    if (count === wanted) return;
 
     if (this.#hands.size === 0 && !isFailed) this.#announce('idle');
     await idle.wait(signals.ending);
@@ -187,24 +188,25 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
       const held = this.#reserve.next();
       if (!held) break;
       if (held.aborted) this.#end(held, { name: 'lost', error: held.aborted.reason });
-      else this.#perform(held, signals);
+      else void this.#perform(held, signals);
     }
   }
 
-  #perform(held: Held, signals: Signals): void {
+  async #perform(held: Held, signals: Signals): Promise<void> {
     const startedAt = performance.now();
     this.#running++;
     this.#announce('started', held.task as Doc);
-    perform(held, this.#options, signals.abandoned)
-      .then((outcome) => this.#announceOutcome(held, outcome))
-      .catch((error: unknown) => this.#report(error))
-      .finally(() => {
-        this.#running--;
-        this.#hands.drop(held);
-        this.#reserve.took(performance.now() - startedAt);
-        this.#startNext(signals);
-        this.#slotFreed();
-      });
+    const thrown = await perform(held, this.#options);
+    try {
+      this.#announceOutcome(held, await conclude(held, thrown, signals.abandoned));
+    } catch (error) {
+      this.#report(error);
+    }
+    this.#running--;
+    this.#hands.drop(held);
+    this.#reserve.took(performance.now() - startedAt);
+    this.#startNext(signals);
+    this.#slotFreed();
   }
 
   #end(held: Held, outcome: Outcome): void {

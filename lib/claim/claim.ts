@@ -1,0 +1,30 @@
+import { claimMany, claimManyInParts, type Take } from './claim-many';
+import { claimOne } from './claim-one';
+import type { Definition, RawDocument } from '../definition';
+import { claimReady } from '../dependencies/claim-ready';
+import { hasDependencies } from '../dependencies/references';
+import type { ReadyQuery } from './ready';
+
+/** Takes up to `limit` tasks that can run, in claim order. */
+export async function claim(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+  if (hasDependencies(definition.model)) return claimReady(definition, query, limit, false);
+  if (limit > 1) return claimMany(definition, query, limit);
+
+  const task = await claimOne(definition, query);
+  return task ? [task] : [];
+}
+
+/** The same for a worker: hands them over as they come, and the order counts less than speed. Returns how many there were. */
+export async function claimInParts(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  take: Take,
+): Promise<number> {
+  const isJudged = hasDependencies(definition.model);
+  if (!isJudged && limit > 1) return claimManyInParts(definition, query, limit, take);
+
+  const tasks = await (isJudged ? claimReady(definition, query, limit, true) : claim(definition, query, limit));
+  await take(tasks);
+  return tasks.length;
+}
