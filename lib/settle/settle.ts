@@ -34,41 +34,31 @@ export interface RetryOptions extends SettleOptions {
 const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** See `TaskMethods.finish`. */
-export async function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
-  refuseUnknown(options, ['session'], 'finish()');
-  const settledAt = await serverNow(definitionOf(modelOf(task)).model);
-
-  return settle(task, 'finish', { state: State.FINISHED, task: { ...due(task), settledAt } }, options, settledAt);
+export function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
+  return settle(task, 'finish', options, (settledAt) => ({
+    state: State.FINISHED,
+    task: { ...due(task), settledAt },
+  }));
 }
 
 /** See `TaskMethods.fail`. */
-export async function fail<D extends AnyDocument>(task: D, error?: unknown, options: SettleOptions = {}): Promise<D> {
-  refuseUnknown(options, ['session'], 'fail()');
-  const settledAt = await serverNow(definitionOf(modelOf(task)).model);
-
-  return settle(
-    task,
-    'fail',
-    { state: State.FAILED, task: { ...due(task), settledAt, ...failed(task, error, settledAt) } },
-    options,
-    settledAt,
-  );
+export function fail<D extends AnyDocument>(task: D, error?: unknown, options: SettleOptions = {}): Promise<D> {
+  return settle(task, 'fail', options, (settledAt) => ({
+    state: State.FAILED,
+    task: { ...due(task), settledAt, ...failed(task, error, settledAt) },
+  }));
 }
 
 /** Fails a task that was claimed although it had used its attempts: the lease of the last one ended. */
-export async function failOver<D extends AnyDocument>(task: D): Promise<D> {
-  const { model, options } = definitionOf(modelOf(task));
-  const settledAt = await serverNow(model);
+export function failOver<D extends AnyDocument>(task: D): Promise<D> {
+  const { maxAttempts: attempts } = definitionOf(modelOf(task)).options;
   const handle = handleOf(task);
-  handle.stored = { ...handle.stored, attempts: options.maxAttempts };
-  const end = {
-    ...due(task),
-    settledAt,
-    attempts: options.maxAttempts,
-    ...failed(task, LEASE_ENDED, settledAt),
-  };
+  handle.stored = { ...handle.stored, attempts };
 
-  return settle(task, 'fail', { state: State.FAILED, task: end }, {}, settledAt);
+  return settle(task, 'fail', {}, (settledAt) => ({
+    state: State.FAILED,
+    task: { ...due(task), settledAt, attempts, ...failed(task, LEASE_ENDED, settledAt) },
+  }));
 }
 
 /** See `TaskMethods.retry`. */
@@ -81,15 +71,14 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
   const { attempt } = requireHold(task, 'retry');
   if (attempt >= maxAttempts) return fail(task, error, sessionOption(options));
 
-  const now = await serverNow(modelOf(task));
-  const dueAt = new Date(now.getTime() + (delayMs ?? waitAfter(attempt, backoff)));
-  return settle(
-    task,
-    'retry',
-    { state: State.CREATED, task: { availableAt: dueAt, dueAt, ...keptSlot(task), ...failed(task, error, now) } },
-    options,
-    now,
-  );
+  const waitMs = delayMs ?? waitAfter(attempt, backoff);
+  return settle(task, 'retry', sessionOption(options), (now) => {
+    const dueAt = new Date(now.getTime() + waitMs);
+    return {
+      state: State.CREATED,
+      task: { availableAt: dueAt, dueAt, ...keptSlot(task), ...failed(task, error, now) },
+    };
+  });
 }
 
 /** See `TaskMethods.release`. */
@@ -97,13 +86,10 @@ export async function release<D extends AnyDocument>(task: D, options: SettleOpt
   refuseUnknown(options, ['session'], 'release()');
   const { attempt } = requireHold(task, 'release');
 
-  return settle(
-    task,
-    'release',
-    { state: State.CREATED, task: { ...due(task), attempts: attempt - 1 } },
-    options,
-    null,
-  );
+  return settle(task, 'release', options, () => ({
+    state: State.CREATED,
+    task: { ...due(task), attempts: attempt - 1 },
+  }));
 }
 
 /** The words of the API, as they stand in the log. */
@@ -113,12 +99,16 @@ const PAST = { finish: 'finished', fail: 'failed', retry: 'retried', release: 'r
 async function settle<D extends AnyDocument>(
   task: D,
   verb: keyof typeof PAST,
-  change: Change,
   options: SettleOptions,
-  now: Date | null,
+  changeAt: (now: Date) => Change,
 ): Promise<D> {
-  const model = modelOf(task);
+  refuseUnknown(options, ['session'], `${verb}()`);
+  const {
+    model,
+    options: { fields },
+  } = definitionOf(modelOf(task));
   const handle = handleOf(task);
+  const now = await serverNow(model);
   if (task.isNew)
     throw new TaskStateError(
       `Expected ${model.modelName} ${String(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
@@ -129,36 +119,37 @@ async function settle<D extends AnyDocument>(
   const session = sessionOf(model, options);
   const undo = session ? remember(task) : () => {};
   const token = handle.lease ? new Types.ObjectId(handle.lease.token) : (handle.settledWith ?? new Types.ObjectId());
-  const filter = handle.lease ? holdFilter(task, token) : { [definitionOf(model).options.fields.state]: State.CREATED };
+  const filter = handle.lease ? holdFilter(task, token) : { [fields.state]: State.CREATED };
   // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
   handle.settledWith = token;
-  const end = { ...change, task: { ...change.task, token } };
+  const end = signed(changeAt(now), token);
   const next = handle.stored.schedule ? await writeNext(task, verb, filter, end, session) : null;
-  if (!next) await write(task, verb, filter, end, session);
+  if (!next && !(await writeIf(task, filter, end, session))) await requireOwn(task, verb, end, session);
 
   handle.lease = null;
   handle.settledAs = verb;
   trace(PAST[verb], task);
   // What was put back may be due later; the end of a task may release others at once.
-  const { availableAt } = (next ?? change).task;
-  const isPutOff = availableAt && now && (next !== null || verb === 'retry');
+  const { availableAt } = (next ?? end).task;
+  const isPutOff = availableAt && (next !== null || verb === 'retry');
   whenSettled(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)), undo);
   return task;
 }
 
 /** A change that says who made it, so that it is recognised when it is sent again. */
+function signed(change: Change, token: Types.ObjectId): Signed {
+  return { state: change.state, task: { ...change.task, token } };
+}
+
 type Signed = Change & { readonly task: { readonly token: Types.ObjectId } };
 
 // Not matched: either the answer of an earlier, identical settle was lost, or the task is not ours to settle.
-async function write(
+async function requireOwn(
   task: AnyDocument,
   verb: string,
-  filter: Filter,
   change: Signed,
   session: ClientSession | null,
 ): Promise<void> {
-  if (await writeIf(task, filter, change, session)) return;
-
   const found = await readStanding(task, session);
   if (!isOwn(found, change)) throw refusal(task, verb, found);
   await recognise(task, change, session);
@@ -178,7 +169,7 @@ async function writeNext(
   const handle = handleOf(task);
   for (let next = nextSlot(task, end); next; next = nextSlot(task, end)) {
     const { schedule, ...others } = handle.stored;
-    const change = { ...next, task: { ...next.task, token: end.task.token } };
+    const change = signed(next, end.task.token);
     if (await writeIf(task, { ...filter, '_task.schedule': schedule }, change, session)) return next;
 
     const found = await readStanding(task, session);

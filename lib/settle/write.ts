@@ -13,7 +13,7 @@ export interface Change {
 }
 
 // One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.
-const underWay = new Map<AnyDocument, Promise<boolean>>();
+const underWay = new Map<AnyDocument, Promise<void>>();
 
 /**
  * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
@@ -26,30 +26,24 @@ export async function writeIf(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const run = () => writeNow(document, filter, change, session);
-  const write = underWay.get(document)?.then(run, run) ?? run();
-  underWay.set(document, write);
+  const earlier = underWay.get(document);
+  let end = () => {};
+  const turn = new Promise<void>((resolve) => (end = resolve));
+  underWay.set(document, turn);
+  if (earlier) await earlier;
   try {
-    return await write;
+    const isSave = document.isModified() || !canSave(document);
+    const touchedAt = isSave ? undefined : definitionOf(modelOf(document)).updatedAt?.now();
+    const matched = await (isSave
+      ? save(document, filter, change, session)
+      : update(document, filter, change, touchedAt, session));
+    if (matched) adopt(document, change, touchedAt);
+
+    return matched;
   } finally {
-    if (underWay.get(document) === write) underWay.delete(document);
+    end();
+    if (underWay.get(document) === turn) underWay.delete(document);
   }
-}
-
-async function writeNow(
-  document: AnyDocument,
-  filter: Filter,
-  change: Change,
-  session: ClientSession | null,
-): Promise<boolean> {
-  const isSave = document.isModified() || !canSave(document);
-  const touchedAt = isSave ? undefined : definitionOf(modelOf(document)).updatedAt?.now();
-  const matched = isSave
-    ? await save(document, filter, change, session)
-    : await update(document, filter, change, touchedAt, session);
-  if (matched) adopt(document, change, touchedAt);
-
-  return matched;
 }
 
 // A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no

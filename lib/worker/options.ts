@@ -20,7 +20,10 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   /** What is done with each task. Default: the task's own method `run(context)`. */
   handler?: TaskHandler<Doc> | undefined;
 
-  /** How many tasks are worked on at once, over all models. Default: 1. */
+  /**
+   * How many handlers run at once, over all models. Beyond 1, tasks whose handlers have ended do not count while they are settled: up to
+   * three for each. Default: 1.
+   */
   concurrency?: number | undefined;
 
   /**

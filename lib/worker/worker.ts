@@ -21,6 +21,8 @@ export type WorkerModels<Doc> = ModelOf<Doc> | WeightedModel<Doc> | readonly (Mo
 
 /** Tasks of one claim at the most. */
 const MAX_CLAIM = 1_000;
+/** Tasks that are settled together cost less for each: so many beside each slot at the most. More would have to be done again after a crash. */
+const MAX_SETTLED_BESIDE = 3;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 export interface StopOptions {
@@ -59,7 +61,9 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   readonly #supply: Supply;
   readonly #hands = new Hands((error) => this.#report(error));
   readonly #reserve: Reserve;
+  /** Tasks whose handlers are under way, and those whose handlers have ended. */
   #running = 0;
+  #concluding = 0;
   /** Whether nothing was claimed since there was nothing. */
   #hasWaited = false;
   #current: Run | null = null;
@@ -158,7 +162,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   #wanted(): number {
     const { target, size } = this.#reserve;
     const free = Math.max(0, this.#options.concurrency - this.#running);
-    if (free === 0 && size >= target / 2) return 0;
+    if (size >= target / 2 && (size > 0 || free === 0)) return 0;
 
     // After a wait there is likely to be one, and the claim of one is the quickest.
     return Math.min(Math.max(0, free + target - size), this.#hasWaited ? this.#options.sources.length : MAX_CLAIM);
@@ -184,7 +188,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   }
 
   #startNext(signals: Signals): void {
-    while (!signals.ending.aborted && this.#running < this.#options.concurrency) {
+    while (!signals.ending.aborted && this.#hasSlot) {
       const held = this.#reserve.next();
       if (!held) break;
       if (held.aborted) this.#end(held, { name: 'lost', error: held.aborted.reason });
@@ -197,16 +201,26 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     this.#running++;
     this.#announce('started', held.task as Doc);
     const thrown = await perform(held, this.#options);
+    this.#running--;
+    this.#concluding++;
+    this.#startNext(signals);
     try {
       this.#announceOutcome(held, await conclude(held, thrown, signals.abandoned));
     } catch (error) {
       this.#report(error);
     }
-    this.#running--;
+    this.#concluding--;
     this.#hands.drop(held);
     this.#reserve.took(performance.now() - startedAt);
     this.#startNext(signals);
     this.#slotFreed();
+  }
+
+  /** A task that is being settled leaves its slot to the next one, up to a limit: one that is worked on alone keeps it. */
+  get #hasSlot(): boolean {
+    const { concurrency } = this.#options;
+
+    return this.#running < concurrency && this.#concluding <= MAX_SETTLED_BESIDE * (concurrency - 1);
   }
 
   #end(held: Held, outcome: Outcome): void {

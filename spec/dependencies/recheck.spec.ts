@@ -23,6 +23,8 @@ describe('a re-check', () => {
             parts: { type: [reference], dependsOn: { type: ALL_OF, onFailed, onMissing } },
             mirrors: { type: [reference], dependsOn: { type: ANY_OF, onFailed, onMissing } },
           }),
+          // Some are made to have waited for a day.
+          { expireAfterSeconds: 2 * 86_400 },
         ),
       );
 

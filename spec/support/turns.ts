@@ -93,7 +93,9 @@ export class Turns {
 // oxlint-disable-next-line typescript/no-explicit-any -- "a model of whatever schema"
 export function inTurns(model: Model<any, any, any, any, any, any>, actor: string, turns: () => Turns | null): void {
   const collection = nativeOf(model);
+  const { db } = model.db;
   const real = {
+    command: db!.command.bind(db),
     find: collection.find.bind(collection),
     findOne: collection.findOne.bind(collection),
     findOneAndUpdate: collection.findOneAndUpdate.bind(collection),
@@ -117,6 +119,10 @@ export function inTurns(model: Model<any, any, any, any, any, any>, actor: strin
     return { matchedCount };
   };
 
+  db!.command = (command: mongo.Document, options) =>
+    command['find'] === model.collection.collectionName
+      ? take('find', command['filter'] as mongo.Document, () => real.command(command, options))
+      : real.command(command, options);
   Object.assign(collection, {
     find: (filter: mongo.Document, options: object) => ({
       toArray: () => take('find', filter, () => real.find(filter, options).toArray()),

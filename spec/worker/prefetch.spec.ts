@@ -40,7 +40,10 @@ describe('tasks that a worker claims ahead', () => {
     const worker = makeWorker(Email, { handler: () => (++calls > quick ? end.promise : undefined), concurrency: 2 });
     const events = recordEvents(worker);
     await worker.start();
-    await eventually(() => expect(calls).toBe(quick + 2));
+    await eventually(async () => {
+      expect(calls).toBe(quick + 2);
+      expect(await countOf(State.FINISHED)).toBe(quick);
+    });
 
     return { worker, end, events };
   };

@@ -217,7 +217,7 @@ describe('an idle consumer that no poll will wake', () => {
     it('is woken by a transaction of its own process when that was committed, and not before', async () => {
       mine = await connect(replicaSet);
       const { promise } = await rest(kind, mine);
-      const looks = jest.spyOn(nativeOf(mine.Build), 'find');
+      const looks = jest.spyOn(mine.Build.db.db!, 'command');
       const claims = jest.spyOn(nativeOf(mine.Build), 'findOneAndUpdate');
       const before = () => looks.mock.calls.length + claims.mock.calls.length;
 

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Schema, Types } from 'mongoose';
 import { constant, taskQueue, UnrecoverableError, Worker, type TaskContext } from 'mongoose-task-queue';
 import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
+import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 import { nativeOf, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
@@ -56,6 +58,38 @@ describe('a worker', () => {
       await call(2);
 
       expect(await nativeOf(Email).countDocuments(isRunning)).toBe(1);
+    });
+
+    describe('whose settles are on their way', () => {
+      afterEach(() => jest.restoreAllMocks());
+
+      it.each([
+        { concurrency: 1, most: 1 },
+        { concurrency: 3, most: 9 },
+      ])(
+        'goes on with others, but with no more than $most at a concurrency of $concurrency',
+        async ({ concurrency, most }) => {
+          await Email.push(emails(20));
+          const bulkWrite = Email.collection.bulkWrite.bind(Email.collection);
+          const settling = deferred();
+          const settles = jest.spyOn(Email.collection, 'bulkWrite');
+          settles.mockImplementation(async (...settle) => {
+            await settling.promise;
+            return bulkWrite(...settle);
+          });
+          let calls = 0;
+          const worker = await startWorker(Email, { handler: () => void calls++, concurrency });
+          await eventually(() => expect(settles).toHaveBeenCalled());
+          // All that could be begun has been by then.
+          await sleep(50);
+          const callsMeanwhile = calls;
+
+          const events = recordEvents(worker);
+          settling.resolve();
+          await eventually(() => expect(events.filter(([name]) => name === 'finished')).toHaveLength(20));
+          expect(callsMeanwhile).toBe(most);
+        },
+      );
     });
 
     describe('on a connection that is listened to', () => {
