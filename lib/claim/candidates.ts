@@ -1,6 +1,6 @@
 import { notBlocked } from './blocked';
 import type { Definition, RawDocument } from '../definition';
-import { read } from './read';
+import { read } from '../read';
 import type { ReadyQuery } from './ready';
 
 /** The first tasks that can be claimed now, in claim order, with the fields of a projection. */

@@ -1,11 +1,12 @@
 import { Types } from 'mongoose';
 import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
+import { claimById } from './claim-one';
 import { claimUpdate } from './claim-update';
 import { choiceOf, noteCrowd, someOf } from './crowd';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { keyOf } from '../id';
-import { read } from './read';
+import { read } from '../read';
 import type { ReadyQuery } from './ready';
 import { isTimeExpired, persistently } from '../transient';
 
@@ -86,13 +87,17 @@ async function takeMarked(
   return tasks.length;
 }
 
-/** Takes those of the tasks that can still be claimed: they are updated with one token, and what was won is read by it. */
+/** Takes those of the tasks that can still be claimed: several are updated with one token, and what was won is read by it. */
 export async function claimIds(
   definition: Definition,
   query: ReadyQuery,
   ids: readonly unknown[],
 ): Promise<RawDocument[]> {
-  return ids.length === 0 ? [] : readMarked(definition, ids, await mark(definition, query, ids));
+  if (ids.length === 0) return [];
+  if (ids.length > 1) return readMarked(definition, ids, await mark(definition, query, ids));
+
+  const task = await claimById(definition, query, ids[0]);
+  return task ? [task] : [];
 }
 
 async function mark(definition: Definition, query: ReadyQuery, ids: readonly unknown[]): Promise<Types.ObjectId> {

@@ -23,6 +23,19 @@ export async function claimOne(definition: Definition, query: ReadyQuery): Promi
   }
 }
 
+/** Takes this task if it can be claimed now. */
+export async function claimById(definition: Definition, query: ReadyQuery, _id: unknown): Promise<RawDocument | null> {
+  try {
+    const one = { ...query, filter: { ...query.filter, _id }, hint: '_id_', mustSort: false };
+    return await claimMatching(definition, one, {}, MAX_WAIT_MS);
+  } catch (error) {
+    if (!isTimeExpired(error)) throw error;
+    passOver(definition.model, _id);
+
+    return null;
+  }
+}
+
 // An open transaction holds the head of the queue: what comes after it is tried one by one.
 async function claimPastBlocked(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   for (;;) {

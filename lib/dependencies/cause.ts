@@ -1,5 +1,6 @@
-import { collectionOf, type AnyModel, type RawDocument } from '../definition';
+import type { AnyModel, RawDocument } from '../definition';
 import { keyOf } from '../id';
+import { read } from '../read';
 import type { TaskFailure } from '../handle';
 import type { Doomed } from './park';
 import type { Target } from './targets';
@@ -25,12 +26,8 @@ async function readCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<M
   for (const target of new Set(doomed.map((one) => one.target))) {
     if (!target) continue;
     const ids = doomed.filter((one) => one.target === target).map(({ by }) => by[0]!.id);
-    const found = await collectionOf(target.model)
-      .find(
-        { _id: { $in: ids as never[] } },
-        { projection: { '_task.errors': { $slice: -1 } }, readPreference: 'primary' },
-      )
-      .toArray();
+    const projection = { '_task.errors': { $slice: -1 } };
+    const found = await read(target.model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
     causes.set(target, new Map(found.map((document) => [keyOf(document._id), causeOf(target.model, document)])));
   }
 

@@ -4,7 +4,8 @@ import type { Bookkeeping } from '../handle';
 import { keyOf } from '../id';
 import { claimIds } from '../claim/claim-many';
 import { giveBack } from '../claim/give-back';
-import { collectionOf, type Definition, type RawDocument } from '../definition';
+import type { Definition, RawDocument } from '../definition';
+import { read } from '../read';
 import type { ReadyQuery } from '../claim/ready';
 import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
@@ -143,9 +144,7 @@ async function readPaths(
   paths: readonly string[],
 ): Promise<RawDocument[]> {
   const ids = tasks.map(({ _id }) => _id as never);
-  const projection = Object.fromEntries(paths.map((path) => [path, 1]));
+  const projection = Object.fromEntries(paths.map((path) => [path, 1 as const]));
 
-  return collectionOf(model)
-    .find({ _id: { $in: ids } }, { projection, readPreference: 'primary' })
-    .toArray();
+  return read(model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
 }

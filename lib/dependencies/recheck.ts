@@ -1,5 +1,6 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
+import { read } from '../read';
 import { judgeTasks, keepFailed, setAside } from './judged';
 import { writePastBlocked } from './past-blocked';
 import { revival, wakening } from './wake';
@@ -52,9 +53,7 @@ async function readDue({ model, options }: Definition): Promise<RawDocument[]> {
     $expr: { $lte: ['$_task.recheckAt', '$$NOW'] },
   };
 
-  return collectionOf(model)
-    .find(due, { sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck', readPreference: 'primary' })
-    .toArray();
+  return read(model, { filter: due, sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck' });
 }
 
 async function putBack(

@@ -1,5 +1,6 @@
-import { collectionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
+import type { AnyDocument, AnyModel, RawDocument } from '../definition';
 import { keyOf } from '../id';
+import { read } from '../read';
 import { clausesOf, type Clause } from './clauses';
 import { meets, valueAt } from './condition';
 import { certainTargetsOf, targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
@@ -110,12 +111,8 @@ function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
 
 async function readTarget({ model, met, failed }: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
   const fields = Object.keys({ ...met, ...failed });
-  const documents = await collectionOf(model)
-    .find(
-      { _id: { $in: ids as never[] } },
-      { projection: Object.fromEntries(fields.map((field) => [field, 1])), readPreference: 'primary' },
-    )
-    .toArray();
+  const projection = Object.fromEntries(fields.map((field) => [field, 1 as const]));
+  const documents = await read(model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
 
   return new Map(documents.map((document) => [keyOf(document._id), document]));
 }

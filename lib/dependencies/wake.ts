@@ -4,6 +4,7 @@ import { groupBy } from '../group';
 import { keyOf } from '../id';
 import { State } from '../fields';
 import type { Bookkeeping } from '../handle';
+import { read } from '../read';
 import { isMissingIndex } from '../transient';
 import { ensureOutboxes, outboxIndex, watchable } from './outbox';
 import { writePastBlocked } from './past-blocked';
@@ -59,27 +60,20 @@ const disarming = new WeakMap<Watch, Promise<void>>();
 async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocument[]> {
   const { name } = outboxIndex(watch);
   const armed = `_task.armed.${watch.mark}`;
-  const read = () =>
-    collectionOf(watch.model)
-      .find(
-        { ...watch.condition, [armed]: { $exists: true } },
-        {
-          projection: { [armed]: 1 },
-          hint: name,
-          // As the judgement compares, or the two would not agree in a collection that ignores case.
-          collation: { locale: 'simple' },
-          limit: OUTBOX,
-          batchSize: OUTBOX + 1,
-          readPreference: 'primary',
-        },
-      )
-      .toArray();
+  const marked = {
+    filter: { ...watch.condition, [armed]: { $exists: true } },
+    projection: { [armed]: 1 },
+    hint: name,
+    // As the judgement compares, or the two would not agree in a collection that ignores case.
+    collation: { locale: 'simple' },
+    limit: OUTBOX,
+  } as const;
   try {
-    return await read();
+    return await read(watch.model, marked);
   } catch (error) {
     if (!isMissingIndex(error)) throw error;
     await ensureOutboxes(definition.model);
-    return read();
+    return read(watch.model, marked);
   }
 }
 
@@ -121,14 +115,8 @@ async function withoutWatchers(
   watchers: Filter,
   changed: RawDocument[],
 ): Promise<RawDocument[]> {
-  const left = await collectionOf(model)
-    .find(watchers, {
-      projection: { '_task.waitingOn': 1, '_task.doomedBy': 1 },
-      limit: BUDGET,
-      batchSize: BUDGET + 1,
-      readPreference: 'primary',
-    })
-    .toArray();
+  const projection = { '_task.waitingOn': 1, '_task.doomedBy': 1 } as const;
+  const left = await read(model, { filter: watchers, projection, limit: BUDGET });
   if (left.length === BUDGET) return [];
   const watched = left.flatMap(({ _task: task }) => {
     const { waitingOn = [], doomedBy = [] } = task as Bookkeeping;
@@ -140,12 +128,10 @@ async function withoutWatchers(
 
 // Their order matters only where there are more than one pass may wake.
 async function readWatchers({ model, options }: Definition, watchers: Filter): Promise<unknown[]> {
-  const read = (sort: Record<string, 1 | -1>) =>
-    collectionOf(model)
-      .find(watchers, { projection: { _id: 1 }, sort, limit: BUDGET, batchSize: BUDGET + 1, readPreference: 'primary' })
-      .toArray();
-  const some = await read({});
-  const found = some.length < BUDGET ? some : await read({ [options.fields.priority]: -1, '_task.dueAt': 1 });
+  const some = { filter: watchers, projection: { _id: 1 }, limit: BUDGET } as const;
+  const first = await read(model, some);
+  const sort = { [options.fields.priority]: -1, '_task.dueAt': 1 } as const;
+  const found = first.length < BUDGET ? first : await read(model, { ...some, sort });
 
   return found.map(({ _id }) => _id as unknown);
 }

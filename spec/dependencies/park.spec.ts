@@ -281,7 +281,7 @@ describe('a task that must wait', () => {
       await done!.finish();
       const report = await Report.push({ source: done!._id });
       const change = () => rawUpdate(Report, report._id, { $set: { source: source!._id } });
-      const moment = beforeNext(Report, 'updateMany', change, isOfReady);
+      const moment = beforeNext(Report, 'findOneAndUpdate', change, isOfReady);
       expect(await Report.pop()).toBeNull();
 
       expect(moment.happened).toBe(true);
@@ -298,7 +298,7 @@ describe('a task that must wait', () => {
       await done!.finish();
       const hidden = await Hidden.push({ source: done!._id });
       const change = () => rawUpdate(Hidden, hidden._id, { $set: { source: open!._id } });
-      const moment = beforeNext(Hidden, 'updateMany', change, isOfReady);
+      const moment = beforeNext(Hidden, 'findOneAndUpdate', change, isOfReady);
       expect(await Hidden.pop()).toBeNull();
 
       expect(moment.happened).toBe(true);

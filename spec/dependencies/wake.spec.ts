@@ -248,7 +248,7 @@ describe('a wake', () => {
         { $unset: { '_task.waitingOn': 1, '_task.recheckAt': 1 }, $set: { '_task.availableAt': new Date(0) } },
       );
       // The claim comes after the look at the outbox and the judgement.
-      const moment = beforeNext(Report, 'updateMany', () => finishRaw(source._id), isOfReady);
+      const moment = beforeNext(Report, 'findOneAndUpdate', () => finishRaw(source._id), isOfReady);
 
       expect((await Report.pop())?.name).toBe('free');
 

@@ -2,9 +2,11 @@ import type { Model, mongo } from 'mongoose';
 
 // Only `any` stands for "a model of whatever schema": Model is invariant in its parameters.
 type AnyModel = Model<any, any, any, any, any, any>;
-type Method = 'find' | 'insertOne' | 'updateOne' | 'updateMany' | 'bulkWrite';
+type Method = 'find' | 'findOneAndUpdate' | 'insertOne' | 'updateOne' | 'updateMany' | 'bulkWrite';
 /** A filter, or the statements of a `bulkWrite()`. */
 type Fits = (first: mongo.Document) => boolean;
+
+type Call = (first: mongo.Document, ...rest: unknown[]) => unknown;
 
 /** A step that is put in front of a call. */
 export interface Interruption {
@@ -22,27 +24,23 @@ export function beforeNext(
   step: () => unknown,
   fits: Fits = () => true,
 ): Interruption {
-  const collection = model.collection as unknown as Record<string, (...args: never[]) => unknown>;
-  const original = collection[method]!;
+  const isFind = method === 'find';
+  const target = (isFind ? model.db.db : model.collection) as unknown as Record<string, Call>;
+  const name = isFind ? 'command' : method;
+  const original = target[name]!;
   const interruption = { happened: false };
-  const interrupt = async () => {
-    interruption.happened = true;
-    restore();
-    await step();
-  };
-  const restore = () => {
-    if (collection[method] === interrupted) delete collection[method];
-  };
-  function interrupted(...args: never[]): unknown {
-    if (!fits(args[0]!)) return original.apply(collection, args);
-    if (method !== 'find') return interrupt().then(() => original.apply(collection, args));
+  const isNext = (first: mongo.Document) =>
+    isFind ? first['find'] === model.collection.collectionName && fits(first['filter'] as mongo.Document) : fits(first);
+  const interrupted: Call = async (first, ...rest) => {
+    if (!interruption.happened && isNext(first)) {
+      interruption.happened = true;
+      if (target[name] === interrupted) delete target[name];
+      await step();
+    }
 
-    // A query is sent when its documents are asked for.
-    const cursor = original.apply(collection, args) as mongo.FindCursor;
-    const { toArray } = cursor;
-    return Object.assign(cursor, { toArray: () => interrupt().then(() => toArray.call(cursor)) });
-  }
-  collection[method] = interrupted;
+    return original.call(target, first, ...rest);
+  };
+  target[name] = interrupted;
 
   return interruption;
 }

@@ -1,18 +1,19 @@
 import { ConnectionStates, type mongo } from 'mongoose';
-import { collectionOf, type AnyModel, type Filter, type RawDocument } from '../definition';
-import { persistently } from '../transient';
+import { collectionOf, type AnyModel, type Filter, type RawDocument } from './definition';
+import { persistently } from './transient';
 
 /** What is read, in the words of the server's `find`. */
 export interface Find {
   readonly filter: Filter;
   readonly limit: number;
-  readonly projection?: Readonly<Record<string, 0 | 1>>;
+  readonly projection?: Readonly<Record<string, 0 | 1 | { readonly $slice: number }>>;
   readonly sort?: Readonly<Record<string, 1 | -1>>;
   readonly hint?: string;
+  readonly collation?: { readonly locale: string };
 }
 
 /**
- * Reads tasks from the primary. It sends the command itself, because every task comes this way: a cursor of the driver reads its
+ * Reads documents from the primary. It sends the command itself, because every task comes this way: a cursor of the driver reads its
  * documents one by one, which takes half as long again and leaves twice the garbage.
  */
 export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> {
