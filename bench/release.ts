@@ -1,13 +1,10 @@
-import { Schema } from 'mongoose';
-import { taskQueue } from 'mongoose-task-queue';
 import { popOne } from './claim';
 import { drainByWorker } from './drain';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import { insertCopies, nativeOf, recreate, type Stored } from './tasks';
+import { familyModels, insertCopies, nativeOf, pushFamilies, recreate, type Stored } from './tasks';
 
-const LEASE_MS = 3_600_000;
 const LOOPS = 64;
 const CHILDREN = 20_000;
 const PAIRS = 500;
@@ -16,9 +13,8 @@ const BATCH = 500;
 
 /** Tasks that become ready because of others: from the end of what they wait for until they are popped. */
 export async function release({ connection, database }: Setting): Promise<Comparison[]> {
-  const Parent = connection.model('Parent', taskQueue(new Schema({ number: Number }), { leaseMs: LEASE_MS }));
-  const parent = { type: Schema.Types.ObjectId, ref: 'Parent', dependsOn: 'DIRECT' as const };
-  const Child = connection.model('Child', taskQueue(new Schema({ number: Number, parent }), { leaseMs: LEASE_MS }));
+  const family = familyModels(connection);
+  const { Parent, Child } = family;
   const [parents, children] = [nativeOf(Parent), nativeOf(Child)];
   const renew = () => Promise.all([recreate(Parent), recreate(Child)]);
   await renew();
@@ -26,11 +22,7 @@ export async function release({ connection, database }: Setting): Promise<Compar
   const free = (await children.findOne({ _id })) as Stored;
   const raw = database.collection('raw');
 
-  const withParents = async (count: number) => {
-    await renew();
-    const pushed = await Parent.push(Array.from({ length: count }, (_, number) => ({ number })));
-    await Child.push(pushed.map((one, number) => ({ number, parent: one._id })));
-  };
+  const withParents = (count: number) => pushFamilies(family, count);
   const whileFinished = async (work: () => Promise<number[]>) => {
     const finishing = parents.updateMany({}, { $set: { state: 'FINISHED' } });
     const durations = await work();
@@ -61,9 +53,7 @@ export async function release({ connection, database }: Setting): Promise<Compar
   const finishThenPop: Contender = {
     name: 'finish() of a parent, then pop() of its child',
     async prepare(count) {
-      await renew();
-      pairs = await Parent.push(Array.from({ length: count }, (_, number) => ({ number })));
-      await Child.push(pairs.map((one, number) => ({ number, parent: one._id })));
+      pairs = await pushFamilies(family, count);
     },
     run: (count) =>
       atConcurrency(1, count, async (index) => {

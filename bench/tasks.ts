@@ -16,6 +16,25 @@ export function taskModel(connection: Connection, name = 'Task') {
   return connection.model(name, taskQueue(new Schema(payloadPaths), { leaseMs: LEASE_MS }));
 }
 
+/** Tasks, and tasks that each wait for one of them. */
+export function familyModels(connection: Connection) {
+  const parent = { type: Schema.Types.ObjectId, ref: 'Parent', dependsOn: 'DIRECT' as const };
+
+  return {
+    Parent: connection.model('Parent', taskQueue(new Schema({ number: Number }), { leaseMs: LEASE_MS })),
+    Child: connection.model('Child', taskQueue(new Schema({ number: Number, parent }), { leaseMs: LEASE_MS })),
+  };
+}
+
+/** So many of each. */
+export async function pushFamilies({ Parent, Child }: ReturnType<typeof familyModels>, count: number) {
+  await Promise.all([recreate(Parent), recreate(Child)]);
+  const parents = await Parent.push(Array.from({ length: count }, (_, number) => ({ number })));
+  await Child.push(parents.map(({ _id }, number) => ({ number, parent: _id })));
+
+  return parents;
+}
+
 /** Any model with the plugin, as far as a measure empties and fills it. */
 export interface Queue {
   readonly collection: unknown;

@@ -58,8 +58,13 @@ async function claimInto(
   const hasNews = won.length === 0 || (won.length < limit && woken.value > 0);
   if (hasNews && !pass.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, pass);
 
-  const isUnparked = (await recheck(definition)) > 0;
-  if (won.length === 0 && isUnparked) await claimJudgedNext(won, definition, query, limit, pass);
+  const unparked = recheck(definition);
+  if (won.length === 0) {
+    if ((await unparked) > 0) await claimJudgedNext(won, definition, query, limit, pass);
+    return;
+  }
+  // Who has a task need not wait for it; what goes wrong in it, the next one tells.
+  unparked.catch(() => {});
 }
 
 async function claimJudgedNext(
