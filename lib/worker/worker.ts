@@ -161,7 +161,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   /** How many tasks to claim next. The reserve is filled up when half of it was used: a claim of many costs less for each. */
   #wanted(): number {
     const { target, size } = this.#reserve;
-    const free = Math.max(0, this.#options.concurrency - this.#running);
+    const free = this.#hasSlot ? this.#options.concurrency - this.#running : 0;
     if (size >= target / 2 && (size > 0 || free === 0)) return 0;
 
     // After a wait there is likely to be one, and the claim of one is the quickest.
