@@ -66,7 +66,7 @@ async function claimParts(
     for (let start = 0; start < ids.length; start += PART) {
       const part = ids.slice(start, start + PART);
       const token = await mark(definition, query, part);
-      taken.push(takeMarked(definition, part, token, take));
+      taken.push(handOver(readMarked(definition, part, token), take));
     }
   } finally {
     await Promise.allSettled(taken);
@@ -75,13 +75,9 @@ async function claimParts(
   return (await Promise.all(taken)).reduce((sum, count) => sum + count, 0);
 }
 
-async function takeMarked(
-  definition: Definition,
-  ids: readonly unknown[],
-  token: Types.ObjectId,
-  take: Take,
-): Promise<number> {
-  const tasks = await readMarked(definition, ids, token);
+/** Hands tasks over once they are claimed, and returns how many there were. */
+export async function handOver(claiming: Promise<RawDocument[]>, take: Take): Promise<number> {
+  const tasks = await claiming;
   await take(tasks);
 
   return tasks.length;

@@ -23,11 +23,16 @@ export async function claimOne(definition: Definition, query: ReadyQuery): Promi
   }
 }
 
-/** Takes this task if it can be claimed now. */
-export async function claimById(definition: Definition, query: ReadyQuery, _id: unknown): Promise<RawDocument | null> {
+/** Takes this task if it can be claimed now. One that is blocked for longer is passed over. */
+export async function claimById(
+  definition: Definition,
+  query: ReadyQuery,
+  _id: unknown,
+  maxTimeMS = MAX_WAIT_MS,
+): Promise<RawDocument | null> {
   try {
     const one = { ...query, filter: { ...query.filter, _id }, hint: '_id_', mustSort: false };
-    return await claimMatching(definition, one, {}, MAX_WAIT_MS);
+    return await claimMatching(definition, one, {}, maxTimeMS);
   } catch (error) {
     if (!isTimeExpired(error)) throw error;
     passOver(definition.model, _id);
@@ -42,13 +47,8 @@ async function claimPastBlocked(definition: Definition, query: ReadyQuery): Prom
     const ids = await candidateIds(definition, query, WINDOW);
     if (ids.length === 0) return null;
     for (const _id of ids) {
-      try {
-        const claimed = await claimMatching(definition, query, { _id }, PROBE_MS);
-        if (claimed) return claimed;
-      } catch (error) {
-        if (!isTimeExpired(error)) throw error;
-        passOver(definition.model, _id);
-      }
+      const claimed = await claimById(definition, query, _id, PROBE_MS);
+      if (claimed) return claimed;
     }
   }
 }

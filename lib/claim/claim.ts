@@ -1,4 +1,4 @@
-import { claimMany, claimManyInParts, type Take } from './claim-many';
+import { claimMany, claimManyInParts, handOver, type Take } from './claim-many';
 import { claimOne } from './claim-one';
 import type { Definition, RawDocument } from '../definition';
 import { claimReady } from '../dependencies/claim-ready';
@@ -14,6 +14,16 @@ export async function claim(definition: Definition, query: ReadyQuery, limit: nu
   return task ? [task] : [];
 }
 
+/** The same, handed over at once. Returns how many there were. */
+export async function claimAtOnce(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  take: Take,
+): Promise<number> {
+  return handOver(claim(definition, query, limit), take);
+}
+
 /** The same for a worker: hands them over as they come, and the order counts less than speed. Returns how many there were. */
 export async function claimInParts(
   definition: Definition,
@@ -21,10 +31,8 @@ export async function claimInParts(
   limit: number,
   take: Take,
 ): Promise<number> {
-  const isJudged = hasDependencies(definition.model);
-  if (!isJudged && limit > 1) return claimManyInParts(definition, query, limit, take);
+  if (hasDependencies(definition.model)) return handOver(claimReady(definition, query, limit, true), take);
+  if (limit > 1) return claimManyInParts(definition, query, limit, take);
 
-  const tasks = await (isJudged ? claimReady(definition, query, limit, true) : claim(definition, query, limit));
-  await take(tasks);
-  return tasks.length;
+  return claimAtOnce(definition, query, limit, take);
 }

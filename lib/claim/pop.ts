@@ -1,7 +1,7 @@
 import type { PopulateOptions } from 'mongoose';
 import { refuseUnknown, requireInteger, wrongValue } from '../check';
 import { candidateIds } from './candidates';
-import { claim, claimInParts } from './claim';
+import { claimAtOnce, claimInParts } from './claim';
 import { claimNext } from './collect';
 import { hasReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
@@ -94,13 +94,6 @@ async function popUpTo(
 
   return count;
 }
-
-const claimAtOnce: typeof claimInParts = async (definition, query, limit, take) => {
-  const tasks = await claim(definition, query, limit);
-  await take(tasks);
-
-  return tasks.length;
-};
 
 /** Whether nothing can be popped now. See `TaskStatics.isEmpty`. */
 export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'category'> = {}): Promise<boolean> {
