@@ -29,6 +29,11 @@ export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> 
   return readByCursor(model, find);
 }
 
+/** The projection of these fields alone. */
+export function only(fields: readonly string[]): Record<string, 1> {
+  return Object.fromEntries(fields.map((field) => [field, 1]));
+}
+
 interface Answer {
   cursor: { id: unknown; firstBatch: RawDocument[] };
 }

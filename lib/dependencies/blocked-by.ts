@@ -11,9 +11,17 @@ import {
 } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
+import { read } from '../read';
 import { valueAt } from './condition';
 import type { DependencyType } from './declare';
-import { hasDependencies, judgeable, referencesOfDocument, referencesOfRaw, type References } from './references';
+import {
+  hasDependencies,
+  judgeable,
+  readTarget,
+  referencesOfDocument,
+  referencesOfRaw,
+  type References,
+} from './references';
 import type { Target } from './targets';
 import { judge, type Judged, type Standing } from './verdict';
 
@@ -70,9 +78,7 @@ export async function blocked(
     [resolved.fields.state]: State.CREATED,
     ...(kind && { [kind.key]: kind.value }),
   };
-  const found = await collectionOf(model)
-    .find(waiting, { sort: { '_task.dueAt': 1 }, limit, readPreference: 'primary' })
-    .toArray();
+  const found = await read(model, { filter: waiting, sort: { '_task.dueAt': 1 }, limit });
 
   const known: Known = new Map();
   const blocking = await Promise.all(
@@ -120,21 +126,13 @@ async function describe({ target, references }: Judged): Promise<BlockingDocumen
   }));
 }
 
-async function readValues(
-  { model, met, failed }: Target,
-  ids: unknown[],
-): Promise<Map<string, Record<string, unknown>>> {
-  const fields = Object.keys({ ...met, ...failed });
-  const found = await collectionOf(model)
-    .find(
-      { _id: { $in: ids as never[] } },
-      { projection: Object.fromEntries(fields.map((field) => [field, 1])), readPreference: 'primary' },
-    )
-    .toArray();
+async function readValues(target: Target, ids: unknown[]): Promise<Map<string, Record<string, unknown>>> {
+  const fields = Object.keys({ ...target.met, ...target.failed });
+  const found = await readTarget(target, ids);
 
   return new Map(
-    found.map((document) => [
-      keyOf(document._id),
+    [...found].map(([key, document]) => [
+      key,
       Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])),
     ]),
   );

@@ -5,7 +5,7 @@ import { keyOf } from '../id';
 import { claimIds } from '../claim/claim-many';
 import { giveBack } from '../claim/give-back';
 import type { Definition, RawDocument } from '../definition';
-import { read } from '../read';
+import { only, read } from '../read';
 import type { ReadyQuery } from '../claim/ready';
 import { valueAt } from './condition';
 import { judgeNext, setAside, type Judgement } from './judged';
@@ -149,7 +149,6 @@ async function readPaths(
   paths: readonly string[],
 ): Promise<RawDocument[]> {
   const ids = tasks.map(({ _id }) => _id as never);
-  const projection = Object.fromEntries(paths.map((path) => [path, 1 as const]));
 
-  return read(model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
+  return read(model, { filter: { _id: { $in: ids } }, projection: only(paths), limit: ids.length });
 }

@@ -1,6 +1,7 @@
 import { candidates } from '../claim/candidates';
 import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
+import { only } from '../read';
 import { withCauses } from './cause';
 import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
 import { dependencyPaths, judgeable, kindKey, referencesOfRaw } from './references';
@@ -24,10 +25,7 @@ export async function judgeNext(definition: Definition, query: ReadyQuery, limit
     kindKey(definition.model) ?? '_id',
   ];
 
-  return judgeTasks(
-    definition,
-    await candidates(definition, query, limit, Object.fromEntries(fields.map((field) => [field, 1]))),
-  );
+  return judgeTasks(definition, await candidates(definition, query, limit, only(fields)));
 }
 
 /** Judges tasks by what they refer to. */

@@ -1,6 +1,6 @@
 import type { AnyDocument, AnyModel, RawDocument } from '../definition';
 import { keyOf } from '../id';
-import { read } from '../read';
+import { only, read } from '../read';
 import { clausesOf, type Clause } from './clauses';
 import { meets, valueAt } from './condition';
 import { certainTargetsOf, targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
@@ -109,9 +109,9 @@ function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
   return new Map([...ids].map(([target, known]) => [target, [...known.values()]]));
 }
 
-async function readTarget({ model, met, failed }: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
-  const fields = Object.keys({ ...met, ...failed });
-  const projection = Object.fromEntries(fields.map((field) => [field, 1 as const]));
+/** The documents of a target by their keys, with the fields that tell whether they are done. */
+export async function readTarget({ model, met, failed }: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
+  const projection = only(Object.keys({ ...met, ...failed }));
   const documents = await read(model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
 
   return new Map(documents.map((document) => [keyOf(document._id), document]));
