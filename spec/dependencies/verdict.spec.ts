@@ -141,6 +141,19 @@ describe('a verdict', () => {
     const clauses = fc.array(judged, { maxLength: 4 });
     const draw = fc.double({ min: 0, max: 0.999_999, noNaN: true });
 
+    type Waits = Extract<Verdict, { kind: 'waits' }>;
+
+    /** Checks each verdict to wait against the clause that it is about. */
+    const ofWaits = (check: (verdict: Waits, of: ReturnType<typeof clauseOf>) => void) =>
+      fc.property(clauses, draw, (all, random) => {
+        const verdict = judge(all, () => random);
+        if (verdict.kind === 'waits')
+          check(
+            verdict,
+            all.find((one) => one.clause === verdict.clause)!,
+          );
+      });
+
     it('is ready when and only when each clause alone is', () => {
       fc.assert(
         fc.property(clauses, (all) => {
@@ -162,11 +175,7 @@ describe('a verdict', () => {
 
     it('waits only for documents of one clause that are not met', () => {
       fc.assert(
-        fc.property(clauses, draw, (all, random) => {
-          const verdict = judge(all, () => random);
-          if (verdict.kind !== 'waits') return;
-
-          const { references, clause } = all.find((one) => one.clause === verdict.clause)!;
+        ofWaits((verdict, { references, clause }) => {
           const awaited = verdict.on.filter(({ onlyFailure }) => !onlyFailure);
           expect(awaited.length).toBe(clause.type === ANY_OF ? references.length : 1);
           for (const { id, standing } of verdict.on) {
@@ -179,11 +188,7 @@ describe('a verdict', () => {
 
     it('waits for a failure of all others that are there where the first of all decides, and else for none', () => {
       fc.assert(
-        fc.property(clauses, draw, (all, random) => {
-          const verdict = judge(all, () => random);
-          if (verdict.kind !== 'waits') return;
-
-          const { references, clause } = all.find((one) => one.clause === verdict.clause)!;
+        ofWaits((verdict, { references, clause }) => {
           const others = verdict.on.filter(({ onlyFailure }) => onlyFailure);
           const open = references.filter(({ standing }) => standing === 'unmet' || standing === 'failed');
           const isDecisive = clause.type !== ANY_OF && clause.onFailed === 'fail';

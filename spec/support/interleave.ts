@@ -16,7 +16,7 @@ export interface Interruption {
 
 /**
  * Lets something happen right before the next call of a method of the model's collection: the exact moment between two steps
- * of a protocol. What `step` throws is thrown by the call, which is then not made: a process that stops there.
+ * of a protocol. `find` stands for reads, which are sent as commands. What `step` throws is thrown by the call, which is then not made: a process that stops there.
  */
 export function beforeNext(
   model: AnyModel,
