@@ -26,6 +26,7 @@ export async function idle({ connection, database, uri }: Setting): Promise<Comp
     {
       title: `server operations of ${WORKERS} workers that wait`,
       operations: OPERATIONS,
+      turns: 2,
       metric: 'perSecond',
       baseline: counted('loops of the plain driver, a look each second', database, () => {
         const ending = new AbortController();
