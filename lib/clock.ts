@@ -35,6 +35,11 @@ export class ServerClock {
     private readonly monotonic: () => number = () => performance.now(),
   ) {}
 
+  /** Grows whenever another server may have become the primary, or the connection to it was lost. */
+  get generation(): number {
+    return this.#expirations;
+  }
+
   get isFresh(): boolean {
     return this.monotonic() - this.#readAt <= REFRESH_MS;
   }
@@ -109,6 +114,14 @@ export async function serverNow(model: AnyModel): Promise<Date> {
 
   const clock = await clockOf(model);
   return clock.now();
+}
+
+/**
+ * Equal at two moments when the model's server was the same primary all the time between them: what was read from it at the first is
+ * older than what it acknowledged before the second.
+ */
+export function generationOf(model: AnyModel): number | undefined {
+  return clocks.get(model.db.getClient() as unknown as mongo.MongoClient)?.generation;
 }
 
 function watch(client: mongo.MongoClient): ServerClock {

@@ -6,6 +6,11 @@ import type { ResolvedOptions } from './options';
 
 export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from './any';
 
+/** The write concern of a schema, as the driver takes it; empty where the connection's holds. */
+export interface WriteConcern {
+  readonly writeConcern?: mongo.WriteConcernSettings;
+}
+
 /** What a compiled model with the plugin is to the queue. */
 export interface Definition {
   readonly model: AnyModel;
@@ -18,7 +23,7 @@ export interface Definition {
   readonly expireAfterSeconds: number | false;
   /** Paths with `select: false`: a claim leaves them out, like a query does. */
   readonly hidden: Readonly<Record<string, 0>> | null;
-  readonly writeConcern: { readonly writeConcern?: mongo.WriteConcernSettings };
+  readonly writeConcern: WriteConcern;
   /** Where `timestamps` keeps the time of the last change, if it does. */
   readonly updatedAt: { readonly path: string; now(): Date | number } | null;
 }
@@ -136,7 +141,7 @@ function hiddenPaths(schema: AnySchema): Record<string, 0> | null {
 }
 
 // Mongoose applies the schema's write concern to its own writes, and we to ours.
-function writeConcernOf(schema: AnySchema): Definition['writeConcern'] {
+function writeConcernOf(schema: AnySchema): WriteConcern {
   const writeConcern = schema.get('writeConcern') as mongo.WriteConcernSettings | undefined;
 
   return writeConcern ? { writeConcern } : {};

@@ -1,29 +1,31 @@
-import { Types } from 'mongoose';
-import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
+import { Batch } from './batch';
 import { candidateIds } from './candidates';
 import { claimById } from './claim-one';
-import { claimUpdate } from './claim-update';
 import { choiceOf, noteCrowd, someOf } from './crowd';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
-import { keyOf } from '../id';
-import { read } from '../read';
+import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from './ready';
-import { isTimeExpired, persistently } from '../transient';
 
 /** Tasks of one update at the most, where they are handed over in parts: while the next part is claimed, this one is begun. */
 const PART = 200;
 
 export type Take = (tasks: RawDocument[]) => Promise<void>;
 
-/** Takes up to `limit` ready tasks. It returns fewer only when no more are ready, not when others were faster. */
+/**
+ * Takes up to `limit` ready tasks. It returns fewer only when no more are ready, not when others were faster; or when something goes wrong
+ * after some were taken, which the next claim tells.
+ */
 export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
-  while (won.length < limit) {
-    const wanted = limit - won.length;
-    const ids = await candidateIds(definition, query, wanted);
-    const claimed = await claimIds(definition, query, ids);
-    won.push(...claimed);
-    if (ids.length < wanted && claimed.length === ids.length) break;
+  try {
+    for (let isEnd = false; won.length < limit && !isEnd;) {
+      const wanted = limit - won.length;
+      const ids = await candidateIds(definition, query, wanted);
+      const claimed = await claimIds(definition, query, ids);
+      won.push(...claimed);
+      isEnd = ids.length < wanted && claimed.length === ids.length;
+    }
+  } catch (error) {
+    if (won.length === 0) throw error;
   }
 
   return won;
@@ -64,9 +66,12 @@ async function claimParts(
   const taken: Promise<number>[] = [];
   try {
     for (let start = 0; start < ids.length; start += PART) {
-      const part = ids.slice(start, start + PART);
-      const token = await mark(definition, query, part);
-      taken.push(handOver(readMarked(definition, part, token), take));
+      const part = new Batch(definition, query, ids.slice(start, start + PART));
+      await part.mark();
+      const handedOver = handOver(part.read(), take);
+      // Awaited below; until then its rejection is not unhandled.
+      handedOver.catch(() => {});
+      taken.push(handedOver);
     }
   } finally {
     await Promise.allSettled(taken);
@@ -90,59 +95,12 @@ export async function claimIds(
   ids: readonly unknown[],
 ): Promise<RawDocument[]> {
   if (ids.length === 0) return [];
-  if (ids.length > 1) return readMarked(definition, ids, await mark(definition, query, ids));
+  if (ids.length > 1) {
+    const batch = new Batch(definition, query, ids);
+    await batch.mark();
+    return batch.read();
+  }
 
   const task = await claimById(definition, query, ids[0]);
   return task ? [task] : [];
-}
-
-async function mark(definition: Definition, query: ReadyQuery, ids: readonly unknown[]): Promise<Types.ObjectId> {
-  const token = new Types.ObjectId();
-  try {
-    await claimAmong(definition, query, ids, token, MAX_WAIT_MS);
-  } catch (error) {
-    if (!isTimeExpired(error)) throw error;
-    // One of them is blocked, and stopped the update somewhere on its way.
-    for (const id of ids) await probe(definition, query, id, token);
-  }
-
-  return token;
-}
-
-async function readMarked(
-  { model, hidden }: Definition,
-  ids: readonly unknown[],
-  token: Types.ObjectId,
-): Promise<RawDocument[]> {
-  const filter = { _id: { $in: ids }, '_task.token': token };
-
-  return inOrderOf(ids, await read(model, { filter, limit: ids.length, ...(hidden && { projection: hidden }) }));
-}
-
-async function claimAmong(
-  definition: Definition,
-  query: ReadyQuery,
-  ids: readonly unknown[],
-  token: Types.ObjectId,
-  maxTimeMS: number,
-): Promise<void> {
-  // Not those this token has already, whose leases may have ended while the first try was under way.
-  const among: Filter = { ...query.filter, _id: { $in: ids }, '_task.token': { $ne: token } };
-  const options = { hint: '_id_', maxTimeMS, ...definition.writeConcern };
-  await persistently(() => collectionOf(definition.model).updateMany(among, claimUpdate(definition, token), options));
-}
-
-async function probe(definition: Definition, query: ReadyQuery, id: unknown, token: Types.ObjectId): Promise<void> {
-  try {
-    await claimAmong(definition, query, [id], token, PROBE_MS);
-  } catch (error) {
-    if (!isTimeExpired(error)) throw error;
-    passOver(definition.model, id);
-  }
-}
-
-function inOrderOf(ids: readonly unknown[], documents: readonly RawDocument[]): RawDocument[] {
-  const byId = new Map(documents.map((document) => [keyOf(document._id), document]));
-
-  return ids.flatMap((id) => byId.get(keyOf(id)) ?? []);
 }

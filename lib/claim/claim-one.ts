@@ -2,10 +2,14 @@ import { Types, type mongo } from 'mongoose';
 import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
 import { claimUpdate } from './claim-update';
+import { giveBackLater } from './give-back';
 import { serverNow } from '../clock';
+import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { State } from '../fields';
+import { keyOf } from '../id';
 import type { ReadyQuery } from './ready';
-import { isTimeExpired, persistently } from '../transient';
+import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
 
 /** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than the driver waits for one. */
 const RECENT_MS = 120_000;
@@ -53,51 +57,104 @@ async function claimPastBlocked(definition: Definition, query: ReadyQuery): Prom
   }
 }
 
-/**
- * With a hint and no sort the server walks on to the next index entry after a lost race, where a sort would make it start
- * again; the hinted index is in claim order either way.
- */
 async function claimMatching(
   definition: Definition,
   query: ReadyQuery,
   extra: Filter,
   maxTimeMS: number,
 ): Promise<RawDocument | null> {
-  const token = new Types.ObjectId();
-
-  return persistently(async (again) => {
-    const earlier = again ? await findClaimed(definition, query, token) : null;
-    if (earlier) return earlier;
-
-    return collectionOf(definition.model).findOneAndUpdate(
-      { ...query.filter, ...extra },
-      claimUpdate(definition, token),
-      {
-        // The driver's type knows only key patterns here; the server takes a name as well.
-        hint: query.hint as unknown as mongo.Document,
-        ...(query.mustSort && { sort: query.order }),
-        maxTimeMS,
-        ...(definition.hidden && { projection: definition.hidden }),
-        returnDocument: 'after',
-        ...definition.writeConcern,
-      },
+  const claim = new Claim(definition, query, new Types.ObjectId());
+  try {
+    const claimed = await persistently(
+      (again) => claim.take(extra, maxTimeMS, again),
+      (late) => claim.refuse(late),
     );
-  });
+    claim.settled = claimed;
+    return claimed;
+  } catch (error) {
+    claim.abandon();
+    throw error;
+  }
 }
 
-// A claim whose answer was lost may have been carried out: its token tells.
-async function findClaimed(
-  definition: Definition,
-  query: ReadyQuery,
-  token: Types.ObjectId,
-): Promise<RawDocument | null> {
-  const { $expr: _, ...live } = query.filter;
-  // Only leases that began a moment ago: the index need not be walked through for all the others.
-  const now = await serverNow(definition.model);
-  const recent = { $gte: new Date(now.getTime() + definition.options.leaseMs - RECENT_MS) };
+/** One attempt to take one task, by a token of its own. Whatever it took is handed out or put back. */
+class Claim {
+  settled: RawDocument | null = null;
+  /** Whether it may have taken a task without this process knowing it. */
+  #isUncertain = false;
 
-  return collectionOf(definition.model).findOne(
-    { ...live, '_task.availableAt': recent, '_task.token': token },
-    { hint: query.hint, ...(definition.hidden && { projection: definition.hidden }), readPreference: 'primary' },
-  );
+  constructor(
+    private readonly definition: Definition,
+    private readonly query: ReadyQuery,
+    private readonly token: Types.ObjectId,
+  ) {}
+
+  async take(extra: Filter, maxTimeMS: number, again: boolean): Promise<RawDocument | null> {
+    this.#isUncertain ||= again;
+    const earlier = again ? await this.#findConfirmed() : null;
+    if (earlier) return earlier;
+    try {
+      return await this.#update(extra, maxTimeMS);
+    } catch (error) {
+      if (!isUnconfirmed(error)) throw error;
+      this.#isUncertain = true;
+      // A rollback may have taken it back: then it is taken anew.
+      return (await this.#findConfirmed()) ?? this.#update(extra, maxTimeMS);
+    }
+  }
+
+  /** The server carried it out after it was given up. */
+  refuse(late: RawDocument | null): void {
+    if (late && keyOf(late._id) !== keyOf(this.settled?._id)) this.#putBack({ _id: late._id }, '_id_');
+  }
+
+  abandon(): void {
+    if (this.#isUncertain) this.#putBack(this.#live, this.query.hint);
+  }
+
+  #putBack(filter: Filter, hint: string): void {
+    const { state } = this.definition.options.fields;
+    giveBackLater(this.definition, { ...filter, [state]: State.RUNNING, '_task.token': this.token }, hint);
+  }
+
+  /** What can be claimed, whenever. */
+  get #live(): Filter {
+    const { $expr: _, ...live } = this.query.filter;
+
+    return live;
+  }
+
+  /**
+   * With a hint and no sort the server walks on to the next index entry after a lost race, where a sort would make it start
+   * again; the hinted index is in claim order either way.
+   */
+  #update(extra: Filter, maxTimeMS: number): Promise<RawDocument | null> {
+    const { definition, query, token } = this;
+    const { model, hidden, writeConcern } = definition;
+
+    return collectionOf(model).findOneAndUpdate({ ...query.filter, ...extra }, claimUpdate(definition, token), {
+      // The driver's type knows only key patterns here; the server takes a name as well.
+      hint: query.hint as unknown as mongo.Document,
+      ...(query.mustSort && { sort: query.order }),
+      maxTimeMS,
+      ...(hidden && { projection: hidden }),
+      returnDocument: 'after',
+      ...writeConcern,
+    });
+  }
+
+  /** What it took although its answer was lost or came too late. It counts once a fail-over cannot take it back. */
+  async #findConfirmed(): Promise<RawDocument | null> {
+    const { definition, query, token } = this;
+    const { model, hidden, options } = definition;
+    await confirm(model, definition.writeConcern);
+    // Only leases that began a moment ago: the index need not be walked through for all the others.
+    const now = await serverNow(model);
+    const recent = { $gte: new Date(now.getTime() + options.leaseMs - RECENT_MS) };
+
+    return collectionOf(model).findOne(
+      { ...this.#live, '_task.availableAt': recent, '_task.token': token },
+      { hint: query.hint, ...(hidden && { projection: hidden }), readPreference: 'primary' },
+    );
+  }
 }

@@ -1,15 +1,28 @@
-import type { Types } from 'mongoose';
-import { collectionOf, type Definition } from '../definition';
+import { collectionOf, type Definition, type Filter } from '../definition';
 import { State } from '../fields';
-import { heldBy } from './held-by';
+import { tryLater } from '../later';
+import { persistently } from '../transient';
 
-/** Puts tasks of one claim back as if they had not been claimed. */
-export async function giveBack(definition: Definition, ids: readonly unknown[], token: Types.ObjectId): Promise<void> {
-  const { model, options, writeConcern } = definition;
+const MAX_TIME_MS = 1_000;
+
+/** Puts back what one claim still holds of some tasks (see `heldBy`), as if they had not been claimed. */
+export async function giveBack(definition: Definition, held: Filter): Promise<void> {
+  await putBack(definition, held, {});
+}
+
+/**
+ * The same for what a claim may have taken that was not handed out: in the background, until it gets through or the lease has ended by
+ * itself.
+ */
+export function giveBackLater(definition: Definition, held: Filter, hint = '_id_'): void {
+  tryLater(() => putBack(definition, held, { hint, maxTimeMS: MAX_TIME_MS }), definition.options.leaseMs);
+}
+
+async function putBack({ model, options, writeConcern }: Definition, held: Filter, how: object): Promise<void> {
   const returned = {
     [options.fields.state]: State.CREATED,
     '_task.availableAt': '$_task.dueAt',
     '_task.attempts': { $subtract: ['$_task.attempts', 1] },
   };
-  await collectionOf(model).updateMany(heldBy(definition, token, ids), [{ $set: returned }], writeConcern);
+  await persistently(() => collectionOf(model).updateMany(held, [{ $set: returned }], { ...how, ...writeConcern }));
 }

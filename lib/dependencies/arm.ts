@@ -1,8 +1,10 @@
 import { Types } from 'mongoose';
-import { collectionOf, type AnyModel, type Definition } from '../definition';
+import { writeBounded } from '../confirm';
+import { collectionOf, type AnyModel, type Definition, type WriteConcern } from '../definition';
 import { keyOf } from '../id';
-import { isTimeExpired } from '../transient';
-import { writePastBlocked } from './past-blocked';
+import { tryLater } from '../later';
+import { isOutOfReach, isTimeExpired } from '../transient';
+import { writePastBlocked, type Bounds } from './past-blocked';
 import { unwatchedRecheckAt } from './recheck-time';
 import type { Target, Watch } from './targets';
 import type { Awaited } from './verdict';
@@ -16,7 +18,7 @@ export async function arm(
   definition: Definition,
   waiting: readonly { task: { _id?: unknown }; target: Target | null; on: readonly Awaited[] }[],
 ): Promise<void> {
-  const arms = new Arms();
+  const arms = new Arms(definition.writeConcern);
   for (const { target, on } of waiting) {
     if (!target) continue;
     for (const { id, standing, onlyFailure } of on) {
@@ -25,37 +27,55 @@ export async function arm(
       if (target.whenFailed && standing !== 'failed') arms.add(target.whenFailed, id);
     }
   }
-  const refused = new Set((await arms.set()).map(keyOf));
-  const unwatched = waiting.filter(({ on }) => on.some(({ id }) => refused.has(keyOf(id))));
-  await recheckSoon(
-    definition,
-    unwatched.map(({ task }) => task._id),
-  );
+  await orLater(definition, async () => {
+    const refused = new Set((await arms.set()).map(keyOf));
+    const unwatched = waiting.filter(({ on }) => on.some(({ id }) => refused.has(keyOf(id))));
+    await recheckSoon(
+      definition,
+      unwatched.map(({ task }) => task._id),
+    );
+  });
 }
 
 /** Marks what tasks were failed by. */
-export async function armDoomed(doomed: readonly { target: Target | null; by: readonly Awaited[] }[]): Promise<void> {
-  const arms = new Arms();
+export async function armDoomed(
+  definition: Definition,
+  doomed: readonly { target: Target | null; by: readonly Awaited[] }[],
+): Promise<void> {
+  const arms = new Arms(definition.writeConcern);
   for (const { target, by } of doomed) {
     if (!target?.whenRevived) continue;
     for (const { id, standing } of by) if (standing === 'failed') arms.add(target.whenRevived, id);
   }
-  await arms.set();
+  await orLater(definition, () => arms.set());
+}
+
+/** The tasks are parked by now, so nobody else would set their marks before their re-checks. */
+async function orLater({ options }: Definition, setMarks: () => Promise<unknown>): Promise<void> {
+  try {
+    await setMarks();
+  } catch (error) {
+    if (isOutOfReach(error)) tryLater(setMarks, options.recheckMs);
+    throw error;
+  }
 }
 
 async function recheckSoon(definition: Definition, ids: readonly unknown[]): Promise<void> {
   const { model, writeConcern } = definition;
   const update = [{ $set: { '_task.recheckAt': unwatchedRecheckAt(definition) } }];
 
-  await writePastBlocked(model, ids, (some, maxTimeMS) => {
+  await writePastBlocked(model, writeConcern, ids, (some, bounds) => {
     const parked = { _id: { $in: some as never[] }, '_task.waitingOn': { $exists: true } };
-    return collectionOf(model).updateMany(parked, update, { maxTimeMS, ...writeConcern });
+    return collectionOf(model).updateMany(parked, update, { ...bounds });
   });
 }
 
 /** Marks to be set, collected by watch so that each is one write. */
 class Arms {
   readonly #ids = new Map<Watch, Map<string, unknown>>();
+
+  /** @param concern is that of the tasks that wait: a mark must last as long as they do. */
+  constructor(private readonly concern: WriteConcern) {}
 
   add(watch: Watch, id: unknown): void {
     const ids = this.#ids.get(watch) ?? new Map<string, unknown>();
@@ -66,15 +86,17 @@ class Arms {
   /** Returns the ids of documents that refused. */
   async set(): Promise<unknown[]> {
     const refused: unknown[] = [];
-    for (const [watch, ids] of this.#ids) refused.push(...(await setMarks(watch, [...ids.values()])));
+    for (const [watch, ids] of this.#ids) refused.push(...(await setMarks(watch, [...ids.values()], this.concern)));
 
     return refused;
   }
 }
 
-async function setMarks({ model, mark }: Watch, ids: unknown[]): Promise<unknown[]> {
+async function setMarks({ model, mark }: Watch, ids: unknown[], concern: WriteConcern): Promise<unknown[]> {
+  const set = (some: unknown[], maxTimeMS: number) =>
+    writeBounded(model, concern, () => setMark(model, mark, some, { ...concern, maxTimeMS }));
   try {
-    await setMark(model, mark, ids, MAX_WAIT_MS);
+    await set(ids, MAX_WAIT_MS);
     return [];
   } catch (error) {
     if (ids.length === 1) return refusedBy(error, ids);
@@ -82,15 +104,14 @@ async function setMarks({ model, mark }: Watch, ids: unknown[]): Promise<unknown
 
   // One document stopped the write: the others must not suffer for it.
   const refused: unknown[] = [];
-  for (const id of ids)
-    await setMark(model, mark, [id], PROBE_MS).catch((error: unknown) => refused.push(...refusedBy(error, [id])));
+  for (const id of ids) await set([id], PROBE_MS).catch((error: unknown) => refused.push(...refusedBy(error, [id])));
   return refused;
 }
 
-async function setMark(model: AnyModel, mark: string, ids: unknown[], maxTimeMS: number): Promise<void> {
+async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bounds): Promise<void> {
   // A token of its own for each write: a waker removes only the one it has read, never a later one.
   const update = { $set: { [`_task.armed.${mark}`]: new Types.ObjectId() } };
-  await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { maxTimeMS, hint: '_id_' });
+  await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { ...bounds, hint: '_id_' });
 }
 
 // No right to write, a validator, a view, a lock: whatever the server says no to is left to the re-check.

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Types } from 'mongoose';
+import { generationOf } from '../clock';
 import type { Bookkeeping } from '../handle';
 import { keyOf } from '../id';
 import { claimIds } from '../claim/claim-many';
-import { giveBack } from '../claim/give-back';
+import { giveBack, giveBackLater } from '../claim/give-back';
+import { heldBy } from '../claim/held-by';
 import type { Definition, RawDocument } from '../definition';
 import { only, read } from '../read';
 import type { ReadyQuery } from '../claim/ready';
 import { valueAt } from './condition';
-import { judgeNext, setAside, type Judgement } from './judged';
+import { judgeAgain, judgeNext, setAside, type Judgement } from './judged';
 import { Obstacles } from './obstacles';
 import { recheck } from './recheck';
 import { Pass } from './pass';
@@ -36,7 +38,7 @@ export async function claimReady(
     await claimInto(won, definition, query, limit, new Pass(definition, isSpread));
   } catch (error) {
     // Nobody would see them before their leases end.
-    await Promise.allSettled(won.map((task) => giveBack(definition, [task._id], tokenOf(task))));
+    for (const task of won) giveBackLater(definition, heldBy(definition, tokenOf(task), [task._id]));
     throw error;
   }
 
@@ -79,11 +81,12 @@ async function claimJudgedNext(
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   while (won.length < limit) {
     pass.look();
+    const generation = generationOf(definition.model);
     const judgements = await judgeNext(definition, obstacles.past(query), window);
     if (await pass.hasOvertaken()) continue;
 
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
-    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length));
+    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation);
     won.push(...claimed);
     await setAside(definition, judgements);
     // What others took in the meantime may have been in front of more.
@@ -112,30 +115,60 @@ export async function hasReady(definition: Definition, query: ReadyQuery): Promi
   }
 }
 
-// A task whose references were changed between its judgement and its claim goes back, to be judged by the new ones.
+/** A task that is not ready by what holds when it is claimed goes back, to be judged anew. */
 async function claimJudged(
   definition: Definition,
   query: ReadyQuery,
   ready: readonly Judgement[],
+  generation: number | undefined,
 ): Promise<RawDocument[]> {
   if (ready.length === 0) return [];
-  const judged = new Map(ready.map(({ task }) => [keyOf(task._id), task]));
   const claimed = await claimIds(
     definition,
     query,
     ready.map(({ task }) => task._id as unknown),
   );
-  const paths = dependencyPaths(definition.model);
-  const asClaimed = definition.hidden ? await readPaths(definition, claimed, paths) : claimed;
+  if (claimed.length === 0) return claimed;
+  const heldAmong = (tasks: readonly RawDocument[]) =>
+    heldBy(
+      definition,
+      tokenOf(claimed[0]!),
+      tasks.map(({ _id }) => _id as unknown),
+    );
+  try {
+    const outdated = new Set(await findOutdated(definition, ready, claimed, generation));
+    if (outdated.size > 0) await giveBack(definition, heldAmong([...outdated]));
+    return claimed.filter((task) => !outdated.has(task));
+  } catch (error) {
+    giveBackLater(definition, heldAmong(claimed));
+    throw error;
+  }
+}
+
+async function findOutdated(
+  definition: Definition,
+  ready: readonly Judgement[],
+  claimed: readonly RawDocument[],
+  generation: number | undefined,
+): Promise<RawDocument[]> {
+  const { model, hidden } = definition;
+  // The acknowledgement of the claim covers what was read before from the same primary. What another one had may have been rolled back.
+  if (generationOf(model) !== generation) {
+    const again = await judgeAgain(
+      definition,
+      claimed.map(({ _id }) => _id as unknown),
+    );
+    const isReady = new Set(again.flatMap(({ task, verdict }) => (verdict.kind === 'ready' ? keyOf(task._id) : [])));
+    return claimed.filter(({ _id }) => !isReady.has(keyOf(_id)));
+  }
+  const judged = new Map(ready.map(({ task }) => [keyOf(task._id), task]));
+  const paths = dependencyPaths(model);
+  const asClaimed = hidden ? await readPaths(definition, claimed, paths) : claimed;
   const changed = asClaimed.filter((task) =>
     paths.some((path) => !isDeepStrictEqual(valueAt(task, path), valueAt(judged.get(keyOf(task._id)), path))),
   );
-  if (changed.length === 0) return claimed;
-
   const isChanged = new Set(changed.map(({ _id }) => keyOf(_id)));
-  const ids = changed.map(({ _id }) => _id as unknown);
-  await giveBack(definition, ids, tokenOf(claimed[0]!));
-  return claimed.filter(({ _id }) => !isChanged.has(keyOf(_id)));
+  return claimed.filter(({ _id }) => isChanged.has(keyOf(_id)));
 }
 
 function tokenOf(task: RawDocument): Types.ObjectId {

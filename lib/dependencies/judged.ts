@@ -1,7 +1,7 @@
 import { candidates } from '../claim/candidates';
 import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
-import { only } from '../read';
+import { only, read } from '../read';
 import { withCauses } from './cause';
 import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
 import { dependencyPaths, judgeable, kindKey, referencesOfRaw } from './references';
@@ -18,14 +18,19 @@ const MAX_REFERENCES = 5_000;
 
 /** Reads the first tasks in claim order and judges them by what they refer to. */
 export async function judgeNext(definition: Definition, query: ReadyQuery, limit: number): Promise<Judgement[]> {
-  const fields = [
-    definition.options.fields.state,
-    '_task',
-    ...dependencyPaths(definition.model),
-    kindKey(definition.model) ?? '_id',
-  ];
+  return judgeTasks(definition, await candidates(definition, query, limit, only(judgedFields(definition))));
+}
 
-  return judgeTasks(definition, await candidates(definition, query, limit, only(fields)));
+/** Judges tasks again by what they are now. */
+export async function judgeAgain(definition: Definition, ids: readonly unknown[]): Promise<Judgement[]> {
+  const { model } = definition;
+  const found = { filter: { _id: { $in: ids } }, projection: only(judgedFields(definition)), limit: ids.length };
+
+  return judgeTasks(definition, await read(model, found));
+}
+
+function judgedFields({ model, options }: Definition): string[] {
+  return [options.fields.state, '_task', ...dependencyPaths(model), kindKey(model) ?? '_id'];
 }
 
 /** Judges tasks by what they refer to. */
@@ -39,15 +44,19 @@ export async function judgeTasks(definition: Definition, tasks: readonly RawDocu
   return judgements;
 }
 
-/** Parks the tasks that must wait and fails those that have no chance. */
-export async function setAside(definition: Definition, judgements: readonly Judgement[]): Promise<void> {
+/** Parks the tasks that must wait and fails those that have no chance. `isRecheck` says that they were parked before. */
+export async function setAside(
+  definition: Definition,
+  judgements: readonly Judgement[],
+  isRecheck = false,
+): Promise<void> {
   const waiting: Waiting[] = [];
   const doomed: Omit<Doomed, 'failure'>[] = [];
   for (const { task, verdict } of judgements) {
     if (verdict.kind === 'waits') waiting.push({ task, on: verdict.on, target: verdict.target });
     if (verdict.kind === 'doomed') doomed.push({ task, by: verdict.by, target: verdict.target });
   }
-  await park(definition, waiting);
+  await park(definition, waiting, isRecheck);
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
 }
 

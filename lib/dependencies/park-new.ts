@@ -9,6 +9,7 @@ import { NEVER } from './park';
 import { firstRecheckMs } from './recheck-time';
 import { hasDependencies, judgeable, referencesOfDocument } from './references';
 import { knowsTargets } from './targets';
+import { isOutOfReach } from '../transient';
 import { judge, type Awaited, type Judged, type Verdict } from './verdict';
 
 /** A document that is about to be inserted, and as what. */
@@ -60,8 +61,13 @@ export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promis
     verdict?.kind === 'waits' ? [{ task: document, ...verdict }] : [],
   );
   const doomed = tasks.flatMap(({ verdict }) => (verdict?.kind === 'doomed' ? [verdict] : []));
-  if (waiting.length > 0) await arm(definitionOf(model), waiting);
-  if (doomed.length > 0) await armDoomed(doomed);
+  try {
+    if (waiting.length > 0) await arm(definitionOf(model), waiting);
+    if (doomed.length > 0) await armDoomed(definitionOf(model), doomed);
+  } catch (error) {
+    // They are in the queue: an error would have them pushed once more. The marks are set later, and there are the re-checks.
+    if (!isOutOfReach(error)) throw error;
+  }
 }
 
 async function place(

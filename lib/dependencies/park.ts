@@ -1,11 +1,13 @@
 import { mongo } from 'mongoose';
 import { passOver } from '../claim/blocked';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { confirm, writeBounded } from '../confirm';
+import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { MAX_FAILURES, type TaskFailure } from '../handle';
-import { isTimeExpired } from '../transient';
+import { isTimeExpired, persistently } from '../transient';
 import { arm, armDoomed } from './arm';
 import { valueAt } from './condition';
+import type { Bounds } from './past-blocked';
 import { recheckAt } from './recheck-time';
 import { dependencyPaths } from './references';
 import type { Target } from './targets';
@@ -44,13 +46,13 @@ interface Group {
  * Puts tasks behind one unmet clause each, out of the way of ready ones, then marks what they wait for. Never the other way
  * round: a mark that is set after the parking tells every later waker to look for this task.
  */
-export async function park(definition: Definition, waiting: readonly Waiting[]): Promise<void> {
+export async function park(definition: Definition, waiting: readonly Waiting[], isRecheck: boolean): Promise<void> {
   if (waiting.length === 0) return;
   const alike = ({ on, target }: Waiting) => [target?.whenMet.mark, on];
 
   await write(
     definition,
-    groups(definition, waiting, alike, (one) => parkUpdate(definition, one)),
+    groups(definition, waiting, alike, (one) => parkUpdate(definition, one, isRecheck)),
   );
   await arm(definition, waiting);
 }
@@ -64,7 +66,7 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
     definition,
     groups(definition, doomed, alike, (one) => doomUpdate(definition, one)),
   );
-  await armDoomed(doomed);
+  await armDoomed(definition, doomed);
 }
 
 /** Watches once more for tasks that were failed by a dependency: a mark may have got lost with its document. */
@@ -74,9 +76,9 @@ export async function keepDoomed(definition: Definition, doomed: readonly Omit<D
 
   await write(
     definition,
-    groups(definition, doomed, alike, (one) => [{ $set: doomedFields(definition, one) }]),
+    groups(definition, doomed, alike, (one) => [{ $set: doomedFields(definition, one, true) }]),
   );
-  await armDoomed(doomed);
+  await armDoomed(definition, doomed);
 }
 
 function groups<One extends { readonly task: RawDocument }>(
@@ -105,32 +107,34 @@ function asRead({ model, options }: Definition, task: RawDocument): Filter {
 }
 
 async function write(definition: Definition, all: readonly Group[]): Promise<void> {
+  const { model, writeConcern } = definition;
   try {
-    await writeAll(definition, all, MAX_WAIT_MS);
+    await writeBounded(model, writeConcern, () => writeAll(model, all, { ...writeConcern, maxTimeMS: MAX_WAIT_MS }));
   } catch (error) {
     if (!isTimeExpired(error)) throw error;
     // An open transaction has written one of them: the others must not wait for it.
-    for (const { ids, ...group } of all) for (const id of ids) await probe(definition, { ...group, ids: [id] });
+    for (const { ids, ...group } of all) for (const id of ids) await probe(model, { ...group, ids: [id] });
+    await confirm(model, writeConcern);
   }
 }
 
-async function probe(definition: Definition, group: Group): Promise<void> {
+async function probe(model: AnyModel, group: Group): Promise<void> {
   try {
-    await writeAll(definition, [group], PROBE_MS);
+    await persistently(() => writeAll(model, [group], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS }));
   } catch (error) {
     if (!isTimeExpired(error)) throw error;
-    passOver(definition.model, group.ids[0]);
+    passOver(model, group.ids[0]);
   }
 }
 
-async function writeAll({ model, writeConcern }: Definition, all: readonly Group[], maxTimeMS: number): Promise<void> {
+async function writeAll(model: AnyModel, all: readonly Group[], bounds: Bounds): Promise<void> {
   const statements = all.map(({ read, update, ids }) => ({
     updateMany: { filter: { ...read, _id: { $in: ids as never[] } }, update, hint: '_id_' },
   }));
-  await collectionOf(model).bulkWrite(statements, { ordered: false, maxTimeMS, ...writeConcern });
+  await collectionOf(model).bulkWrite(statements, { ordered: false, ...bounds });
 }
 
-function parkUpdate(definition: Definition, { on, target }: Waiting): object[] {
+function parkUpdate(definition: Definition, { on, target }: Waiting, isRecheck: boolean): object[] {
   return [
     {
       $set: {
@@ -138,7 +142,7 @@ function parkUpdate(definition: Definition, { on, target }: Waiting): object[] {
         '_task.availableAt': NEVER,
         '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
         '_task.waitingOn': { $literal: on.map(({ id }) => id) },
-        '_task.recheckAt': recheckAt(definition, on, target),
+        '_task.recheckAt': recheckAt(definition, on, target, isRecheck),
       },
     },
     { $unset: '_task.token' },
@@ -154,7 +158,7 @@ function doomUpdate(definition: Definition, { by, target, failure }: Doomed): ob
         [definition.options.fields.state]: State.FAILED,
         '_task.availableAt': '$_task.dueAt',
         '_task.settledAt': '$$NOW',
-        ...doomedFields(definition, { by, target }),
+        ...doomedFields(definition, { by, target }, false),
         '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [entry]] }, -MAX_FAILURES] },
       },
     },
@@ -163,11 +167,15 @@ function doomUpdate(definition: Definition, { by, target, failure }: Doomed): ob
 }
 
 /** By what a failed task is found when its dependency has not failed any more; one that was missing is not looked for again. */
-function doomedFields(definition: Definition, { by, target }: Pick<Doomed, 'by' | 'target'>): Record<string, unknown> {
+function doomedFields(
+  definition: Definition,
+  { by, target }: Pick<Doomed, 'by' | 'target'>,
+  isRecheck: boolean,
+): Record<string, unknown> {
   const canRevive = by.some(({ standing }) => standing === 'failed');
 
   return {
     '_task.doomedBy': { $literal: by.map(({ id }) => id) },
-    '_task.recheckAt': canRevive ? recheckAt(definition, by, target) : '$$REMOVE',
+    '_task.recheckAt': canRevive ? recheckAt(definition, by, target, isRecheck) : '$$REMOVE',
   };
 }

@@ -29,9 +29,19 @@ export function firstRecheckMs(definition: Definition, on: readonly Awaited[], t
   return Math.floor(min * (1 - JITTER + 2 * JITTER * Math.random()));
 }
 
-/** The same for one that is parked where it is, as the server computes it: the wait grows with the time it has waited. */
-export function recheckAt(definition: Definition, on: readonly Awaited[], target: Target | null): object {
-  return after(bounds(definition, on, target));
+/**
+ * The same for one that is parked where it is, as the server computes it. After a re-check that changed nothing the wait grows with the time
+ * it has waited; not after a pop, whose marks a crash may have kept from being set.
+ */
+export function recheckAt(
+  definition: Definition,
+  on: readonly Awaited[],
+  target: Target | null,
+  isRecheck: boolean,
+): object {
+  const [min, max] = bounds(definition, on, target);
+
+  return after([min, isRecheck ? max : min]);
 }
 
 /** The same for one that waits for a document that cannot be marked. */

@@ -30,7 +30,7 @@ export async function recheck(definition: Definition): Promise<number> {
     due.filter((task) => task[state] === State.CREATED),
   );
   const failed = await judgeTasks(definition, due.filter(isFailed));
-  await setAside(definition, parked);
+  await setAside(definition, parked, true);
   await keepFailed(definition, failed);
   const ready = parked.filter(({ verdict }) => verdict.kind === 'ready').map(({ task }) => task);
   // Whoever was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
@@ -66,10 +66,7 @@ async function putBack(
   const unchanged: Filter = { [options.fields.state]: state, '_task.recheckAt': { $exists: true } };
   const ids = tasks.map(({ _id }) => _id as unknown);
 
-  await writePastBlocked(model, ids, (some, maxTimeMS) =>
-    collectionOf(model).updateMany({ ...unchanged, _id: { $in: some as never[] } }, update, {
-      maxTimeMS,
-      ...writeConcern,
-    }),
+  await writePastBlocked(model, writeConcern, ids, (some, bounds) =>
+    collectionOf(model).updateMany({ ...unchanged, _id: { $in: some as never[] } }, update, { ...bounds }),
   );
 }

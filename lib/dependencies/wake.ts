@@ -100,11 +100,8 @@ async function wakeWatchers(
   if (ids.length === 0) return { count: 0, isComplete: isNoneBlocked };
 
   const update = watch.watchers === 'doomed' ? revival(definition) : wakening;
-  const areAllWoken = await writePastBlocked(model, ids, (some, maxTimeMS) =>
-    collectionOf(model).updateMany({ ...watchers, _id: { $in: some as never[] } }, update, {
-      maxTimeMS,
-      ...writeConcern,
-    }),
+  const areAllWoken = await writePastBlocked(model, writeConcern, ids, (some, bounds) =>
+    collectionOf(model).updateMany({ ...watchers, _id: { $in: some as never[] } }, update, { ...bounds }),
   );
   return { count: ids.length, isComplete: isNoneBlocked && areAllWoken };
 }
@@ -171,8 +168,9 @@ const tidied = {
 // marked together share one, so each is compared with its own, never a list of documents with a list of tokens.
 async function disarm(watch: Watch, changed: readonly RawDocument[]): Promise<void> {
   const tokens = new Map(changed.map((document) => [document._id as unknown, tokenIn(document, watch)]));
-  await writePastBlocked(watch.model, [...tokens.keys()], (some, maxTimeMS) =>
-    collectionOf(watch.model).bulkWrite(disarmings(watch, some, tokens), { ordered: false, maxTimeMS }),
+  // A mark that a fail-over brings back only makes a pass look once more.
+  await writePastBlocked(watch.model, { writeConcern: { w: 1 } }, [...tokens.keys()], (some, bounds) =>
+    collectionOf(watch.model).bulkWrite(disarmings(watch, some, tokens), { ordered: false, ...bounds }),
   );
 }
 

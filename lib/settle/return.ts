@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
-import { giveBack } from '../claim/give-back';
+import { giveBack, giveBackLater } from '../claim/give-back';
+import { heldBy } from '../claim/held-by';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { groupBy } from '../group';
 import { handleOf, lease } from '../handle';
@@ -18,7 +19,11 @@ export async function returnAll(tasks: readonly AnyDocument[]): Promise<void> {
 async function returnGroup(token: Types.ObjectId, tasks: readonly AnyDocument[]): Promise<void> {
   const definition = definitionOf(modelOf(tasks[0]!));
   const ids = tasks.map(({ _id }) => _id as unknown);
-  await giveBack(definition, ids, token);
+  const held = heldBy(definition, token, ids);
+  await giveBack(definition, held).catch((error: unknown) => {
+    giveBackLater(definition, held);
+    throw error;
+  });
   for (const task of tasks) {
     handleOf(task).lease = null;
     trace('released', task);

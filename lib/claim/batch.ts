@@ -1,0 +1,96 @@
+import { Types } from 'mongoose';
+import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
+import { claimUpdate } from './claim-update';
+import { giveBackLater } from './give-back';
+import { heldBy } from './held-by';
+import { confirm } from '../confirm';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { keyOf } from '../id';
+import { read } from '../read';
+import type { ReadyQuery } from './ready';
+import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
+
+/** Several tasks that are claimed by one update with one token, and then read by it. Whatever it took is handed out or put back. */
+export class Batch {
+  readonly #token = new Types.ObjectId();
+  #won: RawDocument[] | null = null;
+
+  constructor(
+    private readonly definition: Definition,
+    private readonly query: ReadyQuery,
+    private readonly ids: readonly unknown[],
+  ) {}
+
+  /** Claims those that can still be claimed. When it resolves, no fail-over can take them back. */
+  async mark(): Promise<void> {
+    try {
+      await this.#markAll();
+    } catch (error) {
+      this.#putBack(this.ids);
+      throw error;
+    }
+  }
+
+  async read(): Promise<RawDocument[]> {
+    const { model, hidden } = this.definition;
+    const filter = { _id: { $in: this.ids }, '_task.token': this.#token };
+    try {
+      const found = await read(model, { filter, limit: this.ids.length, ...(hidden && { projection: hidden }) });
+      this.#won = inOrderOf(this.ids, found);
+      return this.#won;
+    } catch (error) {
+      this.#putBack(this.ids);
+      throw error;
+    }
+  }
+
+  async #markAll(): Promise<void> {
+    try {
+      await this.#update(this.ids, { ...this.definition.writeConcern, maxTimeMS: MAX_WAIT_MS });
+      return;
+    } catch (error) {
+      // One of them is locked, and stopped the update somewhere on its way.
+      if (isTimeExpired(error)) for (const id of this.ids) await this.#probe(id);
+      else if (!isUnconfirmed(error)) throw error;
+    }
+    await confirm(this.definition.model, this.definition.writeConcern);
+  }
+
+  async #probe(id: unknown): Promise<void> {
+    try {
+      // Its write concern is waited for when all were tried.
+      await this.#update([id], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS });
+    } catch (error) {
+      if (!isTimeExpired(error)) throw error;
+      passOver(this.definition.model, id);
+    }
+  }
+
+  async #update(ids: readonly unknown[], how: object): Promise<void> {
+    const { definition } = this;
+    // Not those this token has already, whose leases may have ended while the first try was under way.
+    const among: Filter = { ...this.query.filter, _id: { $in: ids }, '_task.token': { $ne: this.#token } };
+    const update = claimUpdate(definition, this.#token);
+    await persistently(
+      () => collectionOf(definition.model).updateMany(among, update, { hint: '_id_', ...how }),
+      () => this.#refuseLate(),
+    );
+  }
+
+  /** The server carried it out after it was given up. What is not read yet, is read. */
+  #refuseLate(): void {
+    if (!this.#won) return;
+    const won = new Set(this.#won.map(({ _id }) => keyOf(_id)));
+    this.#putBack(this.ids.filter((id) => !won.has(keyOf(id))));
+  }
+
+  #putBack(ids: readonly unknown[]): void {
+    giveBackLater(this.definition, heldBy(this.definition, this.#token, ids));
+  }
+}
+
+function inOrderOf(ids: readonly unknown[], documents: readonly RawDocument[]): RawDocument[] {
+  const byId = new Map(documents.map((document) => [keyOf(document._id), document]));
+
+  return ids.flatMap((id) => byId.get(keyOf(id)) ?? []);
+}
