@@ -14,6 +14,10 @@ export interface Proxy {
   stall(): void;
   /** What was held back passes, and all that comes after it. */
   resume(): void;
+  /** Each piece of data arrives so much later from now on. */
+  slow(ms: number): void;
+  /** Ends all connections: closed in good order, or reset as by a machine that knows nothing of them. */
+  cut(how?: 'closed' | 'reset'): void;
   close(): Promise<void>;
 }
 
@@ -28,9 +32,23 @@ export async function startProxy(uri: string): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let wanted: { command: string; done: Deferred<void> } | null = null;
   let held: (() => void)[] | null = null;
+  let delayMs = 0;
   const pass = (target: Socket, chunk: Buffer) => {
     if (held) held.push(() => pass(target, chunk));
     else if (target.writable) target.write(chunk);
+  };
+  const late = new Map<Socket, { pieces: number; ms: number }>();
+  // Whatever comes while some pieces are late is as late as they are: so all arrive in order.
+  const passLate = (target: Socket, chunk: Buffer) => {
+    const { pieces, ms } = late.get(target) ?? { pieces: 0, ms: delayMs };
+    if (ms === 0) return pass(target, chunk);
+    late.set(target, { pieces: pieces + 1, ms });
+    setTimeout(() => {
+      const { pieces: left } = late.get(target)!;
+      if (left > 1) late.set(target, { pieces: left - 1, ms });
+      else late.delete(target);
+      pass(target, chunk);
+    }, ms);
   };
 
   const listener = createServer((client) => {
@@ -50,10 +68,10 @@ export async function startProxy(uri: string): Promise<Proxy> {
         lost = wanted.done;
         wanted = null;
       }
-      pass(server, chunk);
+      passLate(server, chunk);
     });
     server.on('data', (chunk: Buffer) => {
-      if (!lost) return pass(client, chunk);
+      if (!lost) return passLate(client, chunk);
       cut();
       return lost.resolve();
     });
@@ -74,6 +92,15 @@ export async function startProxy(uri: string): Promise<Proxy> {
       const backlog = held ?? [];
       held = null;
       backlog.forEach((send) => send());
+    },
+    slow(ms) {
+      delayMs = ms;
+    },
+    cut(how = 'closed') {
+      for (const socket of sockets) {
+        if (how === 'reset') socket.resetAndDestroy();
+        else socket.destroy();
+      }
     },
     async close() {
       sockets.forEach((socket) => socket.destroy());

@@ -1,6 +1,6 @@
 import { readInput } from './talk';
 
-const { shiftMs } = readInput<{ shiftMs: number }>();
+const { shiftMs = 0 } = readInput<{ shiftMs?: number }>();
 const RightDate = Date;
 
 // A proxy and not a subclass: dates that the engine itself makes are instances of it as well.

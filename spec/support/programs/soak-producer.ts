@@ -1,0 +1,14 @@
+import './wrong-date'; // First, so that nothing has seen the right time.
+import { produce } from '../../faults/produce';
+import { connect, runProgram, type ProgramInput } from '../../faults/program';
+
+export interface ProducerInput extends ProgramInput {
+  readonly forMs: number;
+}
+
+/** Pushes tasks for some time. */
+void runProgram<ProducerInput>(async (input, history, ending) => {
+  const { connection, tasks } = await connect(input, history.note);
+  await produce({ ...input, connection, tasks, note: history.note, ending });
+  await connection.destroy();
+});
