@@ -1,0 +1,190 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Schema, type Connection, type Types } from 'mongoose';
+import { DependencyType, taskQueue, Worker } from 'mongoose-task-queue';
+import { startServers, type Servers } from './faults/servers';
+import type { Mode } from './faults/modes';
+import { openConnection } from './support/connections';
+import { eventually } from './support/eventually';
+
+/** Longer than a claim waits for a locked document. */
+const LAG_MS = 600;
+
+describe('a write that the majority has late', () => {
+  let folder: string;
+  let servers: Servers;
+  let connection: Connection;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'write-concern-'));
+    servers = await startServers({ servers: 'set of three' } as Mode, folder);
+    connection = await openConnection(servers.uri);
+  }, 90_000);
+
+  afterAll(async () => {
+    await servers.heal();
+    await servers.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const secondaries = async () => {
+    const primary = await servers.primary();
+    return servers.all.filter((server) => server !== primary);
+  };
+
+  /** The secondaries stand still for a moment; what is done meanwhile is acknowledged after it. */
+  async function lagging<T>(act: () => Promise<T>): Promise<T> {
+    const others = await secondaries();
+    others.forEach((server) => server.freeze());
+    const thawing = setTimeout(() => others.forEach((server) => server.thaw()), LAG_MS);
+    try {
+      return await act();
+    } finally {
+      clearTimeout(thawing);
+      others.forEach((server) => server.thaw());
+    }
+  }
+
+  const makeModel = (name: string) =>
+    connection.model(name, taskQueue(new Schema({ n: Number }), { maxAttempts: 1, leaseMs: 600_000 }));
+
+  it.each([1, 5])('pop(): %i callers get the tasks they claimed, with one attempt charged', async (callers) => {
+    const Job = makeModel(`Pop${callers}`);
+    await Job.push(Array.from({ length: callers }, (_, n) => ({ n })));
+    await Job.isEmpty();
+
+    const tasks = await lagging(() => Promise.all(Array.from({ length: callers }, () => Job.pop())));
+
+    expect(tasks.map((task) => task?.n).sort()).toEqual(Array.from({ length: callers }, (_, n) => n));
+    expect(tasks.map((task) => task?.attempts)).toEqual(tasks.map(() => 1));
+  });
+
+  it('popMany() hands out what it claimed', async () => {
+    const Job = makeModel('PopMany');
+    await Job.push([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    await Job.isEmpty();
+
+    const tasks = await lagging(() => Job.popMany(3));
+
+    expect(tasks.map(({ n }) => n)).toEqual([0, 1, 2]);
+  });
+
+  it('popMany() takes the others where one is locked by a transaction, and gives none away unacknowledged', async () => {
+    const Job = makeModel('Locked');
+    const [, second] = await Job.push([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    await Job.isEmpty();
+    const session = await connection.startSession();
+    session.startTransaction({ writeConcern: { w: 1 } });
+    await Job.updateOne({ _id: second!._id }, { n: 10 }, { session });
+
+    const tasks = await lagging(() => Job.popMany(3));
+
+    expect(tasks.map(({ n }) => n)).toEqual([0, 2]);
+    await session.abortTransaction();
+    await session.endSession();
+  });
+
+  it('a Worker performs every task once', async () => {
+    const Job = makeModel('Worked');
+    await Job.push(Array.from({ length: 20 }, (_, n) => ({ n })));
+    await Job.isEmpty();
+    const done: number[] = [];
+    const worker = new Worker(Job, { handler: ({ n }) => void done.push(n!), concurrency: 4, pollMs: 50 });
+
+    await lagging(async () => {
+      await worker.start();
+      await eventually(() => expect(done).toHaveLength(20));
+    });
+    await worker.stop();
+
+    expect(done.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    expect(await Job.countDocuments({ state: 'RUNNING' })).toBe(0);
+  });
+
+  it('a task is parked, marked and woken', async () => {
+    const Part = connection.model('Part', taskQueue(new Schema({})));
+    const Whole = connection.model(
+      'Whole',
+      taskQueue(
+        new Schema({
+          part: { type: Schema.Types.ObjectId, ref: 'Part', dependsOn: { type: DependencyType.DIRECT } },
+        }),
+        { recheckMs: 600_000 },
+      ),
+    );
+    await Promise.all([Part.isEmpty(), Whole.isEmpty()]);
+    const part = await Part.push({});
+    // As another program writes it: the first pop parks it.
+    await Whole.collection.insertOne({ state: 'CREATED', part: part._id } as never);
+
+    expect(await lagging(() => Whole.pop())).toBeNull();
+    const popped = await Part.pop();
+    await lagging(() => popped!.finish());
+
+    expect(await lagging(() => Whole.pop())).toMatchObject({ part: part._id, attempts: 1 });
+  });
+
+  /** What only the primary has is lost: it is killed once `isWritten` holds there, and the others go on without it. */
+  async function rollingBack<T>(isWritten: () => Promise<boolean>, act: () => Promise<T>): Promise<T> {
+    const primary = await servers.primary();
+    const others = await secondaries();
+    // One that only stands still would find the next writes in its socket.
+    await Promise.all(others.map((server) => server.kill()));
+    const acting = act();
+    acting.catch(() => {});
+    await eventually(async () => expect(await isWritten()).toBe(true));
+    await primary.kill();
+    await Promise.all(others.map((server) => server.start()));
+    try {
+      return await acting;
+    } finally {
+      await primary.start();
+    }
+  }
+
+  it.each([1, 3])(
+    'a claim of %i that is rolled back is made again, and counts once',
+    async (limit) => {
+      const Job = makeModel(`RolledBack${limit}`);
+      await Job.push(Array.from({ length: limit }, (_, n) => ({ n })));
+      await Job.isEmpty();
+      const running = async () => (await Job.countDocuments({ state: 'RUNNING' })) === limit;
+
+      const tasks = await rollingBack(running, () => Job.popMany(limit));
+
+      expect(tasks.map(({ n }) => n)).toEqual(Array.from({ length: limit }, (_, n) => n));
+      const stored = await Job.find().lean<{ _task: { token: Types.ObjectId; claims: number } }[]>();
+      expect(stored.map(({ _task: task }) => task.token.toHexString())).toEqual(tasks.map((task) => task.lease?.token));
+      expect(stored.map(({ _task: task }) => task.claims)).toEqual(tasks.map((task) => task.lease?.fence));
+    },
+    60_000,
+  );
+
+  it('a task whose dependency is finished only where it is rolled back is not handed out', async () => {
+    const Source = connection.model('Source', taskQueue(new Schema({})));
+    const Report = connection.model(
+      'Report',
+      taskQueue(
+        new Schema({
+          source: { type: Schema.Types.ObjectId, ref: 'Source', dependsOn: { type: DependencyType.DIRECT } },
+        }),
+      ),
+    );
+    await Promise.all([Source.isEmpty(), Report.isEmpty()]);
+    const source = await Source.push({});
+    // As another program writes it: nobody has judged it before.
+    const report = new Report({ source: source._id, state: 'CREATED' });
+    await report.save();
+    const isClaimed = async () => (await Report.findById(report._id))?.state === 'RUNNING';
+
+    const popped = await rollingBack(isClaimed, async () => {
+      await Source.updateOne({ _id: source._id }, { state: 'FINISHED' }, { writeConcern: { w: 1 } });
+      return Report.pop();
+    });
+
+    expect(popped).toBeNull();
+    expect(await Source.findById(source._id)).toMatchObject({ state: 'CREATED' });
+    expect(await Report.findById(report._id)).toMatchObject({ state: 'CREATED' });
+  }, 60_000);
+});
