@@ -32,12 +32,18 @@ export interface Bookkeeping {
   lastRun?: { state: State; at: Date; slot: Date };
   /** What its holder reported last. */
   progress?: unknown;
-  /** While the task is parked: the documents of the clause it waits for. */
-  waitingOn?: unknown[];
+  /** While the task is parked: the changes it waits for, of the documents of one clause. */
+  waitingOn?: WaitedFor[];
   /** While it is parked: when it is looked at although nothing woke it. */
   recheckAt?: Date;
-  /** While it is failed by a dependency: the documents that failed it. */
-  doomedBy?: unknown[];
+  /** While it is failed by a dependency: the changes of the documents that failed it which would undo that. */
+  doomedBy?: WaitedFor[];
+}
+
+/** A change of a document that is waited for: the mark of the watch for it, and the document. */
+export interface WaitedFor {
+  readonly mark: string;
+  readonly id: unknown;
 }
 
 /** Why an attempt failed. */

@@ -8,6 +8,7 @@ import { writePastBlocked, type Bounds } from './past-blocked';
 import { unwatchedRecheckAt } from './recheck-time';
 import type { Target, Watch } from './targets';
 import type { Awaited } from './verdict';
+import { watchesOn } from './waited-for';
 
 /** How long a mark waits for a document that an open transaction has written, in milliseconds; and each when one was refused. */
 const MAX_WAIT_MS = 200;
@@ -21,11 +22,8 @@ export async function arm(
   const arms = new Arms(definition.writeConcern);
   for (const { target, on } of waiting) {
     if (!target) continue;
-    for (const { id, standing, onlyFailure } of on) {
-      if (standing === 'missing') continue;
-      if (!onlyFailure) arms.add(target.whenMet, id);
-      if (target.whenFailed && standing !== 'failed') arms.add(target.whenFailed, id);
-    }
+    for (const one of on)
+      if (one.standing !== 'missing') for (const watch of watchesOn(target, one)) arms.add(watch, one.id);
   }
   await orLater(definition, async () => {
     const refused = new Set((await arms.set()).map(keyOf));

@@ -83,7 +83,11 @@ async function claimJudgedNext(
     pass.look();
     const generation = generationOf(definition.model);
     const judgements = await judgeNext(definition, obstacles.past(query), window);
-    if (await pass.hasOvertaken()) continue;
+    if (await pass.hasOvertaken()) {
+      // Who must wait is out of the way of the next look.
+      await setAside(definition, judgements);
+      continue;
+    }
 
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
     const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation);

@@ -11,6 +11,7 @@ import { hasDependencies, judgeable, referencesOfDocument } from './references';
 import { knowsTargets } from './targets';
 import { isOutOfReach } from '../transient';
 import { judge, type Awaited, type Judged, type Verdict } from './verdict';
+import { revivedBy, waitedFor } from './waited-for';
 
 /** A document that is about to be inserted, and as what. */
 export interface NewTask {
@@ -81,7 +82,6 @@ async function place(
 
   const { target } = verdict;
   const about = verdict.kind === 'waits' ? verdict.on : verdict.by;
-  const ids = about.map(({ id }) => id);
   const recheckAt = new Date(
     Math.max(task.dueAt!.getTime(), now.getTime() + firstRecheckMs(definition, about, target)),
   );
@@ -89,12 +89,12 @@ async function place(
     return {
       document,
       state: State.CREATED,
-      task: { ...task, availableAt: NEVER, waitingOn: ids, recheckAt },
+      task: { ...task, availableAt: NEVER, waitingOn: waitedFor(target, about), recheckAt },
       verdict,
     };
 
   const [doomed] = await withCauses([{ task: { _id: document._id }, by: about, target }]);
-  const failed = { doomedBy: ids, settledAt: now, errors: [{ ...doomed!.failure, at: now }] };
+  const failed = { doomedBy: revivedBy(target, about), settledAt: now, errors: [{ ...doomed!.failure, at: now }] };
   const canRevive = about.some(({ standing }) => standing === 'failed');
 
   return { document, state: State.FAILED, task: { ...task, ...failed, ...(canRevive && { recheckAt }) }, verdict };

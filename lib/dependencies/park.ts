@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
 import { passOver } from '../claim/blocked';
 import { confirm, writeBounded } from '../confirm';
@@ -12,6 +13,7 @@ import { recheckAt } from './recheck-time';
 import { dependencyPaths } from './references';
 import type { Target } from './targets';
 import type { Awaited } from './verdict';
+import { revivedBy, waitedFor } from './waited-for';
 
 /** Parked tasks are out of the claim order until this date. */
 export const NEVER = new Date('9999-12-31T00:00:00Z');
@@ -48,11 +50,10 @@ interface Group {
  */
 export async function park(definition: Definition, waiting: readonly Waiting[], isRecheck: boolean): Promise<void> {
   if (waiting.length === 0) return;
-  const alike = ({ on, target }: Waiting) => [target?.whenMet.mark, on];
 
   await write(
     definition,
-    groups(definition, waiting, alike, (one) => parkUpdate(definition, one, isRecheck)),
+    groups(definition, waiting, (one) => parkUpdate(definition, one, isRecheck)),
   );
   await arm(definition, waiting);
 }
@@ -60,11 +61,10 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
 /** Fails tasks whose dependency leaves them no chance, then watches for that to change. */
 export async function doom(definition: Definition, doomed: readonly Doomed[]): Promise<void> {
   if (doomed.length === 0) return;
-  const alike = ({ by, failure }: Doomed) => [by, failure];
 
   await write(
     definition,
-    groups(definition, doomed, alike, (one) => doomUpdate(definition, one)),
+    groups(definition, doomed, (one) => doomUpdate(definition, one)),
   );
   await armDoomed(definition, doomed);
 }
@@ -72,11 +72,10 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
 /** Watches once more for tasks that were failed by a dependency: a mark may have got lost with its document. */
 export async function keepDoomed(definition: Definition, doomed: readonly Omit<Doomed, 'failure'>[]): Promise<void> {
   if (doomed.length === 0) return;
-  const alike = ({ by, target }: Omit<Doomed, 'failure'>) => [target?.whenMet.mark, by];
 
   await write(
     definition,
-    groups(definition, doomed, alike, (one) => [{ $set: doomedFields(definition, one, true) }]),
+    groups(definition, doomed, (one) => [{ $set: doomedFields(definition, one, true) }]),
   );
   await armDoomed(definition, doomed);
 }
@@ -84,14 +83,14 @@ export async function keepDoomed(definition: Definition, doomed: readonly Omit<D
 function groups<One extends { readonly task: RawDocument }>(
   definition: Definition,
   all: readonly One[],
-  alike: (one: One) => unknown,
   updateOf: (one: One) => object[],
 ): Group[] {
   const found = new Map<string, Group>();
   for (const one of all) {
     const read = asRead(definition, one.task);
-    const name = mongo.BSON.EJSON.stringify([read, alike(one)], { relaxed: false });
-    const group = found.get(name) ?? { read, update: updateOf(one), ids: [] };
+    const update = updateOf(one);
+    const name = createHash('sha1').update(mongo.BSON.serialize({ read, update })).digest('hex');
+    const group = found.get(name) ?? { read, update, ids: [] };
     found.set(name, group);
     group.ids.push(one.task._id);
   }
@@ -141,7 +140,7 @@ function parkUpdate(definition: Definition, { on, target }: Waiting, isRecheck: 
         [definition.options.fields.state]: State.CREATED,
         '_task.availableAt': NEVER,
         '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
-        '_task.waitingOn': { $literal: on.map(({ id }) => id) },
+        '_task.waitingOn': { $literal: waitedFor(target, on) },
         '_task.recheckAt': recheckAt(definition, on, target, isRecheck),
       },
     },
@@ -175,7 +174,7 @@ function doomedFields(
   const canRevive = by.some(({ standing }) => standing === 'failed');
 
   return {
-    '_task.doomedBy': { $literal: by.map(({ id }) => id) },
+    '_task.doomedBy': { $literal: revivedBy(target, by) },
     '_task.recheckAt': canRevive ? recheckAt(definition, by, target, isRecheck) : '$$REMOVE',
   };
 }

@@ -9,7 +9,7 @@ import { clausesOf, dependsOnDocument, isModel, type Clause } from './clauses';
 
 /** Something about a document that a task waits for, and the mark that a document carries while it is watched for it. */
 export interface Watch {
-  /** Names who watches for what: it differs for each dependent collection and each condition. */
+  /** Names who watches for what: it differs for each dependent collection, each collection watched and each condition. */
   readonly mark: string;
   /** The model of the watched documents. */
   readonly model: AnyModel;
@@ -93,7 +93,7 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
   const met = clause.when === null ? { [state]: State.FINISHED } : conditionOf(model, clause, referred, clause.when);
   const failed = task ? { [state]: State.FAILED } : null;
   const watch = (condition: Filter, watchers: Watch['watchers']) => ({
-    mark: markOf(model, condition, watchers),
+    mark: markOf(model, referred, condition, watchers),
     model: referred,
     condition,
     watchers,
@@ -109,9 +109,9 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
   };
 }
 
-function markOf(model: AnyModel, condition: Filter, watchers: string): string {
+function markOf(model: AnyModel, referred: AnyModel, condition: Filter, watchers: string): string {
   // Not JSON, which has no numbers of 64 bits.
-  const name = mongo.BSON.EJSON.stringify([namespaceOf(model), condition, watchers]);
+  const name = mongo.BSON.EJSON.stringify([namespaceOf(model), namespaceOf(referred), condition, watchers]);
 
   return createHash('sha1').update(name).digest('hex').slice(0, 10);
 }

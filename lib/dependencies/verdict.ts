@@ -9,8 +9,8 @@ export type Standing = 'met' | 'unmet' | 'failed' | 'missing';
 export interface Awaited {
   readonly id: unknown;
   readonly standing: Standing;
-  /** Set for one of which only a failure is waited for. */
-  readonly onlyFailure?: true;
+  /** Set for one of which only one of its ends is waited for. */
+  readonly only?: 'success' | 'failure';
 }
 
 export type Verdict =
@@ -35,7 +35,7 @@ export interface Judged {
 /**
  * Whether a task may run. A doomed clause decides before a waiting one: waiting longer would not change it. One unmet clause is
  * enough to wait for; of ALL_OF one document, chosen at random, so that a task does not wake for each of a thousand, and the
- * failure of any, where that decides.
+ * failure of any, where that decides. Of ANY_OF it is the other way round: the success of any, and the failure of one.
  */
 export function judge(clauses: readonly Judged[], random: () => number = Math.random): Verdict {
   let waits: Verdict | null = null;
@@ -53,7 +53,7 @@ function judgeClause(judged: Judged, random: () => number): Verdict {
   const counted = references.filter((reference) => policyOf(clause, reference) !== 'ignore');
   if (counted.length === 0) return READY;
 
-  return clause.type === DependencyType.ANY_OF ? judgeAny(judged, counted) : judgeAll(judged, counted, random);
+  return clause.type === DependencyType.ANY_OF ? judgeAny(judged, counted, random) : judgeAll(judged, counted, random);
 }
 
 function judgeAll({ clause, target }: Judged, counted: readonly Awaited[], random: () => number): Verdict {
@@ -70,17 +70,21 @@ function judgeAll({ clause, target }: Judged, counted: readonly Awaited[], rando
   if (clause.onFailed !== 'fail') return { kind: 'waits', clause, target, on: [chosen] };
 
   // The first failure decides, whichever it is of.
-  const others = watchable.filter((one) => one !== chosen).map((one) => ({ ...one, onlyFailure: true as const }));
+  const others = watchable.filter((one) => one !== chosen).map((one) => ({ ...one, only: 'failure' as const }));
   return { kind: 'waits', clause, target, on: [chosen, ...others] };
 }
 
-function judgeAny({ clause, target, references }: Judged, counted: readonly Awaited[]): Verdict {
+function judgeAny({ clause, target, references }: Judged, counted: readonly Awaited[], random: () => number): Verdict {
   if (counted.some(({ standing }) => standing === 'met')) return READY;
   if (counted.every((reference) => policyOf(clause, reference) === 'fail'))
     return { kind: 'doomed', clause, target, by: counted };
 
+  // Without a failure of this one, too, no failure decides.
+  const unmet = references.filter(({ standing }) => standing === 'unmet');
+  const chosen = unmet[Math.floor(random() * unmet.length)];
   // Also those that are ignored as long as they have failed: they may be pushed again and finish first.
-  return { kind: 'waits', clause, target, on: references };
+  const on = references.map((one) => (one === chosen ? one : { ...one, only: 'success' as const }));
+  return { kind: 'waits', clause, target, on };
 }
 
 /** What the clause says of a document that stands so, where it says anything. */

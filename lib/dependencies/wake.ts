@@ -9,6 +9,7 @@ import { isMissingIndex } from '../transient';
 import { ensureOutboxes, outboxIndex, watchable } from './outbox';
 import { writePastBlocked } from './past-blocked';
 import type { Watch } from './targets';
+import { changeOf } from './waited-for';
 
 /** Documents of one outbox that a pass looks at. */
 const OUTBOX = 200;
@@ -48,7 +49,7 @@ async function wakeWatch(definition: Definition, watch: Watch, changed: RawDocum
 
   // Every watcher was seen. One that parked since then has set, or will set, a mark that is newer than those read above.
   // Nobody has to wait for it but the next pass, which would read the same documents again and reports what went wrong here.
-  const done = isComplete ? changed : await withoutWatchers(definition, watchers, changed);
+  const done = isComplete ? changed : await withoutWatchers(definition, watch, watchers, changed);
   const disarmed = disarm(watch, done).finally(() => disarming.delete(watch));
   disarming.set(watch, disarmed);
   disarmed.catch(() => {});
@@ -78,11 +79,11 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
 }
 
 // A held task is never touched; any other is, also one that somebody finished by hand while it waited and may put back.
-function watchersOf({ options }: Definition, { watchers }: Watch, changed: readonly RawDocument[]): Filter {
-  const isDoomed = watchers === 'doomed';
+function watchersOf({ options }: Definition, watch: Watch, changed: readonly RawDocument[]): Filter {
+  const isDoomed = watch.watchers === 'doomed';
 
   return {
-    [isDoomed ? '_task.doomedBy' : '_task.waitingOn']: { $in: changed.map(({ _id }) => _id as unknown) },
+    [isDoomed ? '_task.doomedBy' : '_task.waitingOn']: { $in: changed.map(({ _id }) => changeOf(watch, _id)) },
     [options.fields.state]: isDoomed ? State.FAILED : { $ne: State.RUNNING },
   };
 }
@@ -109,6 +110,7 @@ async function wakeWatchers(
 /** Of the documents that changed, those that nobody who was passed over waits for. */
 async function withoutWatchers(
   { model }: Definition,
+  { mark }: Watch,
   watchers: Filter,
   changed: RawDocument[],
 ): Promise<RawDocument[]> {
@@ -117,10 +119,11 @@ async function withoutWatchers(
   if (left.length === BUDGET) return [];
   const watched = left.flatMap(({ _task: task }) => {
     const { waitingOn = [], doomedBy = [] } = task as Bookkeeping;
-    return [...waitingOn, ...doomedBy].map(keyOf);
+    return [...waitingOn, ...doomedBy].filter((one) => one.mark === mark).map(({ id }) => keyOf(id));
   });
+  const areWatched = new Set(watched);
 
-  return changed.filter(({ _id }) => !watched.includes(keyOf(_id)));
+  return changed.filter(({ _id }) => !areWatched.has(keyOf(_id)));
 }
 
 // Their order matters only where there are more than one pass may wake.

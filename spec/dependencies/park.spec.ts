@@ -71,7 +71,7 @@ describe('a task that must wait', () => {
       const raw = await parked({ source: source!._id });
 
       expect(raw['state']).toBe(State.CREATED);
-      expect(raw['_task']).toMatchObject({ availableAt: new Date('9999-12-31T00:00:00Z'), waitingOn: [source!._id] });
+      expect(raw['_task']).toMatchObject({ availableAt: new Date('9999-12-31T00:00:00Z'), waitingOn: [{ id: source!._id }] });
       expect(raw['_task']).not.toHaveProperty('token');
       const { dueAt, recheckAt } = raw['_task'] as { dueAt: Date; recheckAt: Date };
       expect(Math.abs(dueAt.getTime() - before)).toBeLessThan(2_000);
@@ -84,10 +84,10 @@ describe('a task that must wait', () => {
 
       const raw = await parked({ parts: sources.map(({ _id }) => _id) });
 
-      const { waitingOn } = raw['_task'] as { waitingOn: unknown[] };
+      const { waitingOn } = raw['_task'] as { waitingOn: { id: unknown }[] };
       expect(waitingOn).toHaveLength(1);
       const marked = await nativeOf(Source).distinct('_id', { '_task.armed': { $exists: true } });
-      expect(marked).toEqual(waitingOn);
+      expect(marked).toEqual(waitingOn.map(({ id }) => id));
     });
 
     it('behind each document of ANY_OF, which all are marked', async () => {
@@ -96,7 +96,7 @@ describe('a task that must wait', () => {
 
       const raw = await parked({ mirrors: ids });
 
-      expect(raw['_task'].waitingOn).toEqual(ids);
+      expect(raw['_task']).toMatchObject({ waitingOn: ids.map((id) => ({ id })) });
       for (const _id of ids) expect(await marksOf(_id)).toHaveLength(1);
     });
 
@@ -105,7 +105,7 @@ describe('a task that must wait', () => {
 
       const raw = await parked({ source: source!._id, parts: [part!._id], mirrors: [mirror!._id] });
 
-      expect(raw['_task'].waitingOn).toEqual([source!._id]);
+      expect(raw['_task'].waitingOn).toMatchObject([{ id: source!._id }]);
       expect(await marksOf(part!._id)).toEqual([]);
     });
   });
@@ -122,7 +122,7 @@ describe('a task that must wait', () => {
     const sources = await pushSources(3);
     await Report.push(Array.from({ length: 60 }, () => ({ parts: sources.map(({ _id }) => _id) })));
 
-    const waitedFor = await nativeOf(Report).distinct('_task.waitingOn');
+    const waitedFor = await nativeOf(Report).distinct('_task.waitingOn.id');
 
     expect(waitedFor).toHaveLength(3);
   });
@@ -159,7 +159,7 @@ describe('a task that must wait', () => {
       const marks = await marksOf(source!._id);
 
       expect(marks).toHaveLength(1);
-      expect((await stored(models.Strict, doomed._id))['_task'].doomedBy).toEqual([source!._id]);
+      expect((await stored(models.Strict, doomed._id))['_task'].doomedBy).toEqual([{ mark: marks[0], id: source!._id }]);
       const waiting = await models.Strict.push({ source: (await pushSources(1))[0]!._id });
       const [{ _id: other }] = (await nativeOf(Source).find({ state: 'CREATED' }).toArray()) as [{ _id: unknown }];
       expect(waiting.state).toBe(State.CREATED);
@@ -182,7 +182,7 @@ describe('a task that must wait', () => {
     await rawUpdate(Source, source!._id, { $set: { state: 'CREATED' } });
     await endLease(Report, report._id);
     expect(await Report.pop()).toBeNull();
-    expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [source!._id] } });
+    expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [{ id: source!._id }] } });
 
     await source!.finish().catch(() => {});
     await finishRaw(source!._id);
@@ -285,7 +285,7 @@ describe('a task that must wait', () => {
       expect(await Report.pop()).toBeNull();
 
       expect(moment.happened).toBe(true);
-      expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [source!._id] } });
+      expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [{ id: source!._id }] } });
       await finishRaw(source!._id);
       expect((await Report.pop())?.lease).toMatchObject({ attempt: 1, fence: 2 });
     });

@@ -173,10 +173,10 @@ describe('a verdict', () => {
       );
     });
 
-    it('waits only for documents of one clause that are not met', () => {
+    it('waits for the success of documents of one clause that are not met: of all where any is enough, or else of one', () => {
       fc.assert(
         ofWaits((verdict, { references, clause }) => {
-          const awaited = verdict.on.filter(({ onlyFailure }) => !onlyFailure);
+          const awaited = verdict.on.filter(({ only }) => only !== 'failure');
           expect(awaited.length).toBe(clause.type === ANY_OF ? references.length : 1);
           for (const { id, standing } of verdict.on) {
             expect(references).toContainEqual({ id, standing });
@@ -189,10 +189,23 @@ describe('a verdict', () => {
     it('waits for a failure of all others that are there where the first of all decides, and else for none', () => {
       fc.assert(
         ofWaits((verdict, { references, clause }) => {
-          const others = verdict.on.filter(({ onlyFailure }) => onlyFailure);
+          const others = verdict.on.filter(({ only }) => only === 'failure');
           const open = references.filter(({ standing }) => standing === 'unmet' || standing === 'failed');
           const isDecisive = clause.type !== ANY_OF && clause.onFailed === 'fail';
           expect(others.length).toBe(isDecisive ? Math.max(0, open.length - 1) : 0);
+        }),
+        { numRuns: 500 },
+      );
+    });
+
+    it('waits for the failure of one that has not failed where any is enough, since only the last of all decides', () => {
+      fc.assert(
+        ofWaits((verdict, { references, clause }) => {
+          if (clause.type !== ANY_OF) return;
+          const unmet = references.filter(({ standing }) => standing === 'unmet');
+          const watched = verdict.on.filter(({ only }) => only !== 'success');
+          expect(watched.length).toBe(Math.min(1, unmet.length));
+          for (const one of watched) expect(unmet).toContain(one);
         }),
         { numRuns: 500 },
       );
