@@ -71,7 +71,10 @@ describe('a task that must wait', () => {
       const raw = await parked({ source: source!._id });
 
       expect(raw['state']).toBe(State.CREATED);
-      expect(raw['_task']).toMatchObject({ availableAt: new Date('9999-12-31T00:00:00Z'), waitingOn: [{ id: source!._id }] });
+      expect(raw['_task']).toMatchObject({
+        availableAt: new Date('9999-12-31T00:00:00Z'),
+        waitingOn: [{ id: source!._id }],
+      });
       expect(raw['_task']).not.toHaveProperty('token');
       const { dueAt, recheckAt } = raw['_task'] as { dueAt: Date; recheckAt: Date };
       expect(Math.abs(dueAt.getTime() - before)).toBeLessThan(2_000);
@@ -159,7 +162,9 @@ describe('a task that must wait', () => {
       const marks = await marksOf(source!._id);
 
       expect(marks).toHaveLength(1);
-      expect((await stored(models.Strict, doomed._id))['_task'].doomedBy).toEqual([{ mark: marks[0], id: source!._id }]);
+      expect((await stored(models.Strict, doomed._id))['_task'].doomedBy).toEqual([
+        { mark: marks[0], id: source!._id },
+      ]);
       const waiting = await models.Strict.push({ source: (await pushSources(1))[0]!._id });
       const [{ _id: other }] = (await nativeOf(Source).find({ state: 'CREATED' }).toArray()) as [{ _id: unknown }];
       expect(waiting.state).toBe(State.CREATED);
@@ -182,7 +187,10 @@ describe('a task that must wait', () => {
     await rawUpdate(Source, source!._id, { $set: { state: 'CREATED' } });
     await endLease(Report, report._id);
     expect(await Report.pop()).toBeNull();
-    expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [{ id: source!._id }] } });
+    expect(await stored(Report, report._id)).toMatchObject({
+      state: 'CREATED',
+      _task: { waitingOn: [{ id: source!._id }] },
+    });
 
     await source!.finish().catch(() => {});
     await finishRaw(source!._id);
@@ -285,7 +293,10 @@ describe('a task that must wait', () => {
       expect(await Report.pop()).toBeNull();
 
       expect(moment.happened).toBe(true);
-      expect(await stored(Report, report._id)).toMatchObject({ state: 'CREATED', _task: { waitingOn: [{ id: source!._id }] } });
+      expect(await stored(Report, report._id)).toMatchObject({
+        state: 'CREATED',
+        _task: { waitingOn: [{ id: source!._id }] },
+      });
       await finishRaw(source!._id);
       expect((await Report.pop())?.lease).toMatchObject({ attempt: 1, fence: 2 });
     });
