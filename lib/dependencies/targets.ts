@@ -31,7 +31,8 @@ export interface Target {
   readonly whenRevived: Watch | null;
 }
 
-const cache = new WeakMap<AnyModel, Map<string, Target | null>>();
+/** By the model referred to, never by a name, which may be anything that a task holds. */
+const cache = new WeakMap<Clause, Map<AnyModel, Target>>();
 
 /**
  * The target of a clause. With `refPath` the name comes from the task, and an unknown one gives null.
@@ -39,15 +40,15 @@ const cache = new WeakMap<AnyModel, Map<string, Target | null>>();
  * @throws {InvalidOptionError} when `ref` names no model, or one whose documents have no way of being done.
  */
 export function targetOf(model: AnyModel, clause: Clause, name?: string): Target | null {
-  const targets = cache.get(model) ?? new Map<string, Target | null>();
-  cache.set(model, targets);
-  const cacheKey = `${clause.path}:${name ?? ''}`;
-  const known = targets.get(cacheKey);
-  if (known) return known;
+  const targets = cache.get(clause) ?? new Map<AnyModel, Target>();
+  cache.set(clause, targets);
+  const [only] = clause.refPath === null ? targets.values() : [];
+  if (only) return only;
 
   const referred = clause.refPath === null ? requireModel(model, clause) : modelNamed(model, clause, name);
-  const target = referred && makeTarget(model, clause, referred);
-  targets.set(cacheKey, target);
+  if (!referred) return null;
+  const target = targets.get(referred) ?? makeTarget(model, clause, referred);
+  targets.set(referred, target);
   return target;
 }
 
@@ -61,9 +62,7 @@ export function targetsOf(model: AnyModel, clause: Clause): Target[] {
   if (clause.refPath !== null) for (const name of clause.refNames) targetOf(model, clause, name);
   else targetOf(model, clause);
 
-  return [...(cache.get(model) ?? [])]
-    .filter(([key, target]) => target && key.startsWith(`${clause.path}:`))
-    .map(([, target]) => target!);
+  return [...(cache.get(clause)?.values() ?? [])];
 }
 
 /**
@@ -73,7 +72,7 @@ export function targetsOf(model: AnyModel, clause: Clause): Target[] {
 export function certainTargetsOf(model: AnyModel, clause: Clause): Target[] {
   const names = clause.refPath === null ? [clause.ref] : clause.refNames;
   const isCertain = (name: unknown) =>
-    isModel(name) || (typeof name === 'string' && (model.db.models as Record<string, unknown>)[name] !== undefined);
+    isModel(name) || (typeof name === 'string' && Object.hasOwn(model.db.models, name));
   try {
     return names.filter(isCertain).flatMap((name) => targetOf(model, clause, name as string) ?? []);
   } catch {
@@ -143,12 +142,17 @@ function requireModel(model: AnyModel, clause: Clause): AnyModel {
   );
 }
 
-/** The model that a `refPath` names, if tasks can wait for its documents. A name in a task is data and must not stop the queue. */
+/**
+ * The model that a `refPath` names, if tasks can wait for its documents. A name in a task is data: it must not stop the queue, nor
+ * lead to a model of another connection that the schema does not name.
+ */
 function modelNamed(model: AnyModel, clause: Clause, name: unknown): AnyModel | null {
-  const [found, ...others] = findModels(model, name);
+  if (typeof name !== 'string') return null;
+  const isListed = clause.refNames.includes(name);
+  const [found, ...others] = isListed ? findModels(model, name) : modelsIn(model.db as unknown as Linked, name);
   if (!found || others.length > 0) return null;
 
-  return clause.refNames.includes(name as string) || isWaitable(clause, found) ? found : null;
+  return isListed || isWaitable(clause, found) ? found : null;
 }
 
 function modelsReferredTo(model: AnyModel, { path, ref }: Clause): AnyModel[] {
@@ -175,11 +179,15 @@ interface Linked {
 function findModels({ db }: AnyModel, name: unknown): AnyModel[] {
   if (typeof name !== 'string') return [];
   for (let one: Linked | undefined = db as unknown as Linked; one; one = one._parent)
-    if (one.models[name]) return [one.models[name]];
+    if (Object.hasOwn(one.models, name)) return modelsIn(one, name);
 
   const connections = new Set((db.base as unknown as { connections: Linked[] }).connections).add(db as never);
   for (const { otherDbs = [] } of connections) for (const other of otherDbs) connections.add(other);
-  return [...connections].flatMap(({ models }) => models[name] ?? []);
+  return [...connections].flatMap((one) => modelsIn(one, name));
+}
+
+function modelsIn({ models }: Linked, name: string): AnyModel[] {
+  return Object.hasOwn(models, name) ? [models[name]!] : [];
 }
 
 function noCondition(model: AnyModel, clause: Clause, referred: AnyModel): InvalidOptionError {

@@ -217,6 +217,38 @@ describe('a model without the plugin', () => {
     );
   });
 
+  it.each(['constructor', '__proto__', 'toString', 'Nothing'])(
+    'counts as missing where the name in the task is that of no model: %s',
+    async (kind) => {
+      const schema = new Schema({ kind: String, source: { type: ObjectId, refPath: 'kind', dependsOn: 'DIRECT' } });
+      const Task = database.connection.model(`Own_${kind}`, taskQueue(schema));
+      const tasks = await Task.push([{ source: new Types.ObjectId(), kind }, {}]);
+      await Task.collection.insertOne({ state: 'CREATED', source: new Types.ObjectId(), kind });
+
+      expect((await Task.popMany(5)).map(({ id }) => id as string)).toEqual([tasks[1]!.id]);
+      expect(await Task.stats()).toMatchObject({ blocked: 2 });
+    },
+  );
+
+  it('counts as missing where only another connection has it, and the schema does not name it', async () => {
+    const other = await createConnection(database.uri).asPromise();
+    const Secret = other.model('Secret', taskQueue(new Schema({ name: String })));
+    const secret = await Secret.push({ name: 'secret' });
+    const source = { type: ObjectId, refPath: 'kind', dependsOn: 'DIRECT' };
+    const Task = database.connection.model('Curious', taskQueue(new Schema({ kind: String, source })));
+    const kind = { type: String, enum: ['Secret'] };
+    const Allowed = database.connection.model('Allowed', taskQueue(new Schema({ kind, source })));
+
+    const task = await Task.push({ kind: 'Secret', source: secret._id });
+    expect(await Task.pop()).toBeNull();
+    expect(await task.blockedBy()).toMatchObject([{ documents: [{ standing: 'missing', values: null }] }]);
+    expect((await stored(Secret, secret._id))['_task']).not.toHaveProperty('armed');
+
+    const allowed = await Allowed.push({ kind: 'Secret', source: secret._id });
+    expect(await allowed.blockedBy()).toMatchObject([{ documents: [{ standing: 'unmet' }] }]);
+    await other.destroy();
+  });
+
   it('counts as missing where a task names it all the same, and stops no other', async () => {
     const schema = new Schema({ kind: String, source: { type: ObjectId, refPath: 'kind', dependsOn: 'DIRECT' } });
     const Task = database.connection.model('Named', taskQueue(schema));
