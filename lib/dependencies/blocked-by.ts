@@ -110,13 +110,9 @@ async function explain(
 }
 
 async function describe({ target, references }: Judged): Promise<BlockingDocument[]> {
-  const values = target
-    ? await readValues(
-        target,
-        references.map(({ id }) => id),
-      )
-    : new Map<string, Record<string, unknown>>();
   const open = references.filter(({ standing }) => standing !== 'met');
+  const there = open.filter(({ standing }) => standing !== 'missing').map(({ id }) => id);
+  const values = target ? await readValues(target, there) : new Map<string, Record<string, unknown>>();
 
   return open.map(({ id, standing }) => ({
     model: target?.model.modelName ?? 'unknown',

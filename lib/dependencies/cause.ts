@@ -25,7 +25,9 @@ async function readCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<M
   const causes = new Map<Target | null, Map<string, Cause>>();
   for (const target of new Set(doomed.map((one) => one.target))) {
     if (!target) continue;
-    const ids = doomed.filter((one) => one.target === target).map(({ by }) => by[0]!.id);
+    const first = doomed.flatMap(({ target: of, by }) => (of === target ? by.slice(0, 1) : []));
+    const ids = first.filter(({ standing }) => standing === 'failed').map(({ id }) => id);
+    if (ids.length === 0) continue;
     const projection = { '_task.errors': { $slice: -1 } };
     const found = await read(target.model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
     causes.set(target, new Map(found.map((document) => [keyOf(document._id), causeOf(target.model, document)])));

@@ -29,7 +29,7 @@ function isSameList(one: readonly unknown[], other: readonly unknown[]): boolean
   return one.length === other.length && one.every((value, index) => isSame(value, other[index]));
 }
 
-function isNumber(value: unknown): boolean {
+export function isNumber(value: unknown): boolean {
   if (typeof value === 'number' || typeof value === 'bigint') return true;
 
   return ['Long', 'Int32', 'Double', 'Decimal128'].includes((value as { _bsontype?: string } | null)?._bsontype ?? '');

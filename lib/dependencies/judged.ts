@@ -72,7 +72,7 @@ function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {
   for (const task of tasks) {
     const references = referencesOfRaw(definition.model, task);
     batch.push({ task, references });
-    count += references.reduce((sum, { ids }) => sum + ids.length, 0);
+    count += references.reduce((sum, { given }) => sum + given.length, 0);
     if (count < MAX_REFERENCES) continue;
     yield batch;
     batch = [];

@@ -1,6 +1,7 @@
 import type { ReadyQuery } from '../claim/ready';
 import type { Filter } from '../definition';
 import { keyOf } from '../id';
+import { isPossible } from './cast';
 import type { Clause } from './clauses';
 import { DependencyType } from './declare';
 import type { Judgement } from './judged';
@@ -77,10 +78,11 @@ export class Obstacles {
   }
 }
 
-function count({ clause, counted, ignored }: Obstacle, { id, standing }: Awaited): void {
+function count({ clause, counted, ignored }: Obstacle, { given: id, standing }: Awaited): void {
+  if (!isPossible(id)) return;
   const key = keyOf(id);
   const known = counted.get(key);
-  if (policyOf(clause, { id, standing }) === 'ignore') ignored.set(key, id);
+  if (policyOf(clause, { standing }) === 'ignore') ignored.set(key, id);
   else if (known) known.tasks++;
   else counted.set(key, { id, tasks: 1 });
 }

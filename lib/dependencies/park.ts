@@ -98,11 +98,11 @@ function groups<One extends { readonly task: RawDocument }>(
   return [...found.values()];
 }
 
-/** The task exactly as it was judged: whoever changed it since decides again. */
+/** The task exactly as it was judged: whoever changed it since decides again. What it refers to is data, and no operator. */
 function asRead({ model, options }: Definition, task: RawDocument): Filter {
   const paths = [options.fields.state, '_task.token', '_task.availableAt', ...dependencyPaths(model)];
 
-  return Object.fromEntries(paths.map((path) => [path, valueAt(task, path) ?? null]));
+  return Object.fromEntries(paths.map((path) => [path, { $eq: valueAt(task, path) ?? null }]));
 }
 
 async function write(definition: Definition, all: readonly Group[]): Promise<void> {

@@ -1,6 +1,7 @@
 import type { AnyDocument, AnyModel, RawDocument } from '../definition';
 import { keyOf } from '../id';
 import { only, read } from '../read';
+import { castReference, type Reference } from './cast';
 import { clausesOf, type Clause } from './clauses';
 import { meets, valueAt } from './condition';
 import { certainTargetsOf, targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
@@ -11,7 +12,7 @@ export interface References {
   readonly clause: Clause;
   /** Null when `refPath` holds the name of no model: then every reference counts as missing. */
   readonly target: Target | null;
-  readonly ids: readonly unknown[];
+  readonly given: readonly Reference[];
 }
 
 /** Reads a value of a task by its path, whether the task is raw or a document. */
@@ -65,12 +66,13 @@ export async function judgeable(tasks: readonly References[][]): Promise<Judged[
   for (const [target, ids] of byTarget(tasks)) found.set(target, await readTarget(target, ids));
 
   return tasks.map((references) =>
-    references.map(({ clause, target, ids }) => ({
+    references.map(({ clause, target, given: all }) => ({
       clause,
       target,
-      references: ids.map((id): Awaited => ({
+      references: all.map(({ id, given, isId }): Awaited => ({
         id,
-        standing: target ? standingOf(target, found.get(target)!.get(keyOf(id))) : 'missing',
+        given,
+        standing: target && isId ? standingOf(target, found.get(target)!.get(keyOf(id))) : 'missing',
       })),
     })),
   );
@@ -79,8 +81,10 @@ export async function judgeable(tasks: readonly References[][]): Promise<Judged[
 function referencesOf(model: AnyModel, read: Reader): References[] {
   return clausesOf(model).map((clause) => {
     const name = clause.refPath === null ? undefined : (read(clause.refPath) as string);
+    const target = targetOf(model, clause, name);
+    const given = idsIn(read(clause.path)).map((id) => castReference(target?.model ?? null, id));
 
-    return { clause, target: targetOf(model, clause, name), ids: idsIn(read(clause.path)) };
+    return { clause, target, given };
   });
 }
 
@@ -99,11 +103,11 @@ function isDocument(value: unknown): value is { _id: unknown } {
 
 function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
   const ids = new Map<Target, Map<string, unknown>>();
-  for (const { target, ids: referred } of tasks.flat()) {
-    if (!target || referred.length === 0) continue;
+  for (const { target, given } of tasks.flat()) {
+    if (!target || given.length === 0) continue;
     const known = ids.get(target) ?? new Map<string, unknown>();
     ids.set(target, known);
-    for (const id of referred) known.set(keyOf(id), id);
+    for (const { id, isId } of given) if (isId) known.set(keyOf(id), id);
   }
 
   return new Map([...ids].map(([target, known]) => [target, [...known.values()]]));

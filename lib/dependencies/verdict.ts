@@ -1,4 +1,5 @@
 import { DependencyType } from './declare';
+import type { Reference } from './cast';
 import type { Clause } from './clauses';
 import type { Target } from './targets';
 
@@ -6,8 +7,7 @@ import type { Target } from './targets';
 export type Standing = 'met' | 'unmet' | 'failed' | 'missing';
 
 /** A document that is waited for. `failed` tells that a failure is no news any more, only its end or its success is. */
-export interface Awaited {
-  readonly id: unknown;
+export interface Awaited extends Pick<Reference, 'id' | 'given'> {
   readonly standing: Standing;
   /** Set for one of which only one of its ends is waited for. */
   readonly only?: 'success' | 'failure';
@@ -88,7 +88,7 @@ function judgeAny({ clause, target, references }: Judged, counted: readonly Awai
 }
 
 /** What the clause says of a document that stands so, where it says anything. */
-export function policyOf(clause: Clause, { standing }: Awaited): 'wait' | 'fail' | 'ignore' | 'none' {
+export function policyOf(clause: Clause, { standing }: Pick<Awaited, 'standing'>): 'wait' | 'fail' | 'ignore' | 'none' {
   if (standing === 'failed') return clause.onFailed;
   if (standing === 'missing') return clause.onMissing;
 

@@ -21,7 +21,7 @@ function clauseOf(
   return {
     clause: { onFailed: 'wait', onMissing: 'wait', ...clause, ...policies },
     target: null,
-    references: standings.map((standing, id) => ({ id, standing })),
+    references: standings.map((standing, id) => ({ id, given: id, standing })),
   };
 }
 
@@ -179,7 +179,7 @@ describe('a verdict', () => {
           const awaited = verdict.on.filter(({ only }) => only !== 'failure');
           expect(awaited.length).toBe(clause.type === ANY_OF ? references.length : 1);
           for (const { id, standing } of verdict.on) {
-            expect(references).toContainEqual({ id, standing });
+            expect(references).toContainEqual({ id, given: id, standing });
             expect(standing).not.toBe('met');
           }
         }),
