@@ -1,4 +1,5 @@
 import { mongo } from 'mongoose';
+import { setTimeout } from './timers';
 
 /** An operation waits for its answer for one to two of these, in milliseconds: longer than the driver waits for a server. */
 const PERIOD_MS = 35_000;

@@ -1,11 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { mongo } from 'mongoose';
 import type { AnyModel } from './definition';
 import { UnsupportedServerError } from './errors';
+import { monotonic as monotonicClock, sleep, wallClock } from './timers';
 
 const REFRESH_MS = 60_000;
 /** A smaller step back after a refresh is an error of the estimate, a larger one a server with another clock. */
 const MAX_CORRECTION_MS = 1_000;
+/** The two clocks of this machine run apart by less in the time between two readings, unless it slept or one of them was set. */
+const MAX_DRIFT_MS = 100;
+/** An answer that took longer, or during which the machine slept, tells an old time: the server is asked again, so many times in all. */
+const SLOW_MS = 1_000;
+const READINGS = 3;
 /** MongoDB 6.0: the first whose partial indexes take `$in`. */
 const OLDEST_WIRE_VERSION = 17;
 
@@ -16,13 +21,20 @@ interface Hello {
   msg?: string;
 }
 
+/** The two clocks of this machine at one moment. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
 /**
  * An estimate of the server's clock, for times that an insert must bring along. It never runs ahead of the server, so that what
- * is pushed as ready now is ready at once; it takes no part of this machine's wall clock.
+ * is pushed as ready now is ready at once. It counts on by this machine's monotonic clock, which stands still while the machine is
+ * suspended: when the wall clock has gone another way the server is asked again. No time is ever taken from the wall clock.
  */
 export class ServerClock {
   #offset = 0;
-  #readAt = Number.NEGATIVE_INFINITY;
+  #askedAt: Moment | null = null;
   #last = 0;
   #expirations = 0;
   #refreshing: Promise<void> | null = null;
@@ -32,7 +44,8 @@ export class ServerClock {
 
   constructor(
     private readonly hello: () => Promise<Hello>,
-    private readonly monotonic: () => number = () => performance.now(),
+    private readonly monotonic: () => number = monotonicClock,
+    private readonly wall: () => number = wallClock,
   ) {}
 
   /** Grows whenever another server may have become the primary, or the connection to it was lost. */
@@ -41,7 +54,10 @@ export class ServerClock {
   }
 
   get isFresh(): boolean {
-    return this.monotonic() - this.#readAt <= REFRESH_MS;
+    if (!this.#askedAt) return false;
+    const age = this.monotonic() - this.#askedAt.monotonic;
+
+    return age <= REFRESH_MS && Math.abs(this.wall() - this.#askedAt.wall - age) <= MAX_DRIFT_MS;
   }
 
   async now(): Promise<Date> {
@@ -62,7 +78,7 @@ export class ServerClock {
   /** After an election or a lost connection the next server may have another clock. */
   expire(): void {
     this.#expirations++;
-    this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#askedAt = null;
   }
 
   async refresh(): Promise<void> {
@@ -74,14 +90,27 @@ export class ServerClock {
 
   async #read(): Promise<void> {
     const expirations = this.#expirations;
+    let { askedAt, isSlow } = await this.#ask();
+    for (let reading = 2; isSlow && reading <= READINGS; reading++) ({ askedAt, isSlow } = await this.#ask());
+    // Expired meanwhile: this may be the answer of the server before.
+    if (expirations === this.#expirations) this.#askedAt = askedAt;
+  }
+
+  async #ask(): Promise<{ askedAt: Moment; isSlow: boolean }> {
+    const askedAt = this.#moment();
     const { localTime, maxWireVersion, setName, msg } = await this.hello();
     requireServer(maxWireVersion);
     this.hasChangeStreams = setName !== undefined || msg === 'isdbgrid';
     // The server read its clock before the answer arrived: taking the arrival as that moment errs to the past.
-    const arrivedAt = this.monotonic();
-    this.#offset = localTime.getTime() - arrivedAt;
-    // Expired meanwhile: this may be the answer of the server before.
-    if (expirations === this.#expirations) this.#readAt = arrivedAt;
+    const arrivedAt = this.#moment();
+    this.#offset = localTime.getTime() - arrivedAt.monotonic;
+
+    const took = Math.max(arrivedAt.monotonic - askedAt.monotonic, arrivedAt.wall - askedAt.wall);
+    return { askedAt, isSlow: took > SLOW_MS };
+  }
+
+  #moment(): Moment {
+    return { monotonic: this.monotonic(), wall: this.wall() };
   }
 }
 

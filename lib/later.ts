@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonic, sleep } from './timers';
 import { isOutOfReach, isTimeExpired } from './transient';
 
 const PAUSE_MS = 1_000;
@@ -8,11 +8,11 @@ const PAUSE_MS = 1_000;
  * ways would repair as well, only later.
  */
 export function tryLater(operation: () => Promise<unknown>, forMs: number): void {
-  void keepTrying(operation, performance.now() + forMs);
+  void keepTrying(operation, monotonic() + forMs);
 }
 
 async function keepTrying(operation: () => Promise<unknown>, deadline: number): Promise<void> {
-  while (performance.now() < deadline) {
+  while (monotonic() < deadline) {
     try {
       await operation();
       return;

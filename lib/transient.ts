@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { mongo } from 'mongoose';
 import { answered } from './answer';
+import { sleep } from './timers';
 
 const TRIES = 5;
 const WRITE_CONFLICT = 112;

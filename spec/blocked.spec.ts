@@ -6,6 +6,8 @@ import { useDatabase } from './support/database';
 import { eventually } from './support/eventually';
 import { nativeOf } from './support/raw';
 
+jest.mock('../lib/timers', () => jest.requireActual<object>('./support/fakeable-timers'));
+
 describe('a task that an open transaction has written', () => {
   const database = useDatabase('replicaSet');
   const makeLetter = (connection = database.connection) =>

@@ -9,6 +9,8 @@ import { useDatabase } from './support/database';
 import { eventually } from './support/eventually';
 import { nativeOf } from './support/raw';
 
+jest.mock('../lib/timers', () => jest.requireActual<object>('./support/fakeable-timers'));
+
 const LINGER_MS = 10_000;
 const RETRY_MS = 30_000;
 

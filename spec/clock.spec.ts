@@ -16,12 +16,19 @@ function distantServer({ thereMs = 0, backMs = 0 } = {}) {
   const server = {
     now: 1_700_000_000_000,
     monotonic: 5_000,
+    wall: 1_600_000_000_000,
     thereMs,
     backMs,
     wireVersion: 17,
     pass(ms: number) {
       server.now += ms;
+      server.wall += ms;
       server.monotonic += ms;
+    },
+    /** This machine sleeps meanwhile. */
+    suspend(ms: number) {
+      server.now += ms;
+      server.wall += ms;
     },
     hello: jest.fn(async (): Promise<{ localTime: Date; maxWireVersion: number }> => {
       server.pass(server.thereMs);
@@ -32,7 +39,11 @@ function distantServer({ thereMs = 0, backMs = 0 } = {}) {
       return { localTime, maxWireVersion: server.wireVersion };
     }),
   };
-  const clock = new ServerClock(server.hello, () => server.monotonic);
+  const clock = new ServerClock(
+    server.hello,
+    () => server.monotonic,
+    () => server.wall,
+  );
 
   return { server, clock };
 }
@@ -98,6 +109,58 @@ describe("the estimate of the server's clock", () => {
     server.pass(MINUTE_MS + 1);
 
     expect((await clock.now()).getTime()).toBe(server.now);
+  });
+
+  it.each([[200], [3_000], [8 * 3_600_000]])('is read again after this machine was suspended for %d ms', async (ms) => {
+    const { server, clock } = distantServer();
+    await clock.now();
+
+    server.suspend(ms);
+
+    expect(clock.isFresh).toBe(false);
+    expect((await clock.now()).getTime()).toBe(server.now);
+  });
+
+  it('adds up many short suspends', async () => {
+    const { server, clock } = distantServer();
+    await clock.now();
+
+    for (let nap = 0; nap < 100; nap++) {
+      server.suspend(20);
+      server.pass(5);
+      expect(server.now - (await clock.now()).getTime()).toBeLessThan(101);
+    }
+  });
+
+  it('is read again when this machine was suspended while the answer was on its way', async () => {
+    const { server, clock } = distantServer();
+    const { hello } = server;
+    server.hello.mockImplementationOnce(async () => {
+      const answer = { localTime: new Date(server.now), maxWireVersion: 17 };
+      server.suspend(60_000);
+      return answer;
+    });
+
+    expect((await clock.now()).getTime()).toBe(server.now);
+    expect(hello).toHaveBeenCalledTimes(2);
+  });
+
+  it('is read again when the answer took so long that it tells an old time, but not for ever', async () => {
+    const { server, clock } = distantServer({ backMs: 5_000 });
+
+    expect((await clock.now()).getTime()).toBe(server.now - 5_000);
+    expect(server.hello).toHaveBeenCalledTimes(3);
+  });
+
+  it.each([[-3_600_000], [3_600_000]])('takes nothing from a wall clock that is set by %d ms', async (ms) => {
+    const { server, clock } = distantServer();
+    await clock.now();
+
+    server.wall += ms;
+    expect((await clock.now()).getTime()).toBe(server.now);
+    server.pass(1_000);
+    expect((await clock.now()).getTime()).toBe(server.now);
+    expect(server.hello).toHaveBeenCalledTimes(2);
   });
 
   it('is asked for once, however many want to know', async () => {

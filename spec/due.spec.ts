@@ -4,6 +4,8 @@ import type { AnyModel } from '../lib/definition';
 import { onArrival } from '../lib/queue/arrivals';
 import { announceAt } from '../lib/queue/due';
 
+jest.mock('../lib/timers', () => jest.requireActual<object>('./support/fakeable-timers'));
+
 const NOW = new Date('2027-03-01T12:00:00Z');
 
 describe('the announcement of a due time', () => {

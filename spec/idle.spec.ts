@@ -5,6 +5,8 @@ import { announce } from '../lib/queue/arrivals';
 import { Idle } from '../lib/queue/idle';
 import { makeChain } from './support/chain';
 
+jest.mock('../lib/timers', () => jest.requireActual<object>('./support/fakeable-timers'));
+
 const POLL_MS = 1_000;
 const NEVER_MS = 2 ** 31 - 1;
 

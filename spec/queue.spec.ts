@@ -14,6 +14,8 @@ import { startMongod } from './support/mongod';
 import { startProxy } from './support/proxy';
 import { nativeOf, rawUpdate, stored } from './support/raw';
 
+jest.mock('../lib/timers', () => jest.requireActual<object>('./support/fakeable-timers'));
+
 jest.mock('../lib/queue/arrivals', () => {
   const actual = jest.requireActual<typeof import('../lib/queue/arrivals')>('../lib/queue/arrivals');
 

@@ -1,5 +1,6 @@
 import type { AnyModel, Filter } from '../definition';
 import { keyOf } from '../id';
+import { monotonic } from '../timers';
 
 /** How long a claim waits for a document that an open transaction has written, in milliseconds. */
 export const MAX_WAIT_MS = 200;
@@ -25,7 +26,7 @@ const blockedOf = new WeakMap<AnyModel, Blocked>();
  * so that the next claims take what comes after it at once.
  */
 export function passOver(model: AnyModel, id: unknown): void {
-  const now = performance.now();
+  const now = monotonic();
   const blocked = blockedOf.get(model) ?? { entries: new Map(), metAt: now, triedAt: now };
   blockedOf.set(model, blocked);
   blocked.metAt = now;
@@ -37,7 +38,7 @@ export function passOver(model: AnyModel, id: unknown): void {
 export function notBlocked(model: AnyModel): Filter {
   const blocked = blockedOf.get(model);
   if (!blocked) return {};
-  letGo(blocked, performance.now());
+  letGo(blocked, monotonic());
 
   return blocked.entries.size > 0 ? { _id: { $nin: [...blocked.entries.values()].map(({ id }) => id) } } : {};
 }
@@ -46,7 +47,7 @@ export function notBlocked(model: AnyModel): Filter {
 export function isPassedOver(model: AnyModel, id: unknown): boolean {
   const blocked = blockedOf.get(model);
   if (!blocked) return false;
-  letGo(blocked, performance.now());
+  letGo(blocked, monotonic());
 
   return blocked.entries.has(keyOf(id));
 }

@@ -1,6 +1,7 @@
 import { isPassedOver, passOver } from '../claim/blocked';
 import { confirm, writeBounded } from '../confirm';
 import type { AnyModel, WriteConcern } from '../definition';
+import { monotonic } from '../timers';
 import { isTimeExpired, persistently } from '../transient';
 
 /** How long a write waits for a document that an open transaction has written, in milliseconds. */
@@ -28,10 +29,10 @@ export async function writePastBlocked(
   const writeAll = () => write(ids, { ...concern, maxTimeMS: MAX_WAIT_MS });
   if (ids.length === 0 || (await isWritten(writeBounded(model, concern, writeAll)))) return ids.length === all.length;
 
-  const deadline = performance.now() + MAX_PROBING_MS;
+  const deadline = monotonic() + MAX_PROBING_MS;
   for (const id of ids) {
     const writeOne = () => write([id], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS });
-    const isFree = performance.now() < deadline && (await isWritten(persistently(writeOne)));
+    const isFree = monotonic() < deadline && (await isWritten(persistently(writeOne)));
     if (!isFree) passOver(model, id);
   }
   // Their write concern is waited for once.

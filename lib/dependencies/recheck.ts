@@ -1,6 +1,7 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { read } from '../read';
+import { monotonic } from '../timers';
 import { judgeTasks, keepFailed, setAside } from './judged';
 import { writePastBlocked } from './past-blocked';
 import { revival, wakening } from './wake';
@@ -16,7 +17,7 @@ const lastAt = new WeakMap<object, number>();
  * tells, like a dependency that was inserted after its dependents, or deleted. Returns how many were put back in the queue.
  */
 export async function recheck(definition: Definition): Promise<number> {
-  const now = performance.now();
+  const now = monotonic();
   if (now - (lastAt.get(definition) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return 0;
   lastAt.set(definition, now);
 

@@ -152,7 +152,7 @@ function watchModels({ db }: AnyModel): void {
   db.on('model', (model: AnyModel) => {
     if (optionsOf(model.schema as AnySchema) && definitionOf(model).kind) compiled(model);
     // The connection has the model under its name a moment later.
-    queueMicrotask(() => {
+    void Promise.resolve().then(() => {
       for (const one of Object.values(db.models as Record<string, AnyModel>))
         if (optionsOf(one.schema as AnySchema)) declareOutboxes(one);
     });

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { mongo, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, hydrate, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
 import { LIVE_STATES } from '../fields';
 import { indexesReady } from '../prepare';
+import { sleep } from '../timers';
 
 /** How long a push in a transaction waits for the indexes. */
 const MAX_INDEX_WAIT_MS = 1_000;

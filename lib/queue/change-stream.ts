@@ -4,6 +4,7 @@ import { announceNamespace } from './arrivals';
 import { clockOf } from '../clock';
 import { optionsOf, type AnyModel, type AnySchema } from '../definition';
 import { State } from '../fields';
+import { clearTimeout, setTimeout } from '../timers';
 
 const debug = debuglog('task-queue');
 

@@ -1,6 +1,7 @@
 import { announce } from './arrivals';
 import { MAX_TIMER_MS } from '../check';
 import { namespaceOf, type AnyModel } from '../definition';
+import { clearTimeout, monotonic, setTimeout } from '../timers';
 
 /** Times that are remembered for a model: the next ones. Later ones are found by polling. */
 const MAX_TIMES = 1_000;
@@ -21,20 +22,20 @@ export function announceAt(model: AnyModel, due: Date, now: Date): void {
 
   const alarm = alarmOf(model);
   // One more: what was made ready within the same millisecond must not be looked for too early.
-  insert(alarm.times, performance.now() + waitMs + 1);
+  insert(alarm.times, monotonic() + waitMs + 1);
   setTimer(model, alarm);
 }
 
 function setTimer(model: AnyModel, alarm: Alarm): void {
   clearTimeout(alarm.timer ?? undefined);
   const [next] = alarm.times;
-  alarm.timer = next === undefined ? null : setTimeout(() => ring(model, alarm), next - performance.now());
+  alarm.timer = next === undefined ? null : setTimeout(() => ring(model, alarm), next - monotonic());
   // Waiting for a task of later must not keep a process alive.
   alarm.timer?.unref();
 }
 
 function ring(model: AnyModel, alarm: Alarm): void {
-  const now = performance.now();
+  const now = monotonic();
   const later = alarm.times.findIndex((time) => time > now);
   alarm.times.splice(0, later === -1 ? alarm.times.length : later);
   setTimer(model, alarm);

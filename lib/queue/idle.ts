@@ -2,6 +2,7 @@ import { onArrival } from './arrivals';
 import { watchChanges, type Watched } from './change-stream';
 import type { AnyModel } from '../definition';
 import { watchesFor } from '../dependencies/references';
+import { clearTimeout, setTimeout } from '../timers';
 
 /** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */
 const EAGER_MS = 10;

@@ -2,6 +2,7 @@ import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { TaskQueueError } from '../errors';
 import { lease } from '../handle';
 import { renew } from '../settle/hold';
+import { clearInterval, setInterval } from '../timers';
 
 const RENEWALS_PER_LEASE = 3;
 

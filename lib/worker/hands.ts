@@ -9,6 +9,7 @@ import { Held } from './held';
 import { keyOf } from '../id';
 import { heldBy } from '../claim/held-by';
 import { takeoverAt } from '../claim/takeover';
+import { clearInterval, setInterval } from '../timers';
 import { persistently } from '../transient';
 
 const RENEWALS_PER_LEASE = 3;

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Types } from 'mongoose';
 import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { failures, handleOf, lease, shareHandle } from '../handle';
 import { fail, finish, release, retry } from '../settle/settle';
+import { clearTimeout, monotonic, setTimeout, sleep } from '../timers';
 import { isNetworkError } from '../transient';
 import { setQuietly } from '../settle/write';
 import { contextOf } from './context';
@@ -95,7 +95,7 @@ async function settle(
   reason: unknown,
   verb: (task: AnyDocument, reason: unknown) => Promise<unknown>,
 ): Promise<Outcome> {
-  const deadline = performance.now() + definitionOf(modelOf(task)).options.leaseMs;
+  const deadline = monotonic() + definitionOf(modelOf(task)).options.leaseMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
     try {
       // Without a lease the handler settled the task itself.
@@ -105,7 +105,7 @@ async function settle(
       const isRefused = error instanceof LeaseLostError || error instanceof TaskStateError;
       // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
       if (isRefused) return lease(task) ? { name: 'lost', error } : outcomeOf(task, reason);
-      if (!isOutOfReach(error) || abandoned.aborted || performance.now() + waitMs > deadline) throw error;
+      if (!isOutOfReach(error) || abandoned.aborted || monotonic() + waitMs > deadline) throw error;
     }
     await sleep(waitMs * (0.5 + Math.random()));
   }

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../check';
+import { clearTimeout, monotonic, setTimeout } from '../timers';
 
 export interface RunWorkersOptions {
   /** How many processes run the file. Default: one for each processor. */
@@ -80,14 +81,14 @@ export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
   }
 
   #start(): void {
-    const startedAt = performance.now();
+    const startedAt = monotonic();
     const child = fork(this.file, this.args);
     this.#children.add(child);
     child.once('spawn', () => this.emit('started', child.pid!));
     child.once('exit', (code, signal) => {
       this.#children.delete(child);
       this.emit('exited', child.pid!, code, signal);
-      if (!this.#stopping) this.#restart(performance.now() - startedAt < SOON_MS);
+      if (!this.#stopping) this.#restart(monotonic() - startedAt < SOON_MS);
     });
     child.once('error', () => {
       // One that could not be started has no end to wait for.

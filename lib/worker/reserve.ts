@@ -1,4 +1,5 @@
 import type { Held } from './held';
+import { clearTimeout, setTimeout } from '../timers';
 
 /** Work that is held ready, as the time in which it will be started, in milliseconds. */
 const AHEAD_MS = 50;

@@ -1,11 +1,11 @@
 import { EventEmitter, once } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../check';
 import type { AnyDocument } from '../definition';
 import { Idle } from '../queue/idle';
 import type { ModelOf } from '../model';
 import { indexesReady } from '../prepare';
 import { returnAll } from '../settle/return';
+import { clearTimeout, monotonic, nextTurn, setTimeout } from '../timers';
 import { trace } from '../trace';
 import { Hands } from './hands';
 import type { Held } from './held';
@@ -197,7 +197,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   }
 
   async #perform(held: Held, signals: Signals): Promise<void> {
-    const startedAt = performance.now();
+    const startedAt = monotonic();
     this.#running++;
     this.#announce('started', held.task as Doc);
     const thrown = await perform(held, this.#options);
@@ -211,7 +211,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     }
     this.#concluding--;
     this.#hands.drop(held);
-    this.#reserve.took(performance.now() - startedAt);
+    this.#reserve.took(monotonic() - startedAt);
     this.#startNext(signals);
     this.#slotFreed();
   }
@@ -237,7 +237,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   /** Tasks that end together free their slots together: one claim then serves them all. */
   async #untilSlotFreed(): Promise<void> {
     await new Promise<void>((resolve) => (this.#slotFreed = resolve));
-    await setImmediate();
+    await nextTurn();
   }
 
   #abandon({ abandoned }: Run): void {

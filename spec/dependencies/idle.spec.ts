@@ -5,6 +5,8 @@ import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { nativeOf, rawUpdate } from '../support/raw';
 
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
+
 const { ObjectId } = Schema.Types;
 
 /** Longer than any spec. */

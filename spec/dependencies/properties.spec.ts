@@ -16,6 +16,8 @@ import { nativeOf } from '../support/raw';
 import { inTurns, Turns, type Step } from '../support/turns';
 import { documentIn, idsAt, outcomeByRule, outcomeOf, type Outcome, type Rule, type World } from '../support/waiting';
 
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
+
 /** More of them, and other ones, by `PROPERTY_RUNS=5000 PROPERTY_SEED=…`. */
 const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 40);
 const SEED = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

@@ -7,6 +7,8 @@ import { eventually } from '../support/eventually';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
 
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
+
 const LEASE_MS = 300;
 
 describe('the leases of tasks in hand', () => {

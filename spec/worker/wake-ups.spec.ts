@@ -8,6 +8,8 @@ import { nativeOf } from '../support/raw';
 import { bringToRest } from '../support/rest';
 import { makeWorker, startWorker } from '../support/worker';
 
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
+
 const NEVER_MS = 2 ** 31 - 1;
 
 function makeModels(connection: Connection) {
