@@ -1,6 +1,8 @@
-import { Cron } from 'croner';
+import { Cron, CronPattern } from 'croner';
 import { InvalidOptionError } from '../errors';
 import { requireInteger, requireText, wrongValue } from '../check';
+import { wallClock } from '../timers';
+import { Zone } from './zone';
 
 const MAX_INTERVAL_MS = 100 * 366 * 86_400_000;
 
@@ -35,7 +37,7 @@ export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Sch
   requireText('cron', cron, "`cron: '0 3 * * *'`");
   requireTimeZone(timeZone);
   const schedule = { cron, timeZone: timeZone ?? 'UTC' };
-  if (firstAfter(schedule, new Date()) === null)
+  if (firstAfter(schedule, new Date(wallClock())) === null)
     throw wrongValue('cron', 'a pattern that has a next time', cron, "`cron: '0 3 * * *'`");
   return schedule;
 }
@@ -62,15 +64,31 @@ export function nextRun(schedule: Schedule, dueAt: Date, now: Date): Date {
 }
 
 /**
- * Croner's rules for daylight saving time: a time that is skipped runs at the moment of the change, one that comes twice runs
- * the first time; patterns with a wildcard or step in hour or minute go by the clock on the wall.
+ * Where the clock changes, a pattern that lists its times, in whatever number, has each of them once: one that is skipped at the
+ * moment of the change, one that comes twice the first time. One with a wildcard or a step in hour, minute or second goes by the
+ * clock on the wall.
  */
 function firstAfter({ cron, timeZone }: { cron: string; timeZone: string }, after: Date): Date | null {
   try {
-    return new Cron(cron, { timezone: timeZone }).nextRun(after);
+    const { isFixedTime } = new CronPattern(cron, undefined, { fixedTimeRule: 'no-wildcard' });
+
+    return isFixedTime
+      ? firstListed(cron, new Zone(timeZone), after)
+      : new Cron(cron, { timezone: timeZone }).nextRun(after);
   } catch (error) {
     throw Object.assign(wrongValue('cron', 'a cron pattern', cron, "`cron: '0 3 * * *'`"), { cause: error });
   }
+}
+
+// Later times on the wall are never earlier moments, so the first that is later is the next.
+function firstListed(cron: string, zone: Zone, after: Date): Date | null {
+  const onTheWall = new Cron(cron, { timezone: 'UTC' });
+  for (let wall = onTheWall.nextRun(zone.wallAt(after)); wall; wall = onTheWall.nextRun(wall)) {
+    const moment = zone.momentOf(wall);
+    if (moment > after) return moment;
+  }
+
+  return null;
 }
 
 function requireTimeZone(timeZone: string | undefined): void {
