@@ -1,9 +1,14 @@
-import type { ClientSession } from 'mongoose';
+import type { ClientSession, mongo } from 'mongoose';
 import type { AnyModel } from './definition';
+
+type Restore = () => void;
 
 interface Pending {
   committed: (() => void)[];
-  undone: (() => void)[];
+  /** How to put back what the transaction has touched. */
+  undone: Map<object, Restore>;
+  /** How to put back what it may touch, as it was when it began. */
+  begun: Map<object, Restore>;
 }
 
 const pending = new WeakMap<ClientSession, Pending>();
@@ -21,24 +26,55 @@ export function sessionOf(
   return transactionAsyncLocalStorage?.getStore()?.session ?? null;
 }
 
-/**
- * Runs `committed` once the session's transaction is committed, or `undone` if it is not: aborted, ended, or run again. Outside
- * a transaction `committed` runs at once.
- */
-export function whenSettled(session: ClientSession | null, committed: () => void, undone: () => void): void {
-  if (!session?.inTransaction()) {
-    committed();
-    return;
-  }
+/** Runs an effect once the session's transaction is committed; outside a transaction at once. */
+export function whenCommitted(session: ClientSession | null, effect: () => void): void {
+  if (session?.inTransaction()) pendingOf(session).committed.push(effect);
+  else effect();
+}
 
+/**
+ * Runs what `remember` returns should the session's transaction not be committed: aborted, ended, or run again. The first memory of a
+ * subject in a transaction counts, and before it the one from when the transaction began. Outside a transaction nothing happens.
+ */
+export function whenUndone(session: ClientSession | null, subject: object, remember: () => Restore): void {
+  if (!session?.inTransaction()) return;
+
+  const { undone, begun } = pendingOf(session);
+  if (!undone.has(subject)) undone.set(subject, begun.get(subject) ?? remember());
+}
+
+/** Has what a transaction may touch remembered when it begins, for all sessions that the client starts from now on. */
+export function onTransaction(client: mongo.MongoClient, remember: () => Iterable<[object, Restore]>): void {
+  const { startSession } = client;
+
+  client.startSession = (options) => {
+    const session = startSession.call(client, options) as unknown as ClientSession;
+    // An operation that is given no session starts one of its own, which has no transaction.
+    if ((options as { explicit?: boolean } | undefined)?.explicit !== false) rememberAtBegin(session, remember);
+
+    return session as unknown as mongo.ClientSession;
+  };
+}
+
+function rememberAtBegin(session: ClientSession, remember: () => Iterable<[object, Restore]>): void {
+  const effects = pendingOf(session);
+  const { startTransaction } = session;
+
+  session.startTransaction = (...args) => {
+    startTransaction.apply(session, args);
+    effects.begun = new Map(remember());
+  };
+}
+
+function pendingOf(session: ClientSession): Pending {
   let effects = pending.get(session);
   if (!effects) {
-    effects = { committed: [], undone: [] };
+    effects = { committed: [], undone: new Map(), begun: new Map() };
     pending.set(session, effects);
     watch(session, effects);
   }
-  effects.committed.push(committed);
-  effects.undone.push(undone);
+
+  return effects;
 }
 
 // The driver tells nobody how a transaction ended, so the three calls that end one are wrapped, on this session only.
@@ -63,10 +99,8 @@ function watch(session: ClientSession, effects: Pending): void {
   session.once('ended', () => run(effects, 'undone'));
 }
 
-// Undoing goes backwards, so that the oldest memory of a document is the one that stays.
-function run(effects: Pending, outcome: keyof Pending): void {
-  const callbacks = outcome === 'committed' ? effects.committed : effects.undone.toReversed();
-  effects.committed = [];
-  effects.undone = [];
+function run(effects: Pending, outcome: 'committed' | 'undone'): void {
+  const callbacks = [...effects[outcome].values()];
+  Object.assign(effects, { committed: [], undone: new Map(), begun: new Map() });
   for (const callback of callbacks) callback();
 }

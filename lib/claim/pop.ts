@@ -16,6 +16,7 @@ import {
 import { attempts, holdLease } from '../handle';
 import { withIndexes } from '../prepare';
 import { readyQuery, type Category } from './ready';
+import { noteInHand } from '../settle/in-hand';
 import { failOver, release } from '../settle/settle';
 import { trace } from '../trace';
 
@@ -43,7 +44,10 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
     if (!raw) return null;
 
     const [task] = await handOut(definition, [raw], options);
-    if (task) return task;
+    if (task) {
+      noteInHand(task);
+      return task;
+    }
     // It had used its attempts and was failed: on to the next.
   }
 }
@@ -56,6 +60,7 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
 
   const tasks: AnyDocument[] = [];
   await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped));
+  tasks.forEach(noteInHand);
 
   return tasks;
 }

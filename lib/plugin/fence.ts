@@ -2,19 +2,25 @@ import type { AnyDocument, AnySchema } from '../definition';
 import { changesReferences, judgeAnew } from '../dependencies/change';
 import { LeaseLostError } from '../errors';
 import { handleOf, takeBookkeeping, type Bookkeeping } from '../handle';
-import { builtIn } from './hooks';
+import { beforeAll, builtIn } from './hooks';
 import { readStanding, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
+import { keepForUndo } from '../settle/snapshot';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
 export function addHooks(schema: AnySchema): void {
   // Mongoose's types want a hook for the schema's own document type, which is unknown here.
   const [beforeInit, beforeSave, afterSave, afterFailedSave] = hooks as never[];
+  beforeAll(schema, 'save', keep);
   schema.pre('init', beforeInit!);
   schema.pre('save', beforeSave!);
   schema.post('save', afterSave!);
   schema.post('save', afterFailedSave!);
 }
+
+const keep = builtIn(function keep(this: AnyDocument) {
+  keepForUndo(this.$session(), this);
+});
 
 const hooks = [
   function takeTask(this: AnyDocument, raw: { _task?: Bookkeeping }) {

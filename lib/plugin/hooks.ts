@@ -7,6 +7,7 @@ type Hook = { fn?: object } & object;
 interface Registry {
   _pres?: Map<string, Hook[]>;
   _posts?: Map<string, Hook[]>;
+  pre?(name: string, options: object, hook: object, error: null, isFirst: boolean): void;
 }
 
 const answers = new WeakMap<AnyModel, boolean>();
@@ -14,6 +15,13 @@ const answers = new WeakMap<AnyModel, boolean>();
 /** Declares a hook of ours to be no user's middleware: it is never skipped, and it does not make saves take the long way. */
 export function builtIn<T extends object>(hook: T): T {
   return Object.assign(hook, { [BUILT_IN]: true });
+}
+
+/** Adds a hook that comes before those that are there: Mongoose's own, for timestamps, change the document already. */
+export function beforeAll(schema: AnySchema, name: 'save', hook: object): void {
+  const registry = registryOf(schema);
+  if (registry?.pre) registry.pre(name, {}, hook, null, true);
+  else schema.pre(name, hook as never);
 }
 
 /**
@@ -31,9 +39,13 @@ export function hasSaveHooks(model: AnyModel): boolean {
 }
 
 function lookForHooks(schema: AnySchema): boolean {
-  const registry = (schema as unknown as { s?: { hooks?: Registry } }).s?.hooks;
+  const registry = registryOf(schema);
   if (!registry?._pres || !registry._posts) return true;
 
   const hooks = [registry._pres.get('save'), registry._posts.get('save')].flatMap((list) => list ?? []);
   return !hooks.every((hook) => (hook.fn ?? (hook as object)) && BUILT_IN in (hook.fn ?? hook));
+}
+
+function registryOf(schema: AnySchema): Registry | undefined {
+  return (schema as unknown as { s?: { hooks?: Registry } }).s?.hooks;
 }

@@ -8,12 +8,12 @@ import { checkPriority, explainPriority, toDocument } from './input';
 import { announceAt } from '../queue/due';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
-import { remember } from '../settle/memory';
+import { keepForUndo } from '../settle/snapshot';
 import { reschedule } from '../schedule/recurrence';
 import { requeue } from './requeue';
 import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
 import { trace } from '../trace';
-import { sessionOf, whenSettled } from '../transaction';
+import { sessionOf, whenCommitted } from '../transaction';
 
 export interface PushOptions extends ScheduleOptions {
   /** A session, to push in its transaction: the task is seen by nobody before the commit. */
@@ -63,7 +63,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   const task = bookkeeping(now, options);
-  const undo = session ? remember(document) : () => {};
+  keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
   const write = () =>
     document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
@@ -71,7 +71,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   if (live !== document) await reschedule(live, task, session);
 
   trace('pushed', live);
-  whenSettled(session, () => announceAt(model, task.dueAt!, now), undo);
+  whenCommitted(session, () => announceAt(model, task.dueAt!, now));
   return live;
 }
 
@@ -80,15 +80,11 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   const task = bookkeeping(now, options);
-  const undo = session ? documents.map(remember) : [];
+  for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);
 
   for (const document of documents) trace('pushed', document);
-  whenSettled(
-    session,
-    () => announceAt(model, task.dueAt!, now),
-    () => undo.forEach((restore) => restore()),
-  );
+  whenCommitted(session, () => announceAt(model, task.dueAt!, now));
   return documents;
 }
 

@@ -11,11 +11,11 @@ import { State } from '../fields';
 import { failed } from './failure';
 import { handleOf, LEASE_ENDED } from '../handle';
 import { holdFilter, requireHold } from './hold';
-import { remember } from './memory';
 import { keptSlot, nextSlot } from '../schedule/recurring';
 import { readStanding, refusal, type Standing } from './refusal';
+import { keepForUndo } from './snapshot';
 import { trace } from '../trace';
-import { sessionOf, whenSettled } from '../transaction';
+import { sessionOf, whenCommitted } from '../transaction';
 import { recognise, writeIf, type Change } from './write';
 
 export interface SettleOptions {
@@ -117,7 +117,7 @@ async function settle<D extends AnyDocument>(
     );
 
   const session = sessionOf(model, options);
-  const undo = session ? remember(task) : () => {};
+  keepForUndo(session, task);
   const token = handle.lease ? new Types.ObjectId(handle.lease.token) : (handle.settledWith ?? new Types.ObjectId());
   const filter = handle.lease ? holdFilter(task, token) : { [fields.state]: State.CREATED };
   // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
@@ -132,7 +132,7 @@ async function settle<D extends AnyDocument>(
   // What was put back may be due later; the end of a task may release others at once.
   const { availableAt } = (next ?? end).task;
   const isPutOff = availableAt && (next !== null || verb === 'retry');
-  whenSettled(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)), undo);
+  whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
   return task;
 }
 

@@ -3,6 +3,7 @@ import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { failures, handleOf, lease, shareHandle } from '../handle';
+import { noteInHand } from '../settle/in-hand';
 import { fail, finish, release, retry } from '../settle/settle';
 import { clearTimeout, monotonic, setTimeout, sleep } from '../timers';
 import { isNetworkError } from '../transient';
@@ -33,6 +34,7 @@ export interface Thrown {
 /** Runs the handler until it has ended, or its task is to be left alone. Null when it came to its end. */
 export async function perform(held: Held, { handler, timeoutMs }: ResolvedWorkerOptions): Promise<Thrown | null> {
   const limit = timeoutMs === false ? null : startLimit(held, timeoutMs);
+  noteInHand(held.task);
   try {
     const running: unknown = handler(held.task, contextOf(held));
     // A handler that does not look at its signal must not keep the slot: its task is settled without it.
