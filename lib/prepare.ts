@@ -1,6 +1,7 @@
 import { clockOf } from './clock';
 import type { AnyModel } from './definition';
 import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
+import { requireSettings } from './settings';
 import { isMissingIndex } from './transient';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
@@ -34,6 +35,7 @@ export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T
 
 async function prepare(model: AnyModel): Promise<void> {
   const clock = await clockOf(model);
+  requireSettings(model);
   await clock.now();
   await ensureTaskIndexes(model);
 }

@@ -12,6 +12,7 @@ import { keepForUndo } from '../settle/snapshot';
 import { reschedule } from '../schedule/recurrence';
 import { requeue } from './requeue';
 import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
+import { requireSettings } from '../settings';
 import { trace } from '../trace';
 import { sessionOf, whenCommitted } from '../transaction';
 
@@ -62,6 +63,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   const model = modelOf(document);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
+  requireSettings(model);
   const task = bookkeeping(now, options);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
@@ -79,6 +81,7 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   documents.forEach(checkPriority);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
+  requireSettings(model);
   const task = bookkeeping(now, options);
   for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);

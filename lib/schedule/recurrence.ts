@@ -4,6 +4,7 @@ import { announce } from '../queue/arrivals';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
 import { LIVE_STATES, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
+import { requireSettings } from '../settings';
 import { setQuietly } from '../settle/write';
 import { trace } from '../trace';
 
@@ -42,6 +43,7 @@ export async function reschedule(
 /** See `TaskMethods.unschedule`. */
 export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
   const { model, options, writeConcern } = definitionOf(modelOf(task));
+  requireSettings(model);
   const { state } = options.fields;
   const live: Filter = { _id: task._id, [state]: { $in: [...LIVE_STATES] }, '_task.schedule': { $exists: true } };
   const isHeld = { $eq: [`$${state}`, State.RUNNING] };

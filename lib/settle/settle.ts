@@ -14,6 +14,7 @@ import { holdFilter, requireHold } from './hold';
 import { keptSlot, nextSlot } from '../schedule/recurring';
 import { readStanding, refusal, type Standing } from './refusal';
 import { keepForUndo } from './snapshot';
+import { requireSettings } from '../settings';
 import { trace } from '../trace';
 import { sessionOf, whenCommitted } from '../transaction';
 import { recognise, writeIf, type Change } from './write';
@@ -109,6 +110,7 @@ async function settle<D extends AnyDocument>(
   } = definitionOf(modelOf(task));
   const handle = handleOf(task);
   const now = await serverNow(model);
+  requireSettings(model);
   if (task.isNew)
     throw new TaskStateError(
       `Expected ${model.modelName} ${String(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
