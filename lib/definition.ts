@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema, RawDocument } from './any';
 import { shown } from './check';
+import { requireOwnCopy } from './copy';
 import { InvalidOptionError } from './errors';
 import type { ResolvedOptions } from './options';
 
@@ -93,6 +94,14 @@ function define(model: AnyModel): Definition {
   if (!options) {
     throw new InvalidOptionError(
       `${schema ? `The model ${model.modelName}` : shown(model)} is no task queue. Write \`schema.plugin(taskQueue)\` before it is compiled.`,
+    );
+  }
+
+  requireOwnCopy(options.copy, `The schema of ${model.modelName}`);
+  // A model has the paths its schema had when it was compiled.
+  if (schema.path(options.fields.state) && !(options.fields.state in model.prototype)) {
+    throw new InvalidOptionError(
+      `The plugin was applied to the schema of ${model.modelName} after the model was compiled, so the model is no task queue. Write \`schema.plugin(taskQueue)\` before \`model('${model.modelName}', schema)\`.`,
     );
   }
 

@@ -9,6 +9,7 @@ import {
   requireText,
   wrongValue,
 } from './check';
+import { COPY } from './copy';
 import { resolveDependency, type Dependency, type DependencyDeclaration } from './dependencies/declare';
 import { isClass } from './dependencies/decorator';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
@@ -71,6 +72,8 @@ export interface ResolvedOptions {
   readonly class: TaskQueueOptions['class'] | null;
   readonly fields: Readonly<FieldNames>;
   readonly bind: boolean;
+  /** The copy of this package that the plugin is of. */
+  readonly copy: symbol;
 }
 
 // One function for all schemas: Mongoose compares the options of a base schema with those of its discriminators.
@@ -135,6 +138,7 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
     class: type,
     fields: resolveFields(fields),
     bind,
+    copy: COPY,
   };
 }
 

@@ -5,10 +5,12 @@ import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchem
 import { blocked, blockedBy, type BlockedOptions } from '../dependencies/blocked-by';
 import { clausesOf } from '../dependencies/clauses';
 import { declareOutboxes } from '../dependencies/outbox';
+import { COPY, requireOwnCopy } from '../copy';
 import { InvalidOptionError } from '../errors';
 import { addHooks } from './fence';
 import { attempts, failures, lastProgress, lease } from '../handle';
 import { declareIndexes, ensureTaskIndexes } from '../indexes';
+import { requireMongoose } from '../mongoose-version';
 import { refuseReplaced, refuseTaken } from './names';
 import { addFields } from './paths';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../options';
@@ -89,6 +91,7 @@ const watched = new WeakSet<Connection>();
 
 /** Makes the models of a schema task queues. See `TaskQueuePlugin`. */
 export const taskQueue = function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): AnySchema {
+  requireMongoose(schema);
   if (embedded.has(schema)) return schema;
   const { plugins } = schema as AnySchema & { plugins: { fn: unknown }[] };
   if (!plugins.some(({ fn }) => fn === taskQueue))
@@ -150,16 +153,21 @@ function watchModels({ db }: AnyModel): void {
   if (watched.has(db)) return;
   watched.add(db);
   db.on('model', (model: AnyModel) => {
-    if (optionsOf(model.schema as AnySchema) && definitionOf(model).kind) compiled(model);
+    if (isOurs(model) && definitionOf(model).kind) compiled(model);
     // The connection has the model under its name a moment later.
     void Promise.resolve().then(() => {
-      for (const one of Object.values(db.models as Record<string, AnyModel>))
-        if (optionsOf(one.schema as AnySchema)) declareOutboxes(one);
+      for (const one of Object.values(db.models as Record<string, AnyModel>)) if (isOurs(one)) declareOutboxes(one);
     });
   });
 }
 
+/** Whether this copy of the package made the model a queue. */
+function isOurs(model: AnyModel): boolean {
+  return optionsOf(model.schema as AnySchema)?.copy === COPY;
+}
+
 function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {
+  requireOwnCopy(installed.copy, 'The schema');
   if (isDeepStrictEqual(installed, options)) return;
   throw new InvalidOptionError('The plugin was applied twice to one schema, with different options. Apply it once.');
 }
