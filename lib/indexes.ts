@@ -1,22 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
-import { collectionOf, definitionOf, rootOf, type AnyModel, type AnySchema, type Definition } from './definition';
+import { collectionOf, definitionOf, rootOf, type AnyModel, type Definition } from './definition';
+import { declare } from './declared';
 import { ensureOutboxes } from './dependencies/outbox';
 import { hasDependencies } from './dependencies/references';
 import { IndexConflictError } from './errors';
+import { existingIndexes, sameIndex, type TaskIndex } from './existing-indexes';
 import { claimOrder, indexName, liveFilter } from './claim/ready';
-
-/** An index as the server describes it. */
-export interface TaskIndex {
-  name: string;
-  key: Record<string, number>;
-  unique?: boolean;
-  partialFilterExpression?: Record<string, unknown>;
-  expireAfterSeconds?: number;
-}
 
 /** How the server calls it when an index is in the way of a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
-const COMPARED = ['unique', 'partialFilterExpression', 'sparse', 'collation'] as const;
 
 /** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
 export function taskIndexes(definition: Definition): TaskIndex[] {
@@ -94,23 +85,6 @@ export function declareIndexes(model: AnyModel): void {
   const definition = definitionOf(model);
   declare(model, taskIndexes(definition));
   if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
-}
-
-const declared = new WeakMap<AnySchema, Map<string, TaskIndex>>();
-
-// Not by `schema.index()`, which would give them to every schema that embeds this one, too.
-function declare(model: AnyModel, indexes: readonly TaskIndex[]): void {
-  const schema = model.schema as AnySchema;
-  const ours = declared.get(schema) ?? new Map<string, TaskIndex>();
-  for (const index of indexes) ours.set(index.name, index);
-  if (declared.has(schema)) return;
-
-  declared.set(schema, ours);
-  const { indexes: others } = schema;
-  schema.indexes = function () {
-    const own = [...ours.values()].map(({ key, ...options }) => [{ ...key }, options]);
-    return [...others.call(this), ...own] as ReturnType<AnySchema['indexes']>;
-  };
 }
 
 /** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
@@ -194,38 +168,6 @@ async function dropExpiry(definition: Definition, existing: readonly TaskIndex[]
     .catch((error: { codeName?: string }) => {
       if (error.codeName !== 'IndexNotFound') throw error;
     });
-}
-
-// The expiry is left out: it is the one difference that can be changed in place.
-function sameIndex(found: TaskIndex, wanted: TaskIndex): boolean {
-  const sameKey = isDeepStrictEqual(Object.entries(found.key), Object.entries(wanted.key));
-  const one = found as unknown as Record<string, unknown>;
-  const other = wanted as unknown as Record<string, unknown>;
-
-  return (
-    sameKey &&
-    COMPARED.every((option) => isDeepStrictEqual(one[option], other[option]) || isSimple(one[option], other[option]))
-  );
-}
-
-// MongoDB 9 reports the default collation, earlier servers leave it out.
-function isSimple(found: unknown, wanted: unknown): boolean {
-  return wanted === undefined && (found as { locale?: string } | undefined)?.locale === 'simple';
-}
-
-async function existingIndexes(model: AnyModel): Promise<TaskIndex[]> {
-  const found = await collectionOf(model)
-    .indexes()
-    .catch((error: { codeName?: string }) => {
-      if (error.codeName === 'NamespaceNotFound') return [];
-      throw error;
-    });
-  // The collation of the collection is that of its indexes and of our queries, and so no difference.
-  const inherited = found.find(({ name }) => name === '_id_')?.collation;
-
-  return found.map(({ collation, ...index }) =>
-    collation === undefined || isDeepStrictEqual(collation, inherited) ? index : { ...index, collation },
-  ) as unknown as TaskIndex[];
 }
 
 function baseOf(model: AnyModel): AnyModel {

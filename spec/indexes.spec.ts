@@ -1,6 +1,6 @@
 import { createConnection, Schema, type Connection, type Model, type mongo } from 'mongoose';
 import { IndexConflictError, State, taskQueue, TaskQueueError } from '../lib';
-import type { TaskIndex } from '../lib/indexes';
+import type { TaskIndex } from '../lib/existing-indexes';
 import { type MonitoredConnection, monitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import { eventually } from './support/eventually';

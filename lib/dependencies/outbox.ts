@@ -1,5 +1,6 @@
-import type { IndexDefinition, IndexOptions } from 'mongoose';
+import { declare } from '../declared';
 import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition';
+import type { TaskIndex } from '../existing-indexes';
 import { certainWatchesFor, watchesFor } from './references';
 import type { Watch } from './targets';
 
@@ -9,11 +10,7 @@ const unwatchable = new WeakSet<AnyModel>();
 const REFUSED = new Set(['Unauthorized', 'CommandNotSupportedOnView', 'InvalidNamespace', 'OptionNotSupportedOnView']);
 
 /** The index in which the server itself collects the watched documents that meet a condition, whoever wrote them. */
-export function outboxIndex({ model, mark, condition }: Watch): {
-  name: string;
-  key: Record<string, 1>;
-  partialFilterExpression: object;
-} {
+export function outboxIndex({ model, mark, condition }: Watch): TaskIndex {
   const fields = indexable(model.schema as AnySchema, Object.keys(condition));
 
   return {
@@ -55,8 +52,10 @@ export function declareOutboxes(model: AnyModel): void {
 }
 
 function makeKnown(watch: Watch): void {
-  declareOutbox(watch);
   const { model } = watch;
+  // So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it. Of a kind it is its
+  // base's that does so: to the indexes of the kind itself Mongoose adds a filter by its key.
+  declare(rootOf(model), [outboxIndex(watch)]);
   for (const one of [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)])
     hideMarks(one.schema as AnySchema);
 }
@@ -68,16 +67,6 @@ async function ensureOutbox(watch: Watch): Promise<void> {
     if (!REFUSED.has((error as { codeName?: string }).codeName ?? '')) throw error;
     unwatchable.add(watch.model);
   }
-}
-
-// So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it. Of a kind it is its
-// base's that does so: to the indexes of the kind itself Mongoose adds a filter by its key.
-function declareOutbox(watch: Watch): void {
-  const schema = rootOf(watch.model).schema as AnySchema;
-  const { key, ...options } = outboxIndex(watch);
-  if (schema.indexes().some(([, { name }]) => name === options.name)) return;
-
-  schema.index(key as IndexDefinition, options as IndexOptions);
 }
 
 const hidden = new WeakSet<AnySchema>();
