@@ -1,62 +1,7 @@
 import type { Types } from 'mongoose';
-import type { State } from './fields';
-import type { Schedule } from './schedule/schedule';
+import { readBookkeeping, type Bookkeeping, type TaskFailure } from './bookkeeping';
 
-/**
- * What the queue keeps of a task, in its `_task` sub-document. It is not a path of the schema: it never shows in `toJSON()`,
- * and only claim, settle, push, park and wake write it, never a save of the user's.
- */
-export interface Bookkeeping {
-  /** When the task can be claimed: its due time, after its lease, or never while it is parked. */
-  availableAt?: Date;
-  /** When the task is due by itself. */
-  dueAt?: Date;
-  /** The TTL index counts from here. */
-  expiresFrom?: Date;
-  /** Claims since the last push. */
-  attempts?: number;
-  /** Claims ever: the fencing number. */
-  claims?: number;
-  /** Who holds the task, or who settled it last. */
-  token?: Types.ObjectId;
-  startedAt?: Date;
-  settledAt?: Date;
-  /** One entry for each attempt that failed, the newest last. */
-  errors?: TaskFailure[];
-  key?: string;
-  /** When the task runs again; it has no end while this is set. */
-  schedule?: Schedule;
-  /** When the run of a recurring task was due that waits for a retry. */
-  slot?: Date;
-  /** How the last run of a recurring task ended. */
-  lastRun?: { state: State; at: Date; slot: Date };
-  /** What its holder reported last. */
-  progress?: unknown;
-  /** While the task is parked: the changes it waits for, of the documents of one clause. */
-  waitingOn?: WaitedFor[];
-  /** While it is parked: when it is looked at although nothing woke it. */
-  recheckAt?: Date;
-  /** While it is failed by a dependency: the changes of the documents that failed it which would undo that. */
-  doomedBy?: WaitedFor[];
-}
-
-/** A change of a document that is waited for: the mark of the watch for it, and the document. */
-export interface WaitedFor {
-  readonly mark: string;
-  readonly id: unknown;
-}
-
-/** Why an attempt failed. */
-export interface TaskFailure {
-  message: string;
-  stack?: string;
-  /** When it failed, by the server's clock. */
-  at: Date;
-  /** Number of the attempt, from 1; 0 when the task failed without having been popped. */
-  attempt: number;
-  /** Of a task that failed with a dependency: the document it all began with. */
-  cause?: { model: string; id: unknown; message: string };
-}
+export type { Bookkeeping, TaskFailure, WaitedFor } from './bookkeeping';
 
 /** The hold that a handle has on its task. */
 export interface Lease {
@@ -123,7 +68,7 @@ export function shareHandle(from: object, to: object): void {
 export function takeBookkeeping(document: object, raw: { _task?: Bookkeeping }): void {
   if (raw._task === undefined) return;
 
-  handleOf(document).stored = raw._task ?? {};
+  handleOf(document).stored = readBookkeeping(raw._task);
   delete raw._task;
 }
 

@@ -6,14 +6,19 @@ import { heldBy } from './held-by';
 import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { keyOf } from '../id';
+import { isOfDocument, mend } from './mend';
 import { read } from '../read';
 import type { ReadyQuery } from './ready';
+import { Refusals } from './refusals';
 import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
 
 /** Several tasks that are claimed by one update with one token, and then read by it. Whatever it took is handed out or put back. */
 export class Batch {
   readonly #token = new Types.ObjectId();
+  readonly #refusals = new Refusals();
   #won: RawDocument[] | null = null;
+  /** How many were updated, as far as the server has told. */
+  #updated = 0;
 
   constructor(
     private readonly definition: Definition,
@@ -36,8 +41,10 @@ export class Batch {
     const filter = { _id: { $in: this.ids }, '_task.token': this.#token };
     try {
       const found = await read(model, { filter, limit: this.ids.length, ...(hidden && { projection: hidden }) });
-      this.#won = inOrderOf(this.ids, found);
-      return this.#won;
+      const kept = found.filter(({ _task: task }) => !Array.isArray(task));
+      this.#won = inOrderOf(this.ids, kept);
+      if (this.#updated > kept.length) await this.#mendOthers();
+      return this.#won.length > 0 ? this.#won : this.#refusals.orNone([]);
     } catch (error) {
       this.#putBack(this.ids);
       throw error;
@@ -49,8 +56,8 @@ export class Batch {
       await this.#update(this.ids, { ...this.definition.writeConcern, maxTimeMS: MAX_WAIT_MS });
       return;
     } catch (error) {
-      // One of them is locked, and stopped the update somewhere on its way.
-      if (isTimeExpired(error)) for (const id of this.ids) await this.#probe(id);
+      // One of them is locked, or cannot be claimed as it is, and stopped the update somewhere on its way.
+      if (isTimeExpired(error) || isOfDocument(error)) for (const id of this.ids) await this.#probe(id);
       else if (!isUnconfirmed(error)) throw error;
     }
     await confirm(this.definition.model, this.definition.writeConcern);
@@ -61,8 +68,10 @@ export class Batch {
       // Its write concern is waited for when all were tried.
       await this.#update([id], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS });
     } catch (error) {
-      if (!isTimeExpired(error)) throw error;
+      if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
+      if (isOfDocument(error) && (await mend(this.definition, id, error))) return;
       passOver(this.definition.model, id);
+      if (isOfDocument(error)) this.#refusals.add(error);
     }
   }
 
@@ -72,9 +81,21 @@ export class Batch {
     const among: Filter = { ...this.query.filter, _id: { $in: ids }, '_task.token': { $ne: this.#token } };
     const update = claimUpdate(definition, this.#token);
     await persistently(
-      () => collectionOf(definition.model).updateMany(among, update, { hint: '_id_', ...how }),
+      async () => {
+        const { modifiedCount } = await collectionOf(definition.model).updateMany(among, update, {
+          hint: '_id_',
+          ...how,
+        });
+        this.#updated += modifiedCount;
+      },
       () => this.#refuseLate(),
     );
+  }
+
+  /** Bookkeeping of a type that holds no lease was updated, too. */
+  async #mendOthers(): Promise<void> {
+    const won = new Set(this.#won!.map(({ _id }) => keyOf(_id)));
+    for (const id of this.ids) if (!won.has(keyOf(id))) await mend(this.definition, id);
   }
 
   /** The server carried it out after it was given up. What is not read yet, is read. */

@@ -4,6 +4,7 @@ import { claimById } from './claim-one';
 import { choiceOf, noteCrowd, someOf } from './crowd';
 import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from './ready';
+import { Refusals } from './refusals';
 
 /** Tasks of one update at the most, where they are handed over in parts: while the next part is claimed, this one is begun. */
 const PART = 200;
@@ -16,11 +17,12 @@ export type Take = (tasks: RawDocument[]) => Promise<void>;
  */
 export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
+  const refusals = new Refusals();
   try {
     for (let isEnd = false; won.length < limit && !isEnd;) {
       const wanted = limit - won.length;
       const ids = await candidateIds(definition, query, wanted);
-      const claimed = await claimIds(definition, query, ids);
+      const claimed = await refusals.unlessRefused(claimIds(definition, query, ids), []);
       won.push(...claimed);
       isEnd = ids.length < wanted && claimed.length === ids.length;
     }
@@ -28,7 +30,7 @@ export async function claimMany(definition: Definition, query: ReadyQuery, limit
     if (won.length === 0) throw error;
   }
 
-  return won;
+  return won.length > 0 ? won : refusals.orNone(won);
 }
 
 /**
@@ -42,19 +44,20 @@ export async function claimManyInParts(
   take: Take,
 ): Promise<number> {
   let won = 0;
+  const refusals = new Refusals();
   while (won < limit) {
     const wanted = limit - won;
     const found = await candidateIds(definition, query, wanted * choiceOf(definition));
     if (found.length === 0) break;
 
     const ids = someOf(found, wanted);
-    const claimed = await claimParts(definition, query, ids, take);
+    const claimed = await refusals.unlessRefused(claimParts(definition, query, ids, take), 0);
     won += claimed;
     noteCrowd(definition, claimed / ids.length);
     if (found.length < wanted && claimed === ids.length) break;
   }
 
-  return won;
+  return won > 0 ? won : refusals.orNone(won);
 }
 
 async function claimParts(

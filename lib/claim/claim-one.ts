@@ -2,7 +2,10 @@ import { Types, type mongo } from 'mongoose';
 import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
 import { claimUpdate } from './claim-update';
+import type { Bookkeeping } from '../bookkeeping';
 import { giveBackLater } from './give-back';
+import { isOfDocument, mend } from './mend';
+import { Refusals } from './refusals';
 import { serverNow } from '../clock';
 import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
@@ -21,13 +24,13 @@ export async function claimOne(definition: Definition, query: ReadyQuery): Promi
   try {
     return await claimMatching(definition, query, notBlocked(definition.model), MAX_WAIT_MS);
   } catch (error) {
-    if (!isTimeExpired(error)) throw error;
+    if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
 
-    return claimPastBlocked(definition, query);
+    return claimBehind(definition, query);
   }
 }
 
-/** Takes this task if it can be claimed now. One that is blocked for longer is passed over. */
+/** Takes this task if it can be claimed now. One that is locked for longer, or cannot be claimed as it is, is passed over. */
 export async function claimById(
   definition: Definition,
   query: ReadyQuery,
@@ -35,26 +38,40 @@ export async function claimById(
   maxTimeMS = MAX_WAIT_MS,
 ): Promise<RawDocument | null> {
   try {
-    const one = { ...query, filter: { ...query.filter, _id }, hint: '_id_', mustSort: false };
-    return await claimMatching(definition, one, {}, maxTimeMS);
+    return await claimThis(definition, query, _id, maxTimeMS);
   } catch (error) {
-    if (!isTimeExpired(error)) throw error;
-    passOver(definition.model, _id);
+    if (isTimeExpired(error)) passOver(definition.model, _id);
+    else if (!isOfDocument(error) || !(await isMended(definition, _id, error))) throw error;
 
     return null;
   }
 }
 
-// An open transaction holds the head of the queue: what comes after it is tried one by one.
-async function claimPastBlocked(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+function claimThis(definition: Definition, query: ReadyQuery, _id: unknown, maxTimeMS: number) {
+  const one = { ...query, filter: { ...query.filter, _id }, hint: '_id_', mustSort: false };
+
+  return claimMatching(definition, one, {}, maxTimeMS);
+}
+
+// The head of the queue is locked by an open transaction, or cannot be claimed as it is: what comes after it is tried one by one.
+async function claimBehind(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  const refusals = new Refusals();
   for (;;) {
     const ids = await candidateIds(definition, query, WINDOW);
-    if (ids.length === 0) return null;
+    if (ids.length === 0) return refusals.orNone(null);
     for (const _id of ids) {
-      const claimed = await claimById(definition, query, _id, PROBE_MS);
+      const claimed = await refusals.unlessRefused(claimById(definition, query, _id, PROBE_MS), null);
       if (claimed) return claimed;
     }
   }
+}
+
+/** What cannot be mended is left alone for a while, so that the next claim finds what comes after it. */
+async function isMended(definition: Definition, _id: unknown, error: unknown): Promise<boolean> {
+  if (await mend(definition, _id, error)) return true;
+  passOver(definition.model, _id);
+
+  return false;
 }
 
 async function claimMatching(
@@ -70,7 +87,9 @@ async function claimMatching(
       (late) => claim.refuse(late),
     );
     claim.settled = claimed;
-    return claimed;
+    if (!claimed || claim.isKept(claimed)) return claimed;
+    await mend(definition, claimed._id);
+    return await claimMatching(definition, query, extra, maxTimeMS);
   } catch (error) {
     claim.abandon();
     throw error;
@@ -101,6 +120,11 @@ class Claim {
       // A rollback may have taken it back: then it is taken anew.
       return (await this.#findConfirmed()) ?? this.#update(extra, maxTimeMS);
     }
+  }
+
+  /** Whether the task has the lease: its bookkeeping may be of a type that holds none. */
+  isKept({ _task: task }: RawDocument): boolean {
+    return (task as Bookkeeping | undefined)?.token?.equals(this.token) ?? false;
   }
 
   /** The server carried it out after it was given up. */

@@ -14,14 +14,14 @@ export function claimUpdate({ model, options }: Definition, token: Types.ObjectI
   const isPutBack = {
     $and: [{ $gte: ['$_task.attempts', options.maxAttempts] }, { $ne: [`$${state}`, State.RUNNING] }],
   };
-  // A sum takes a field that is not there for 0.
-  const next = { $sum: ['$_task.attempts', 1] };
+  // A sum takes what is no number for 0, and the greater of two does so with what is no count.
+  const next = { $sum: [{ $max: ['$_task.attempts', 0] }, 1] };
   const claimed = {
     [state]: State.RUNNING,
     '_task.token': token,
-    '_task.availableAt': takeoverAt({ $sum: '$_task.attempts' }, options),
+    '_task.availableAt': takeoverAt({ $max: [{ $sum: '$_task.attempts' }, 0] }, options),
     '_task.attempts': { $cond: [isPutBack, 1, next] },
-    '_task.claims': { $sum: ['$_task.claims', 1] },
+    '_task.claims': { $sum: [{ $max: ['$_task.claims', 0] }, 1] },
     '_task.startedAt': '$$NOW',
   };
 

@@ -63,6 +63,7 @@ async function claimInto(
   const unparked = recheck(definition);
   if (won.length === 0) {
     if ((await unparked) > 0) await claimJudgedNext(won, definition, query, limit, pass);
+    if (won.length === 0) pass.refusals.orNone(null);
     return;
   }
   // Who has a task need not wait for it; what goes wrong in it, the next one tells.
@@ -90,7 +91,7 @@ async function claimJudgedNext(
     }
 
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
-    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation);
+    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation, pass);
     won.push(...claimed);
     await setAside(definition, judgements);
     // What others took in the meantime may have been in front of more.
@@ -125,13 +126,11 @@ async function claimJudged(
   query: ReadyQuery,
   ready: readonly Judgement[],
   generation: number | undefined,
+  { refusals }: Pass,
 ): Promise<RawDocument[]> {
   if (ready.length === 0) return [];
-  const claimed = await claimIds(
-    definition,
-    query,
-    ready.map(({ task }) => task._id as unknown),
-  );
+  const ids = ready.map(({ task }) => task._id as unknown);
+  const claimed = await refusals.unlessRefused(claimIds(definition, query, ids), []);
   if (claimed.length === 0) return claimed;
   const heldAmong = (tasks: readonly RawDocument[]) =>
     heldBy(

@@ -1,4 +1,7 @@
+import { isBookkeeping } from '../bookkeeping';
+import { passOver } from '../claim/blocked';
 import { candidates } from '../claim/candidates';
+import { mend } from '../claim/mend';
 import type { Definition, RawDocument } from '../definition';
 import type { ReadyQuery } from '../claim/ready';
 import { only, read } from '../read';
@@ -18,7 +21,13 @@ const MAX_REFERENCES = 5_000;
 
 /** Reads the first tasks in claim order and judges them by what they refer to. */
 export async function judgeNext(definition: Definition, query: ReadyQuery, limit: number): Promise<Judgement[]> {
-  return judgeTasks(definition, await candidates(definition, query, limit, only(judgedFields(definition))));
+  const found = await candidates(definition, query, limit, only(judgedFields(definition)));
+  const odd = found.filter(({ _task: task }) => !isBookkeeping(task));
+  if (odd.length === 0) return judgeTasks(definition, found);
+
+  // Of a type in which nothing can be kept: they could not be parked either.
+  for (const { _id } of odd) if (!(await mend(definition, _id))) passOver(definition.model, _id);
+  return judgeNext(definition, query, limit);
 }
 
 /** Judges tasks again by what they are now. */

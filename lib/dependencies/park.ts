@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
 import { passOver } from '../claim/blocked';
+import { isOfDocument, mend } from '../claim/mend';
 import { confirm, writeBounded } from '../confirm';
 import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
@@ -110,19 +111,21 @@ async function write(definition: Definition, all: readonly Group[]): Promise<voi
   try {
     await writeBounded(model, writeConcern, () => writeAll(model, all, { ...writeConcern, maxTimeMS: MAX_WAIT_MS }));
   } catch (error) {
-    if (!isTimeExpired(error)) throw error;
-    // An open transaction has written one of them: the others must not wait for it.
-    for (const { ids, ...group } of all) for (const id of ids) await probe(model, { ...group, ids: [id] });
+    if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
+    // An open transaction has written one of them, or one cannot be written as it is: the others must not suffer for it.
+    for (const { ids, ...group } of all) for (const id of ids) await probe(definition, { ...group, ids: [id] });
     await confirm(model, writeConcern);
   }
 }
 
-async function probe(model: AnyModel, group: Group): Promise<void> {
+async function probe(definition: Definition, group: Group): Promise<void> {
+  const { model } = definition;
   try {
     await persistently(() => writeAll(model, [group], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS }));
   } catch (error) {
-    if (!isTimeExpired(error)) throw error;
-    passOver(model, group.ids[0]);
+    if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
+    const isMended = isOfDocument(error) && (await mend(definition, group.ids[0], error));
+    if (!isMended) passOver(model, group.ids[0]);
   }
 }
 

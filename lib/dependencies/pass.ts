@@ -1,8 +1,10 @@
+import { Refusals } from '../claim/refusals';
 import type { Definition } from '../definition';
 import { wake } from './wake';
 
 /** A pass over the outboxes that is under way while candidates are looked at. */
 export class Pass {
+  readonly refusals = new Refusals();
   readonly woken: Promise<number>;
   /** Whether the last look began when it was over. */
   wasLookedAfter = false;

@@ -1,0 +1,59 @@
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { LIVE_STATES, State } from '../fields';
+import { isBookkeeping, misfits, type TaskFailure } from '../bookkeeping';
+import { read } from '../read';
+import { isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed } from '../transient';
+
+/** By these codes the server says that a document has no room for what an update adds. */
+const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
+/** Of the caller: not allowed, not logged in, a write conflict. */
+const NOT_OF_DOCUMENT = new Set<unknown>([13, 18, 112]);
+
+/** Whether the server refused a claim, by what can be the fault of one document: what is in it, its size, a validator of its collection. */
+export function isOfDocument(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { name?: string; code?: unknown };
+  const isOfServer = name === 'MongoServerError' || name === 'MongoBulkWriteError';
+  const isRefusal = isOfServer && typeof code === 'number' && !NOT_OF_DOCUMENT.has(code);
+
+  return isRefusal && ![isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed].some((isOther) => isOther(error));
+}
+
+/**
+ * Makes a task that could not be claimed claimable: what does not fit in its bookkeeping counts as not there. One that has no room for more
+ * is failed. Returns whether anything was changed.
+ */
+export async function mend(definition: Definition, _id: unknown, error?: unknown): Promise<boolean> {
+  const { model, options, writeConcern } = definition;
+  const { state } = options.fields;
+  const [raw] = await read(model, { filter: { _id }, projection: { [state]: 1, _task: 1 }, limit: 1 });
+  if (!raw) return false;
+
+  const asRead: Filter = { _id, [state]: { $in: [...LIVE_STATES] }, _task: { $eq: raw['_task'] as unknown } };
+  for (const update of repairs(definition, raw, error)) {
+    try {
+      const { modifiedCount } = await collectionOf(model).updateOne(asRead, update, { hint: '_id_', ...writeConcern });
+      return modifiedCount > 0;
+    } catch (refused) {
+      if (!isOfDocument(refused)) throw refused;
+    }
+  }
+  return false;
+}
+
+/** What to try, one after the other. */
+function repairs({ options }: Definition, raw: RawDocument, error: unknown): object[] {
+  const task: unknown = raw['_task'];
+  if (!isBookkeeping(task)) return [{ $unset: { _task: true } }];
+
+  const wrong = misfits(task);
+  if (wrong.length > 0) return [{ $unset: Object.fromEntries(wrong.map((name) => [`_task.${name}`, true])) }];
+  if (!TOO_LARGE.has((error as { code?: unknown } | undefined)?.code)) return [];
+
+  const failed = { [options.fields.state]: State.FAILED };
+  const reason: Omit<TaskFailure, 'at'> = { message: 'The document is too large to be claimed.', attempt: 0 };
+  return [
+    [{ $set: { ...failed, '_task.settledAt': '$$NOW', '_task.errors': [{ ...reason, at: '$$NOW' }] } }],
+    // Not even that has room.
+    { $set: failed, $unset: { '_task.availableAt': true, '_task.errors': true, '_task.recheckAt': true } },
+  ];
+}
