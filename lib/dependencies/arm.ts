@@ -1,18 +1,14 @@
 import { Types } from 'mongoose';
-import { writeBounded } from '../confirm';
 import { collectionOf, type AnyModel, type Definition, type WriteConcern } from '../definition';
 import { keyOf } from '../id';
 import { tryLater } from '../later';
-import { isOutOfReach, isTimeExpired } from '../transient';
-import { writePastBlocked, type Bounds } from './past-blocked';
+import { isOutOfReach } from '../transient';
+import { writeConfirmed, type Bounds } from './bounded';
+import { writePastBlocked } from './past-blocked';
 import { unwatchedRecheckAt } from './recheck-time';
 import type { Target, Watch } from './targets';
 import type { Awaited } from './verdict';
 import { watchesOn } from './waited-for';
-
-/** How long a mark waits for a document that an open transaction has written, in milliseconds; and each when one was refused. */
-const MAX_WAIT_MS = 200;
-const PROBE_MS = 20;
 
 /** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */
 export async function arm(
@@ -91,19 +87,10 @@ class Arms {
 }
 
 async function setMarks({ model, mark }: Watch, ids: unknown[], concern: WriteConcern): Promise<unknown[]> {
-  const set = (some: unknown[], maxTimeMS: number) =>
-    writeBounded(model, concern, () => setMark(model, mark, some, { ...concern, maxTimeMS }));
-  try {
-    await set(ids, MAX_WAIT_MS);
-    return [];
-  } catch (error) {
-    if (ids.length === 1) return refusedBy(error, ids);
-  }
+  const write = (some: unknown[], bounds: Bounds) => setMark(model, mark, some, bounds);
+  const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
 
-  // One document stopped the write: the others must not suffer for it.
-  const refused: unknown[] = [];
-  for (const id of ids) await set([id], PROBE_MS).catch((error: unknown) => refused.push(...refusedBy(error, [id])));
-  return refused;
+  return refused.map(({ item }) => item);
 }
 
 async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bounds): Promise<void> {
@@ -113,8 +100,6 @@ async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bo
 }
 
 // No right to write, a validator, a view, a lock: whatever the server says no to is left to the re-check.
-function refusedBy(error: unknown, ids: unknown[]): unknown[] {
-  const isServerError = typeof (error as { code?: unknown }).code === 'number';
-  if (isServerError || isTimeExpired(error)) return ids;
-  throw error;
+function isRefusal(error: unknown): boolean {
+  return typeof (error as { code?: unknown }).code === 'number' && !isOutOfReach(error);
 }

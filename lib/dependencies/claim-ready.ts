@@ -22,6 +22,8 @@ const FIRST_WINDOW = 8;
 const MAX_WINDOW = 500;
 /** Tasks that are parked at once when many wait for the same documents. */
 const MAX_ASIDE = 1_000;
+/** References of the tasks that are judged at once, as far as those before can tell: one task may have thousands. */
+const MAX_REFERENCES = 20_000;
 
 /**
  * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. With `isSpread`
@@ -80,6 +82,7 @@ async function claimJudgedNext(
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
+  let most = MAX_ASIDE;
   while (won.length < limit) {
     pass.look();
     const generation = generationOf(definition.model);
@@ -97,19 +100,31 @@ async function claimJudgedNext(
     // What others took in the meantime may have been in front of more.
     const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
     if (judgements.length === 0 || isEnd) break;
-    if (ready.length === 0) window = Math.min(MAX_WINDOW, window * 4);
+    most = asManyAs(judgements);
+    window = Math.min(MAX_WINDOW, most, ready.length === 0 ? window * 4 : window);
     obstacles.note(judgements);
   }
   // Those that were passed over are parked by and by: each time some of them.
-  if (obstacles.areThere) await setAside(definition, await judgeNext(definition, obstacles.behind(query), MAX_ASIDE));
+  if (obstacles.areThere) await setAside(definition, await judgeNext(definition, obstacles.behind(query), most));
+}
+
+/** So many tasks as have no more references together than are judged at once. */
+function asManyAs(judgements: readonly Judgement[]): number {
+  const references = judgements.reduce((sum, one) => sum + one.references, 0);
+
+  return references === 0
+    ? MAX_ASIDE
+    : Math.min(MAX_ASIDE, Math.ceil((MAX_REFERENCES * judgements.length) / references));
 }
 
 /** Whether a task could be claimed now. Tasks that must wait are parked on the way. */
 export async function hasReady(definition: Definition, query: ReadyQuery): Promise<boolean> {
   await wake(definition);
   let obstacles = new Obstacles(kindKey(definition.model));
+  let window = FIRST_WINDOW;
   for (;;) {
-    const judgements = await judgeNext(definition, obstacles.past(query), MAX_WINDOW);
+    const judgements = await judgeNext(definition, obstacles.past(query), window);
+    window = Math.min(MAX_WINDOW, asManyAs(judgements));
     if (judgements.some(({ verdict }) => verdict.kind === 'ready')) return true;
     await setAside(definition, judgements);
     obstacles.note(judgements);

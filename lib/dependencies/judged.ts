@@ -14,6 +14,8 @@ import { judge, type Verdict } from './verdict';
 export interface Judgement {
   readonly task: RawDocument;
   readonly verdict: Verdict;
+  /** How many documents it refers to. */
+  readonly references: number;
 }
 
 /** References that are read at once: a task may refer to thousands of documents. */
@@ -47,7 +49,9 @@ export async function judgeTasks(definition: Definition, tasks: readonly RawDocu
   const judgements: Judgement[] = [];
   for (const batch of inBatches(definition, tasks)) {
     const judged = await judgeable(batch.map(({ references }) => references));
-    batch.forEach(({ task }, index) => judgements.push({ task, verdict: judge(judged[index]!) }));
+    batch.forEach(({ task, references }, index) =>
+      judgements.push({ task, verdict: judge(judged[index]!), references: countOf(references) }),
+    );
   }
 
   return judgements;
@@ -81,11 +85,15 @@ function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {
   for (const task of tasks) {
     const references = referencesOfRaw(definition.model, task);
     batch.push({ task, references });
-    count += references.reduce((sum, { given }) => sum + given.length, 0);
+    count += countOf(references);
     if (count < MAX_REFERENCES) continue;
     yield batch;
     batch = [];
     count = 0;
   }
   if (batch.length > 0) yield batch;
+}
+
+function countOf(references: ReturnType<typeof referencesOfRaw>): number {
+  return references.reduce((sum, { given }) => sum + given.length, 0);
 }

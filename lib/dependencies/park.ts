@@ -2,14 +2,13 @@ import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
 import { passOver } from '../claim/blocked';
 import { isOfDocument, mend } from '../claim/mend';
-import { confirm, writeBounded } from '../confirm';
 import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { MAX_FAILURES, type TaskFailure } from '../handle';
-import { isTimeExpired, persistently } from '../transient';
+import { isTimeExpired } from '../transient';
 import { arm, armDoomed } from './arm';
 import { valueAt } from './condition';
-import type { Bounds } from './past-blocked';
+import { writeConfirmed, type Bounds } from './bounded';
 import { recheckAt } from './recheck-time';
 import { dependencyPaths } from './references';
 import type { Target } from './targets';
@@ -19,9 +18,8 @@ import { revivedBy, waitedFor } from './waited-for';
 /** Parked tasks are out of the claim order until this date. */
 export const NEVER = new Date('9999-12-31T00:00:00Z');
 
-/** How long parking waits for a task that an open transaction has written, in milliseconds; and each when one was met. */
-const MAX_WAIT_MS = 200;
-const PROBE_MS = 20;
+/** Of what a task waits for, so much costs the server as much as the task itself. */
+const AS_MUCH_AS_A_TASK = 4;
 
 /** A task that must wait, as it was read. */
 export interface Waiting {
@@ -43,6 +41,8 @@ interface Group {
   readonly read: Filter;
   readonly update: object[];
   readonly ids: unknown[];
+  /** What each of them costs the server, in tasks. */
+  readonly weight: number;
 }
 
 /**
@@ -54,7 +54,12 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
 
   await write(
     definition,
-    groups(definition, waiting, (one) => parkUpdate(definition, one, isRecheck)),
+    groups(
+      definition,
+      waiting,
+      ({ on }) => on,
+      (one) => parkUpdate(definition, one, isRecheck),
+    ),
   );
   await arm(definition, waiting);
 }
@@ -65,7 +70,12 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
 
   await write(
     definition,
-    groups(definition, doomed, (one) => doomUpdate(definition, one)),
+    groups(
+      definition,
+      doomed,
+      ({ by }) => by,
+      (one) => doomUpdate(definition, one),
+    ),
   );
   await armDoomed(definition, doomed);
 }
@@ -76,7 +86,12 @@ export async function keepDoomed(definition: Definition, doomed: readonly Omit<D
 
   await write(
     definition,
-    groups(definition, doomed, (one) => [{ $set: doomedFields(definition, one, true) }]),
+    groups(
+      definition,
+      doomed,
+      ({ by }) => by,
+      (one) => [{ $set: doomedFields(definition, one, true) }],
+    ),
   );
   await armDoomed(definition, doomed);
 }
@@ -84,6 +99,7 @@ export async function keepDoomed(definition: Definition, doomed: readonly Omit<D
 function groups<One extends { readonly task: RawDocument }>(
   definition: Definition,
   all: readonly One[],
+  about: (one: One) => readonly Awaited[],
   updateOf: (one: One) => object[],
 ): Group[] {
   const found = new Map<string, Group>();
@@ -91,7 +107,7 @@ function groups<One extends { readonly task: RawDocument }>(
     const read = asRead(definition, one.task);
     const update = updateOf(one);
     const name = createHash('sha1').update(mongo.BSON.serialize({ read, update })).digest('hex');
-    const group = found.get(name) ?? { read, update, ids: [] };
+    const group = found.get(name) ?? { read, update, ids: [], weight: 1 + about(one).length / AS_MUCH_AS_A_TASK };
     found.set(name, group);
     group.ids.push(one.task._id);
   }
@@ -107,26 +123,28 @@ function asRead({ model, options }: Definition, task: RawDocument): Filter {
 }
 
 async function write(definition: Definition, all: readonly Group[]): Promise<void> {
-  const { model, writeConcern } = definition;
-  try {
-    await writeBounded(model, writeConcern, () => writeAll(model, all, { ...writeConcern, maxTimeMS: MAX_WAIT_MS }));
-  } catch (error) {
-    if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
-    // An open transaction has written one of them, or one cannot be written as it is: the others must not suffer for it.
-    for (const { ids, ...group } of all) for (const id of ids) await probe(definition, { ...group, ids: [id] });
-    await confirm(model, writeConcern);
+  const { model, writeConcern: concern } = definition;
+  const each = all.flatMap((group) => group.ids.map((id) => ({ id, group })));
+  const refused = await writeConfirmed(model, concern, each, {
+    write: (some, bounds) => writeAll(model, regrouped(some), bounds),
+    isRefusal: (error) => isTimeExpired(error) || isOfDocument(error),
+    weigh: ({ group }) => group.weight,
+  });
+  for (const { item, error } of refused) {
+    const isMended = isOfDocument(error) && (await mend(definition, item.id, error));
+    if (!isMended) passOver(model, item.id);
   }
 }
 
-async function probe(definition: Definition, group: Group): Promise<void> {
-  const { model } = definition;
-  try {
-    await persistently(() => writeAll(model, [group], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS }));
-  } catch (error) {
-    if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
-    const isMended = isOfDocument(error) && (await mend(definition, group.ids[0], error));
-    if (!isMended) passOver(model, group.ids[0]);
+function regrouped(each: readonly { readonly id: unknown; readonly group: Group }[]): Group[] {
+  const ids = new Map<Group, unknown[]>();
+  for (const { id, group } of each) {
+    const some = ids.get(group) ?? [];
+    ids.set(group, some);
+    some.push(id);
   }
+
+  return [...ids].map(([group, some]) => ({ ...group, ids: some }));
 }
 
 async function writeAll(model: AnyModel, all: readonly Group[], bounds: Bounds): Promise<void> {

@@ -1,0 +1,39 @@
+import { confirm, writeBounded } from '../confirm';
+import type { AnyModel, WriteConcern } from '../definition';
+import { persistently } from '../transient';
+import { writeInParts, type Parts, type Refused } from './in-parts';
+
+/** How a write is to be sent: it gives up on a locked document after `maxTimeMS`. */
+export interface Bounds extends WriteConcern {
+  readonly maxTimeMS: number;
+}
+
+interface BoundedParts<Item> extends Pick<Parts<Item>, 'isRefusal' | 'weigh'> {
+  write(items: Item[], bounds: Bounds): Promise<unknown>;
+}
+
+/**
+ * Writes documents of a model's collection a part at a time, past those that refuse, and waits until the others meet the write concern.
+ * Returns those that were not written.
+ */
+export async function writeConfirmed<Item>(
+  model: AnyModel,
+  concern: WriteConcern,
+  items: readonly Item[],
+  { write, ...parts }: BoundedParts<Item>,
+): Promise<Refused<Item>[]> {
+  let hasProbed = false;
+  const refused = await writeInParts(items, {
+    ...parts,
+    write(some, maxTimeMS, isProbe) {
+      hasProbed ||= isProbe;
+      if (isProbe) return persistently(() => write(some, { writeConcern: { w: 1 }, maxTimeMS }));
+
+      return writeBounded(model, concern, () => write(some, { ...concern, maxTimeMS }));
+    },
+  });
+  // For many small writes it is waited for once.
+  if (hasProbed) await confirm(model, concern);
+
+  return refused;
+}
