@@ -196,9 +196,10 @@ describe('settle', () => {
       ['a text', 'no such mailbox', 'no such mailbox'],
       ['a number', 550, '550'],
       ['null', null, 'null'],
-      ['an object', { code: 550 }, '{ code: 550 }'],
-      ['an object without a text', Object.create(null), 'null prototype'],
-      ['an error whose message is no text', Object.assign(new Error('x'), { message: { code: 550 } }), '{ code: 550 }'],
+      ['an object', { code: 550 }, 'no message that can be read: [object Object]'],
+      ['an object with a message', { message: 'no such mailbox', code: 550 }, 'no such mailbox'],
+      ['an object without a text', Object.create(null), 'no message that can be read'],
+      ['an error whose message is no text', Object.assign(new Error('x'), { message: { code: 550 } }), 'no message'],
       ['an error of another realm', runInNewContext('new Error("no such mailbox")'), 'no such mailbox'],
     ])('takes %s for an error', async (_kind, error, message) => {
       const task = await popped();
