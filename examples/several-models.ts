@@ -18,9 +18,12 @@ async function main() {
   await Report.push(Array.from({ length: 6 }, (_, index) => ({ month: `2027-0${index + 1}` })));
 
   const worker = new Worker<unknown>([{ model: Email, weight: 2 }, { model: Report }], { concurrency: 3 });
-  const idle = new Promise<void>((resolve) => worker.once('idle', () => resolve()));
+  const done = new Promise<void>((resolve) => {
+    let finished = 0;
+    worker.on('finished', () => ++finished === 66 && resolve());
+  });
   await worker.start();
-  await idle;
+  await done;
   await worker.stop();
 
   console.log('worked on', order.length, 'tasks');

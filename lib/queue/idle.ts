@@ -6,7 +6,8 @@ import { clearTimeout, setTimeout } from '../timers';
 
 /** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */
 const EAGER_MS = 10;
-const MAX_ERROR_WAIT_MS = 30_000;
+/** A server that is back is to be found soon: the driver waits for one by itself, for longer than this. */
+const MAX_ERROR_WAIT_MS = 1_000;
 /** Waits vary by this part, so that processes which started together do not ask together. */
 const JITTER = 0.2;
 /** So many arrivals in a row may turn out to be nothing before the next ones are answered more slowly. */

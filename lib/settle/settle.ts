@@ -17,6 +17,7 @@ import { keepForUndo } from './snapshot';
 import { requireSettings } from '../settings';
 import { trace } from '../trace';
 import { sessionOf, whenCommitted } from '../transaction';
+import { whileUnderWay } from './under-way';
 import { recognise, writeIf, type Change } from './write';
 
 export interface SettleOptions {
@@ -96,8 +97,17 @@ export async function release<D extends AnyDocument>(task: D, options: SettleOpt
 /** The words of the API, as they stand in the log. */
 const PAST = { finish: 'finished', fail: 'failed', retry: 'retried', release: 'released' } as const;
 
+function settle<D extends AnyDocument>(
+  task: D,
+  verb: keyof typeof PAST,
+  options: SettleOptions,
+  changeAt: (now: Date) => Change,
+): Promise<D> {
+  return whileUnderWay(task, verb, settleOnce(task, verb, options, changeAt));
+}
+
 // One write decides. A handle with a lease must still hold it; one without may settle a task that nobody holds.
-async function settle<D extends AnyDocument>(
+async function settleOnce<D extends AnyDocument>(
   task: D,
   verb: keyof typeof PAST,
   options: SettleOptions,
@@ -120,8 +130,8 @@ async function settle<D extends AnyDocument>(
 
   const session = sessionOf(model, options);
   keepForUndo(session, task);
-  const token = handle.lease ? new Types.ObjectId(handle.lease.token) : (handle.settledWith ?? new Types.ObjectId());
-  const filter = handle.lease ? holdFilter(task, token) : { [fields.state]: State.CREATED };
+  const token = handle.settledWith ?? new Types.ObjectId(handle.lease?.token);
+  const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
   // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
   handle.settledWith = token;
   const end = signed(changeAt(now), token);

@@ -68,10 +68,11 @@ function update(
   return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
 }
 
-// Of a held task only: who holds none would not know it from one that somebody else ended.
+// Of a held task only, and signed with the token it is held by: who holds none would not know it from one that somebody else ended.
 function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
   const isEnd = state === State.FINISHED || state === State.FAILED;
-  if (!handleOf(document).lease || !task.token || !isEnd || task.attempts !== undefined) return null;
+  const isHeld = task.token !== undefined && handleOf(document).lease?.token === task.token.toHexString();
+  if (!isHeld || !task.token || !isEnd || task.attempts !== undefined) return null;
 
   return { id: document._id, token: task.token, state, errors: task.errors, touchedAt };
 }

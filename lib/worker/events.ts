@@ -10,9 +10,15 @@ export interface WorkerEvents<Doc> {
   released: [task: Doc];
   /** Taken over by somebody else, or deleted: nothing was written. */
   lost: [task: Doc, error: unknown];
-  /** Nothing is ready and nothing is being worked on. */
+  /**
+   * Nothing is ready now, and nothing is being worked on. Told once, until something was claimed again. It does not mean that the queue is
+   * empty: tasks that are delayed, that wait for others, or that a transaction held up at this moment may become ready.
+   */
   idle: [];
   stopped: [];
-  /** The worker goes on after it. Reported once as a process warning when nobody listens. */
+  /**
+   * The worker goes on after it. Reported once as a process warning when nobody listens. One that does not pass by itself, such as a missing
+   * right, is told once a minute.
+   */
   error: [error: unknown];
 }

@@ -19,6 +19,7 @@ export class Hands {
   readonly #held = new Map<AnyModel, Set<Held>>();
   readonly #timers = new Map<AnyModel, NodeJS.Timeout>();
   readonly #renewing = new Set<AnyModel>();
+  #isClosed = false;
 
   constructor(private readonly report: (error: unknown) => void) {}
 
@@ -42,15 +43,22 @@ export class Hands {
 
   drop(held: Held): void {
     const model = modelOf(held.task);
-    const ofModel = this.#held.get(model)!;
-    ofModel.delete(held);
-    if (ofModel.size > 0) return;
+    const ofModel = this.#held.get(model);
+    ofModel?.delete(held);
+    if (ofModel?.size) return;
     clearInterval(this.#timers.get(model));
     this.#timers.delete(model);
   }
 
+  /** Renews nothing any more: what is held is left to its lease. */
+  close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers.values()) clearInterval(timer);
+    this.#timers.clear();
+  }
+
   #startRenewing(model: AnyModel): void {
-    if (this.#timers.has(model)) return;
+    if (this.#isClosed || this.#timers.has(model)) return;
     const { leaseMs } = definitionOf(model).options;
     const renew = () => void this.#renewOnce(model);
     this.#timers.set(model, setInterval(renew, Math.max(1, leaseMs / RENEWALS_PER_LEASE)));

@@ -39,8 +39,8 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   changeStreams?: boolean | undefined;
 
   /**
-   * How long a handler may take, in milliseconds: then `context.signal` is aborted and the attempt has failed. `false` for no
-   * limit. Default: `false`.
+   * How long a handler and the settle after it may take, in milliseconds: then `context.signal` is aborted and the attempt has failed,
+   * without what the handler has changed. `false` for no limit. Default: `false`.
    */
   timeoutMs?: number | false | undefined;
 

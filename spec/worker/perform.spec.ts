@@ -13,6 +13,7 @@ import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
+import { hostile } from '../support/hostile';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, tryAll } from '../support/worker';
 
@@ -294,6 +295,39 @@ describe('what a worker makes of a handler', () => {
       expect(raw).toMatchObject({ state: State.CREATED, _task: { attempts: 1 } });
     },
   );
+
+  describe.each(Object.entries(hostile))('that throws %s', (_, thrown) => {
+    it('has failed its attempt, and the worker says so', async () => {
+      const Email = makeEmail({ maxAttempts: 1 });
+
+      const { name, error, raw } = await workOnce(Email, () => {
+        // oxlint-disable-next-line typescript/only-throw-error -- what is thrown is not ours to choose
+        throw thrown;
+      });
+
+      expect([name, error === thrown]).toEqual(['failed', true]);
+      expect(raw).toMatchObject({
+        state: State.FAILED,
+        _task: { errors: [{ message: expect.any(String) as unknown }] },
+      });
+    });
+
+    it('in a save hook has failed its attempt', async () => {
+      const schema = new Schema({ to: String, sent: Number, code: String });
+      schema.pre('save', function refuse() {
+        // oxlint-disable-next-line typescript/only-throw-error -- what is thrown is not ours to choose
+        if (this.sent === 5) throw thrown;
+      });
+      const Email = database.connection.model(
+        `Email${++number}`,
+        taskQueue(schema, { maxAttempts: 1 }),
+      ) as unknown as EmailModel;
+
+      const { name, raw } = await workOnce(Email, (one) => void (one.sent = 5));
+
+      expect([name, raw!['state']]).toEqual(['failed', State.FAILED]);
+    });
+  });
 
   it('that throws an UnrecoverableError of another copy of this package fails the task as well', async () => {
     const Email = makeEmail();

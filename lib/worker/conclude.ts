@@ -1,0 +1,158 @@
+import { Types } from 'mongoose';
+import { definitionOf, modelOf, type AnyDocument } from '../definition';
+import { safely, textOf } from '../describe';
+import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
+import { State } from '../fields';
+import { failures, handleOf, lease, shareHandle } from '../handle';
+import { fail, finish, release, retry } from '../settle/settle';
+import { setQuietly } from '../settle/write';
+import { isOutOfReach, isUnconfirmed } from '../transient';
+import type { Held, Withdrawn } from './held';
+import type { Thrown } from './perform';
+import { monotonic, sleep } from '../timers';
+
+/** How a task left the worker's hands, with what it failed with. */
+export type Outcome =
+  | { readonly name: 'finished' | 'released'; readonly error?: undefined }
+  | { readonly name: 'retried' | 'failed' | 'lost'; readonly error: unknown };
+
+/** The reason of an abort by which the worker gives a task back without an attempt being charged. */
+export class StoppedError extends Error {
+  override name = 'AbortError';
+}
+
+/** How long a settle is tried again while the database is out of reach, at first, in milliseconds. */
+const FIRST_WAIT_MS = 100;
+const MAX_WAIT_MS = 700;
+/** How long a settle that was under way at an abort may take before the worker sends its own, in milliseconds. */
+const GRACE_MS = 300;
+
+/**
+ * Settles a task by how its handler ended; once `abandoned` is aborted, it does not wait for a database that is out of reach. Throws
+ * only what concerns the worker, not the task.
+ */
+export async function conclude(held: Held, thrown: Thrown | null, abandoned: AbortSignal): Promise<Outcome> {
+  try {
+    return await held.unlessAborted(settleAs(held, thrown, abandoned));
+  } catch (error) {
+    if (held.aborted && error === held.aborted.reason) return concludeAborted(held, error, abandoned);
+    throw error;
+  }
+}
+
+async function settleAs({ task, aborted }: Held, thrown: Thrown | null, abandoned: AbortSignal): Promise<Outcome> {
+  if (aborted) throw aborted.reason;
+  const reason = thrown?.reason;
+  try {
+    return await settle(task, abandoned, reason, thrown ? failOrRetry : end);
+  } catch (error) {
+    if (isToBeRepeated(error) || !isOfChanges(task, error)) throw error;
+
+    // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
+    return withoutChanges(task, (unchanged) => {
+      shareHandle(task, unchanged);
+      return settle(unchanged, abandoned, reason ?? error, failOrRetry);
+    });
+  }
+}
+
+/** The handler may go on nevertheless, so its half-done changes are left out. */
+async function concludeAborted({ task, withdrawn }: Held, reason: unknown, abandoned: AbortSignal): Promise<Outcome> {
+  if (reason instanceof LeaseLostError) return { name: 'lost', error: reason };
+  if (withdrawn?.settling) await Promise.race([withdrawn.settling.ended.catch(() => {}), sleep(GRACE_MS)]);
+  // The handler's own settle came first.
+  if (!withdrawn || !lease(task)) return outcomeOf(task, undefined);
+
+  const verb = reason instanceof StoppedError ? giveBack : retryWith;
+  return withoutChanges(task, async (unchanged) => {
+    // Signed with a token of its own, so that neither side takes the other's settle for its own, sent again.
+    const { lease, stored } = withdrawn;
+    Object.assign(handleOf(unchanged), { lease, stored, settledWith: new Types.ObjectId() });
+    const outcome = await settle(unchanged, abandoned, reason, verb);
+    handleOf(task).stored = handleOf(unchanged).stored;
+    return earlierOutcome(withdrawn, outcome) ?? outcome;
+  });
+}
+
+/** Of two settles of one lease the server carries out one. The handler's, if ours was refused for the state that it has made. */
+function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome): Outcome | null {
+  const isSettled = name === 'lost' && error instanceof TaskStateError && error.state !== null;
+
+  return settling && isSettled ? outcomeNamed(settling.verb, undefined) : null;
+}
+
+const end = (task: AnyDocument) => finish(task);
+
+const giveBack = (task: AnyDocument) => release(task);
+
+const retryWith = (task: AnyDocument, error: unknown) => retry(task, { error });
+
+const failOrRetry = (task: AnyDocument, error: unknown) => (isUnrecoverable(error) ? fail : retryWith)(task, error);
+
+/** A settle that does not get through is sent again for as long as the lease lasts: every settle recognises its own repeat. */
+async function settle(
+  task: AnyDocument,
+  abandoned: AbortSignal,
+  reason: unknown,
+  verb: (task: AnyDocument, reason: unknown) => Promise<unknown>,
+): Promise<Outcome> {
+  const deadline = monotonic() + definitionOf(modelOf(task)).options.leaseMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
+    try {
+      // Without a lease the handler settled the task itself.
+      if (lease(task)) await verb(task, reason);
+      return outcomeOf(task, reason);
+    } catch (error) {
+      const isRefused = safely(() => error instanceof LeaseLostError || error instanceof TaskStateError);
+      // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
+      if (isRefused) return lease(task) ? { name: 'lost', error } : outcomeOf(task, reason);
+      if (!isToBeRepeated(error) || abandoned.aborted || monotonic() + waitMs > deadline) throw error;
+    }
+    await sleep(waitMs * (0.5 + Math.random()));
+  }
+}
+
+/** Settles by a document of the same task that has none of the handler's changes. */
+async function withoutChanges(
+  task: AnyDocument,
+  settleIt: (unchanged: AnyDocument) => Promise<Outcome>,
+): Promise<Outcome> {
+  const model = modelOf(task);
+  const { state } = definitionOf(model).options.fields;
+  const unchanged = model.hydrate({ _id: task._id, [state]: task.get(state) as State }) as AnyDocument;
+  const outcome = await settleIt(unchanged);
+
+  setQuietly(task, state, unchanged.get(state));
+  return outcome;
+}
+
+function outcomeOf(task: AnyDocument, error: unknown): Outcome {
+  return outcomeNamed(handleOf(task).settledAs, error ?? failures(task).at(-1));
+}
+
+function outcomeNamed(verb: string | null, error: unknown): Outcome {
+  if (verb === 'finish') return { name: 'finished' };
+  if (verb === 'release') return { name: 'released' };
+
+  return { name: verb === 'fail' ? 'failed' : 'retried', error };
+}
+
+// Without changes no save takes place, and after a write concern error it has.
+function isOfChanges(task: AnyDocument, error: unknown): boolean {
+  const name = textOf(error, 'name');
+
+  return name === 'ValidationError' || (task.isModified() && name !== 'MongoWriteConcernError');
+}
+
+function isUnrecoverable(error: unknown): boolean {
+  return isError(error) && (error instanceof UnrecoverableError || textOf(error, 'name') === 'UnrecoverableError');
+}
+
+// A settle whose write concern was not met in time is found again by its token.
+function isToBeRepeated(error: unknown): boolean {
+  return isError(error) && (isOutOfReach(error) || isUnconfirmed(error));
+}
+
+function isError(error: unknown): boolean {
+  return safely(() => error instanceof Error) ?? false;
+}
