@@ -28,6 +28,7 @@ export {
   queue,
   release,
   renew,
+  requeue,
   retry,
   stats,
   unschedule,
@@ -37,6 +38,7 @@ export {
   type ModelOf,
   type TaskDocument,
   type TaskFields,
+  type TaskFilter,
   type TaskInput,
   type TaskMethods,
   type TaskModel,
@@ -47,6 +49,7 @@ export type { TaskQueuePlugin, TaskSchema } from './schema';
 export type { Lease, TaskFailure } from './handle';
 export type { PopOptions } from './claim/pop';
 export type { PushOptions } from './push/push';
+export type { Requeued, RequeueOptions } from './push/requeue-failed';
 export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';
 export type { RetryOptions, SettleOptions } from './settle/settle';

@@ -1,10 +1,11 @@
-import type { ApplyBasicCreateCasting, DeepPartial, HydratedDocument, Model, Types } from 'mongoose';
+import type { ApplyBasicCreateCasting, DeepPartial, HydratedDocument, Model, QueryFilter, Types } from 'mongoose';
 import type { BlockedBy, BlockedOptions } from './dependencies/blocked-by';
 import type { State } from './fields';
 import type { Lease, TaskFailure } from './handle';
 import type { TaskQueueOptions } from './options';
 import type { PopOptions } from './claim/pop';
 import type { PushOptions } from './push/push';
+import type { Requeued, RequeueOptions } from './push/requeue-failed';
 import type { QueueOptions } from './queue/queue';
 import type { RetryOptions, SettleOptions } from './settle/settle';
 import type { TaskStats } from './stats';
@@ -69,6 +70,9 @@ export type TaskInput<Raw> = DeepPartial<ApplyBasicCreateCasting<WithId<Omit<Raw
   [K in StateKey<Raw>]?: never;
 };
 
+/** Which tasks: a filter as `Model.find()` takes it, also by what the queue keeps of a task: `'_task.settledAt'`. */
+export type TaskFilter<Raw> = QueryFilter<Raw> & { [path: `_task.${string}`]: unknown };
+
 /** The statics of a model with the plugin. Wrong options and arguments reject with `InvalidOptionError`. */
 export interface TaskStatics {
   /**
@@ -110,6 +114,20 @@ export interface TaskStatics {
 
   /** Counts the tasks by what becomes of them next. It reads every task: for a dashboard, not for a loop. */
   stats(this: ModelOf<unknown>): Promise<TaskStats>;
+
+  /**
+   * Queues failed tasks again, those that match the filter (`{}` for all), as `push()` would: attempts from 0, what they wait for judged
+   * anew. Of several with one `key` the one that failed last comes back, and none while a live task has the key; the others are
+   * `skipped` and stay FAILED. Safe at any time and from several processes at once; after an interruption call it again: those that
+   * are left are still FAILED. It is in no transaction.
+   *
+   * Rejects with `InvalidOptionError` for a filter that the schema does not know, or a condition that is `undefined`.
+   */
+  requeue<Raw>(
+    this: ModelOf<unknown, Raw>,
+    filter: TaskFilter<NoInfer<Raw>>,
+    options?: RequeueOptions,
+  ): Promise<Requeued>;
 
   /**
    * The tasks that wait for documents, the longest waiting first, each with what it waits for. It looks through all of them: for
@@ -231,6 +249,11 @@ export interface TaskVerbs {
   isEmpty(model: ModelOf<unknown>, options?: Pick<PopOptions, 'category'>): Promise<boolean>;
   ensureTaskIndexes(model: ModelOf<unknown>): Promise<void>;
   stats(model: ModelOf<unknown>): Promise<TaskStats>;
+  requeue<Raw>(
+    model: ModelOf<unknown, Raw>,
+    filter: TaskFilter<NoInfer<Raw>>,
+    options?: RequeueOptions,
+  ): Promise<Requeued>;
   blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
 
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;

@@ -27,6 +27,7 @@ const NAMES = [
   'queue',
   'release',
   'renew',
+  'requeue',
   'retry',
   'stats',
   'unschedule',

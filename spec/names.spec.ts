@@ -2,7 +2,7 @@ import { createConnection, Schema, type SchemaDefinition } from 'mongoose';
 import { finish, InvalidOptionError, pop, taskQueue } from '../lib';
 import { useDatabase } from './support/database';
 
-const STATICS = ['push', 'pop', 'popMany', 'queue', 'isEmpty', 'ensureTaskIndexes', 'stats'];
+const STATICS = ['push', 'pop', 'popMany', 'queue', 'isEmpty', 'ensureTaskIndexes', 'stats', 'requeue'];
 const METHODS = ['push', 'finish', 'fail', 'retry', 'release', 'renew'];
 const GETTERS = ['lease', 'attempts', 'failures'];
 

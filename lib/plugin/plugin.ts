@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from 'mongoose';
 import { isEmpty, pop, popMany, type PopOptions } from '../claim/pop';
-import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema } from '../definition';
+import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema, type Filter } from '../definition';
 import { blocked, blockedBy, type BlockedOptions } from '../dependencies/blocked-by';
 import { clausesOf } from '../dependencies/clauses';
 import { declareOutboxes } from '../dependencies/outbox';
@@ -16,6 +16,7 @@ import { addFields } from './paths';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../options';
 import { unschedule } from '../schedule/recurrence';
 import { pushNew, pushTask, type PushOptions } from '../push/push';
+import { requeueFailed, type RequeueOptions } from '../push/requeue-failed';
 import { queue, type QueueOptions } from '../queue/queue';
 import { progress, renew } from '../settle/hold';
 import { fail, finish, release, retry, type RetryOptions, type SettleOptions } from '../settle/settle';
@@ -43,6 +44,9 @@ const statics = {
   },
   stats(this: AnyModel) {
     return stats(this);
+  },
+  requeue(this: AnyModel, filter: Filter, options?: RequeueOptions) {
+    return requeueFailed(this, filter, options);
   },
   blocked(this: AnyModel, options?: BlockedOptions) {
     return blocked(this, options);

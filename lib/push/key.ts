@@ -58,8 +58,9 @@ async function findLive(model: AnyModel, key: string, session: ClientSession | n
   return raw && hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
 }
 
-function isDuplicateKey(error: unknown): boolean {
-  const { code, keyPattern, message = '' } = error as { code?: number; keyPattern?: object; message?: string };
+export function isDuplicateKey(error: unknown): boolean {
+  // Of one statement among many the driver keeps no more than the text.
+  const { code, keyPattern, message, errmsg } = error as Partial<mongo.MongoServerError>;
 
-  return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : message.includes('task_key'));
+  return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : `${message}${errmsg}`.includes('task_key'));
 }

@@ -14,10 +14,12 @@ import {
   queue,
   release,
   renew,
+  requeue,
   retry,
   stats,
   taskQueue,
   type Lease,
+  type Requeued,
   type State,
   type TaskFailure,
   type TaskStats,
@@ -42,6 +44,12 @@ export async function functionsOverAModel(): Promise<void> {
   expectTypeOf(isEmpty(Mail)).toEqualTypeOf<Promise<boolean>>();
   expectTypeOf(ensureTaskIndexes(Mail)).toEqualTypeOf<Promise<void>>();
   expectTypeOf(stats(Mail)).toEqualTypeOf<Promise<TaskStats>>();
+  expectTypeOf(requeue(Mail, {})).toEqualTypeOf<Promise<Requeued>>();
+  await requeue(Mail, { to: /@example/, $or: [{ to: 'ada' }], '_task.settledAt': { $gte: new Date() } }, { limit: 5 });
+  // @ts-expect-error without a filter
+  await requeue(Mail);
+  // @ts-expect-error misspelt option
+  await requeue(Mail, {}, { delay: 5 });
   // @ts-expect-error not a model
   await pop(new Mail());
   // @ts-expect-error misspelt option

@@ -1,0 +1,32 @@
+import { Error as MongooseError } from 'mongoose';
+import { requireObject } from '../check';
+import type { AnyModel, Filter } from '../definition';
+import { InvalidOptionError } from '../errors';
+
+/**
+ * A filter of the user's as the server takes it, cast by the schema. A condition that is mistyped, or whose value is missing, would else
+ * match tasks that nobody meant.
+ */
+export function castFilter(model: AnyModel, filter: Filter): Filter {
+  requireObject('filter', filter, "`requeue({ to: 'ada@example.org' })`, or `requeue({})` for all failed tasks");
+  const missing = Object.keys(filter).find((path) => filter[path] === undefined);
+  if (missing !== undefined)
+    throw new InvalidOptionError(
+      `Expected \`${missing}\` of the filter to have a value, got \`undefined\`. Leave it out, or write \`null\` for tasks without it.`,
+    );
+
+  const ofTask = Object.entries(filter).filter(([path]) => path.startsWith('_task.'));
+  const ofModel = Object.entries(filter).filter(([path]) => !path.startsWith('_task.'));
+  const strictQuery = model.schema.get('strict') === false ? false : 'throw';
+  try {
+    const query = model.find(Object.fromEntries(ofModel)).setOptions({ strictQuery });
+    query.cast(model);
+    return { ...(query.getFilter() as Filter), ...Object.fromEntries(ofTask) };
+  } catch (error) {
+    if (!(error instanceof MongooseError)) throw error;
+    throw new InvalidOptionError(
+      `Expected the filter of \`requeue()\` to fit the schema of ${model.modelName}: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
