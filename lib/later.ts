@@ -1,5 +1,5 @@
 import { monotonic, sleep } from './timers';
-import { isOutOfReach, isTimeExpired } from './transient';
+import { isOutOfReach, isTimeExpired, isUnconfirmed } from './transient';
 
 const PAUSE_MS = 1_000;
 
@@ -7,17 +7,19 @@ const PAUSE_MS = 1_000;
  * Goes on trying in the background while the server is out of reach, or a document is locked, for as long as it makes sense. For what other
  * ways would repair as well, only later.
  */
-export function tryLater(operation: () => Promise<unknown>, forMs: number): void {
-  void keepTrying(operation, monotonic() + forMs);
+export function tryLater(operation: () => Promise<unknown>, forMs: number, afterMs = 0): void {
+  void keepTrying(operation, forMs, afterMs);
 }
 
-async function keepTrying(operation: () => Promise<unknown>, deadline: number): Promise<void> {
+async function keepTrying(operation: () => Promise<unknown>, forMs: number, afterMs: number): Promise<void> {
+  const deadline = monotonic() + forMs;
+  if (afterMs > 0) await sleep(afterMs, undefined, { ref: false });
   while (monotonic() < deadline) {
     try {
       await operation();
       return;
     } catch (error) {
-      if (!isOutOfReach(error) && !isTimeExpired(error)) return;
+      if (![isOutOfReach, isTimeExpired, isUnconfirmed].some((isPassing) => isPassing(error))) return;
     }
     await sleep(PAUSE_MS, undefined, { ref: false });
   }

@@ -2,6 +2,9 @@ import { ConnectionStates, type mongo } from 'mongoose';
 import { collectionOf, type AnyModel, type Filter, type RawDocument } from './definition';
 import { persistently } from './transient';
 
+/** For reads by the driver's own methods: the newest there is, whatever the connection asks for. Only that tells who holds a task. */
+export const NEWEST = { readPreference: 'primary', readConcern: { level: 'local' } } as const;
+
 /** What is read, in the words of the server's `find`. */
 export interface Find {
   readonly filter: Filter;
@@ -40,14 +43,13 @@ interface Answer {
 
 // A command inherits nothing from the connection.
 function send(db: mongo.Db, collection: string, find: Find): Promise<Answer> {
-  const { readConcern, bsonOptions } = db;
-  const command = { find: collection, ...find, batchSize: find.limit + 1, ...(readConcern && { readConcern }) };
+  const command = { find: collection, ...find, batchSize: find.limit + 1 };
 
-  return db.command(command, { ...bsonOptions, readPreference: 'primary' }) as unknown as Promise<Answer>;
+  return db.command(command, { ...db.bsonOptions, readPreference: 'primary' }) as unknown as Promise<Answer>;
 }
 
 function readByCursor(model: AnyModel, { filter, ...options }: Find): Promise<RawDocument[]> {
   return collectionOf(model)
-    .find(filter, { ...options, batchSize: options.limit + 1, readPreference: 'primary' })
+    .find(filter, { ...options, batchSize: options.limit + 1, ...NEWEST })
     .toArray();
 }

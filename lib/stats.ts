@@ -1,5 +1,6 @@
 import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
 import { State } from './fields';
+import { NEWEST } from './read';
 import { withIndexes } from './prepare';
 import { indexName, liveFilter } from './claim/ready';
 
@@ -36,7 +37,7 @@ async function countSettled({ model, options, kind }: Definition): Promise<Pick<
   const found = await collectionOf(model)
     .aggregate<{ _id: State; count: number }>(
       [{ $match: settled }, { $group: { _id: `$${state}`, count: { $sum: 1 } } }],
-      { readPreference: 'primary' },
+      NEWEST,
     )
     .toArray();
   const countOf = (one: State) => found.find(({ _id }) => _id === one)?.count ?? 0;
@@ -69,7 +70,7 @@ async function readLive(definition: Definition): Promise<Live> {
           },
         },
       ],
-      { hint: indexName(definition, 'claim'), readPreference: 'primary' },
+      { hint: indexName(definition, 'claim'), ...NEWEST },
     )
     .toArray();
   if (!found) return { created: 0, running: 0, ready: 0, delayed: 0, blocked: 0, oldestReadyAgeMs: null };

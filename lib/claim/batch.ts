@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
 import { claimUpdate } from './claim-update';
-import { giveBackLater } from './give-back';
+import { giveBackLater, LANDED_MS } from './give-back';
 import { heldBy } from './held-by';
 import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
@@ -17,6 +17,8 @@ export class Batch {
   readonly #token = new Types.ObjectId();
   readonly #refusals = new Refusals();
   #won: RawDocument[] | null = null;
+  /** Whether it may have taken tasks without this process knowing it. */
+  #isUncertain = false;
   /** How many were updated, as far as the server has told. */
   #updated = 0;
 
@@ -37,18 +39,33 @@ export class Batch {
   }
 
   async read(): Promise<RawDocument[]> {
-    const { model, hidden } = this.definition;
-    const filter = { _id: { $in: this.ids }, '_task.token': this.#token };
     try {
-      const found = await read(model, { filter, limit: this.ids.length, ...(hidden && { projection: hidden }) });
+      const found = await this.#findConfirmed();
       const kept = found.filter(({ _task: task }) => !Array.isArray(task));
       this.#won = inOrderOf(this.ids, kept);
+      if (this.#isUncertain) this.#refuseLate();
       if (this.#updated > kept.length) await this.#mendOthers();
       return this.#won.length > 0 ? this.#won : this.#refusals.orNone([]);
     } catch (error) {
       this.#putBack(this.ids);
       throw error;
     }
+  }
+
+  async #findConfirmed(): Promise<RawDocument[]> {
+    const found = await this.#find();
+    if (!this.#isUncertain || found.length === 0) return found;
+
+    // Some may have been claimed by what was sent before a connection broke and carried out only after what was acknowledged.
+    await confirm(this.definition.model, this.definition.writeConcern);
+    return this.#find();
+  }
+
+  #find(): Promise<RawDocument[]> {
+    const { model, hidden } = this.definition;
+    const filter = { _id: { $in: this.ids }, '_task.token': this.#token };
+
+    return read(model, { filter, limit: this.ids.length, ...(hidden && { projection: hidden }) });
   }
 
   async #markAll(): Promise<void> {
@@ -81,7 +98,8 @@ export class Batch {
     const among: Filter = { ...this.query.filter, _id: { $in: ids }, '_task.token': { $ne: this.#token } };
     const update = claimUpdate(definition, this.#token);
     await persistently(
-      async () => {
+      async (again) => {
+        this.#isUncertain ||= again;
         const { modifiedCount } = await collectionOf(definition.model).updateMany(among, update, {
           hint: '_id_',
           ...how,
@@ -106,7 +124,8 @@ export class Batch {
   }
 
   #putBack(ids: readonly unknown[]): void {
-    giveBackLater(this.definition, heldBy(this.definition, this.#token, ids));
+    const afterMs = this.#isUncertain ? LANDED_MS : 0;
+    giveBackLater(this.definition, heldBy(this.definition, this.#token, ids), { afterMs });
   }
 }
 

@@ -3,7 +3,7 @@ import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
 import { claimUpdate } from './claim-update';
 import type { Bookkeeping } from '../bookkeeping';
-import { giveBackLater } from './give-back';
+import { giveBackLater, LANDED_MS } from './give-back';
 import { isOfDocument, mend } from './mend';
 import { Refusals } from './refusals';
 import { serverNow } from '../clock';
@@ -11,6 +11,7 @@ import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
+import { NEWEST } from '../read';
 import type { ReadyQuery } from './ready';
 import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
 
@@ -87,11 +88,12 @@ async function claimMatching(
       (late) => claim.refuse(late),
     );
     claim.settled = claimed;
+    claim.end();
     if (!claimed || claim.isKept(claimed)) return claimed;
     await mend(definition, claimed._id);
     return await claimMatching(definition, query, extra, maxTimeMS);
   } catch (error) {
-    claim.abandon();
+    claim.end();
     throw error;
   }
 }
@@ -132,13 +134,19 @@ class Claim {
     if (late && keyOf(late._id) !== keyOf(this.settled?._id)) this.#putBack({ _id: late._id }, '_id_');
   }
 
-  abandon(): void {
-    if (this.#isUncertain) this.#putBack(this.#live, this.query.hint);
+  /** What it may still take, or has taken without being told, is put back: nobody else would before its lease ends. */
+  end(): void {
+    if (!this.#isUncertain) return;
+    const { settled } = this;
+    // One that was asked for by its id is all that there is.
+    if (settled && '_id' in this.#live) return;
+    this.#putBack({ ...this.#live, ...(settled && { _id: { $ne: settled._id } }) }, this.query.hint, LANDED_MS);
   }
 
-  #putBack(filter: Filter, hint: string): void {
+  #putBack(filter: Filter, hint: string, afterMs = 0): void {
     const { state } = this.definition.options.fields;
-    giveBackLater(this.definition, { ...filter, [state]: State.RUNNING, '_task.token': this.token }, hint);
+    const held = { ...filter, [state]: State.RUNNING, '_task.token': this.token };
+    giveBackLater(this.definition, held, { hint, afterMs });
   }
 
   /** What can be claimed, whenever. */
@@ -169,16 +177,24 @@ class Claim {
 
   /** What it took although its answer was lost or came too late. It counts once a fail-over cannot take it back. */
   async #findConfirmed(): Promise<RawDocument | null> {
-    const { definition, query, token } = this;
-    const { model, hidden, options } = definition;
-    await confirm(model, definition.writeConcern);
+    const { model, writeConcern } = this.definition;
+    await confirm(model, writeConcern);
+    if (!(await this.#find())) return null;
+
+    // It may have been carried out only after that.
+    await confirm(model, writeConcern);
+    return this.#find();
+  }
+
+  async #find(): Promise<RawDocument | null> {
+    const { model, hidden, options } = this.definition;
     // Only leases that began a moment ago: the index need not be walked through for all the others.
     const now = await serverNow(model);
     const recent = { $gte: new Date(now.getTime() + options.leaseMs - RECENT_MS) };
 
     return collectionOf(model).findOne(
-      { ...this.#live, '_task.availableAt': recent, '_task.token': token },
-      { hint: query.hint, ...(hidden && { projection: hidden }), readPreference: 'primary' },
+      { ...this.#live, '_task.availableAt': recent, '_task.token': this.token },
+      { hint: this.query.hint, ...(hidden && { projection: hidden }), ...NEWEST },
     );
   }
 }

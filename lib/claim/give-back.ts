@@ -3,6 +3,8 @@ import { State } from '../fields';
 import { tryLater } from '../later';
 import { persistently } from '../transient';
 
+/** After so long what was sent by a connection that broke has reached the server, or never will, in milliseconds. */
+export const LANDED_MS = 3_000;
 const MAX_TIME_MS = 1_000;
 
 /** Puts back what one claim still holds of some tasks (see `heldBy`), as if they had not been claimed. */
@@ -11,11 +13,17 @@ export async function giveBack(definition: Definition, held: Filter): Promise<vo
 }
 
 /**
- * The same for what a claim may have taken that was not handed out: in the background, until it gets through or the lease has ended by
- * itself.
+ * The same for what a claim may have taken that was not handed out: in the background, at once and once more after `afterMs`, until it gets
+ * through or the lease has ended by itself.
  */
-export function giveBackLater(definition: Definition, held: Filter, hint = '_id_'): void {
-  tryLater(() => putBack(definition, held, { hint, maxTimeMS: MAX_TIME_MS }), definition.options.leaseMs);
+export function giveBackLater(
+  definition: Definition,
+  held: Filter,
+  { hint = '_id_', afterMs = 0 }: { hint?: string; afterMs?: number } = {},
+): void {
+  const tryPuttingBack = () => putBack(definition, held, { hint, maxTimeMS: MAX_TIME_MS });
+  tryLater(tryPuttingBack, definition.options.leaseMs);
+  if (afterMs > 0) tryLater(tryPuttingBack, definition.options.leaseMs, afterMs);
 }
 
 async function putBack({ model, options, writeConcern }: Definition, held: Filter, how: object): Promise<void> {

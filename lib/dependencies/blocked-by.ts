@@ -11,7 +11,7 @@ import {
 } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
-import { read } from '../read';
+import { NEWEST, read } from '../read';
 import { valueAt } from './condition';
 import type { DependencyType } from './declare';
 import {
@@ -55,9 +55,7 @@ const MAX_VISITED = 1_000;
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const { model, options } = definitionOf(modelOf(task));
-  const stored = task.isNew
-    ? null
-    : await collectionOf(model).findOne({ _id: task._id }, { readPreference: 'primary' });
+  const stored = task.isNew ? null : await collectionOf(model).findOne({ _id: task._id }, NEWEST);
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
@@ -168,7 +166,7 @@ async function next(step: Step, known: Known): Promise<Step[]> {
 
 async function judgeStored({ model, id }: Step): Promise<Judged[]> {
   if (!hasDependencies(model)) return [];
-  const document = await collectionOf(model).findOne({ _id: id as never }, { readPreference: 'primary' });
+  const document = await collectionOf(model).findOne({ _id: id as never }, NEWEST);
   if (!document) return [];
 
   return (await judgeable([referencesOfRaw(model, document)]))[0]!;

@@ -3,6 +3,7 @@ import { collectionOf, definitionOf, hydrate, modelOf, rootOf, type AnyDocument,
 import { LIVE_STATES } from '../fields';
 import { indexesReady } from '../prepare';
 import { sleep } from '../timers';
+import { NEWEST } from '../read';
 
 /** How long a push in a transaction waits for the indexes. */
 const MAX_INDEX_WAIT_MS = 1_000;
@@ -51,7 +52,7 @@ async function findLive(model: AnyModel, key: string, session: ClientSession | n
   const ofKind = kind && kindOnly ? { [kind.key]: kind.value } : {};
   const raw = await collectionOf(model).findOne(
     { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind },
-    { ...(hidden && { projection: hidden }), readPreference: 'primary', ...(session && { session }) },
+    { ...(hidden && { projection: hidden }), ...NEWEST, ...(session && { session }) },
   );
 
   // Kinds of one base share their keys: what has this one may be of another kind.

@@ -4,6 +4,7 @@ import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { explainPriority } from './input';
+import { NEWEST } from '../read';
 import { writeIf, type Change } from '../settle/write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
@@ -77,7 +78,7 @@ async function readState(document: AnyDocument, session: ClientSession | null): 
   const { fields } = definitionOf(model).options;
   const found = await collectionOf(model).findOne(
     { _id: document._id },
-    { projection: { [fields.state]: 1 }, readPreference: 'primary', ...(session && { session }) },
+    { projection: { [fields.state]: 1 }, ...NEWEST, ...(session && { session }) },
   );
 
   return found && (found[fields.state] ?? State.PENDING);

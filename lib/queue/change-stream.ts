@@ -76,7 +76,8 @@ class DatabaseStream {
   #open(): void {
     if (this.#stream || this.#retry || this.#idle === 0) return;
     try {
-      const stream = this.database.watch(this.#pipeline(), { readPreference: 'primary' });
+      const options = { readPreference: 'primary', readConcern: { level: 'majority' } } as const;
+      const stream = this.database.watch(this.#pipeline(), options);
       stream.on('change', ({ ns }: { ns?: { db: string; coll: string } }) => {
         if (ns) announceNamespace(`${ns.db}.${ns.coll}`);
         else this.#reopen();

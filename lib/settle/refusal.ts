@@ -2,6 +2,7 @@ import type { Types, ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
+import { NEWEST } from '../read';
 import { handleOf, type Bookkeeping } from '../handle';
 
 /** How a task stands in the database. */
@@ -17,7 +18,7 @@ export async function readStanding(task: AnyDocument, session: ClientSession | n
     { _id: task._id },
     {
       projection: { [options.fields.state]: 1, '_task.token': 1, '_task.schedule': 1 },
-      readPreference: 'primary',
+      ...NEWEST,
       ...(session && { session }),
     },
   );

@@ -6,6 +6,7 @@ import type { State } from '../fields';
 import { groupBy } from '../group';
 import type { TaskFailure } from '../handle';
 import { keyOf } from '../id';
+import { NEWEST } from '../read';
 import { persistently } from '../transient';
 
 /** The end of a task whose fields were not modified. */
@@ -65,7 +66,7 @@ async function write(definition: Definition, endings: readonly Ending[]): Promis
   const found = await collection
     .find(
       { _id: { $in: endings.map(({ id }) => id) as never[] } },
-      { projection: { [state]: 1, '_task.token': 1 }, readPreference: 'primary' },
+      { projection: { [state]: 1, '_task.token': 1 }, ...NEWEST },
     )
     .toArray();
   const settled = new Map(found.map((document) => [keyOf(document._id), document]));

@@ -4,6 +4,7 @@ import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
+import { NEWEST } from '../read';
 import { persistently } from '../transient';
 
 /** What a write makes of a task. A value of undefined removes the field. */
@@ -173,7 +174,7 @@ export async function recognise(document: AnyDocument, change: Change, session: 
 async function reload(document: AnyDocument, session: ClientSession | null): Promise<void> {
   const { model, hidden } = definitionOf(modelOf(document));
   const options = {
-    readPreference: 'primary' as const,
+    ...NEWEST,
     ...(hidden && { projection: hidden }),
     ...(session && { session }),
   };
@@ -202,7 +203,7 @@ async function matches(document: AnyDocument, filter: Filter, session: ClientSes
     { _id: document._id, ...filter },
     {
       projection: { _id: 1 },
-      readPreference: 'primary',
+      ...NEWEST,
       ...(session && { session }),
     },
   );

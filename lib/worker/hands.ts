@@ -11,6 +11,7 @@ import { heldBy } from '../claim/held-by';
 import { takeoverAt } from '../claim/takeover';
 import { clearInterval, setInterval } from '../timers';
 import { persistently } from '../transient';
+import { NEWEST } from '../read';
 
 const RENEWALS_PER_LEASE = 3;
 
@@ -128,7 +129,7 @@ async function findLost(model: AnyModel, held: readonly Held[]): Promise<Held[]>
   const found = await collectionOf(model)
     .find(
       { _id: { $in: held.map(({ task }) => task._id) as never[] }, [state]: State.RUNNING },
-      { projection: { '_task.token': 1 }, readPreference: 'primary' },
+      { projection: { '_task.token': 1 }, ...NEWEST },
     )
     .toArray();
   const tokens = new Map(
