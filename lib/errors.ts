@@ -41,7 +41,7 @@ export class IndexConflictError extends TaskQueueError {
   override name = 'IndexConflictError';
 }
 
-/** The server is older than MongoDB 6.0. */
+/** The server is older than MongoDB 6.0, or is set up so that it cannot do what was asked. */
 export class UnsupportedServerError extends TaskQueueError {
   override name = 'UnsupportedServerError';
 }

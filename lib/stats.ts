@@ -1,8 +1,12 @@
 import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
+import { UnsupportedServerError } from './errors';
 import { State } from './fields';
 import { NEWEST } from './read';
 import { withIndexes } from './prepare';
 import { indexName, liveFilter } from './claim/ready';
+
+/** How the server says that it has no index for a query, and may not do without. */
+const NO_QUERY_EXECUTION_PLANS = 291;
 
 /** How a queue stands. Counted at slightly different moments: the figures need not add up while it is at work. */
 export interface TaskStats {
@@ -39,10 +43,23 @@ async function countSettled({ model, options, kind }: Definition): Promise<Pick<
       [{ $match: settled }, { $group: { _id: `$${state}`, count: { $sum: 1 } } }],
       NEWEST,
     )
-    .toArray();
+    .toArray()
+    .catch((error: unknown) => {
+      throw isScanRefused(error) ? needsIndex(model, state) : error;
+    });
   const countOf = (one: State) => found.find(({ _id }) => _id === one)?.count ?? 0;
 
   return { finished: countOf(State.FINISHED), failed: countOf(State.FAILED) };
+}
+
+function isScanRefused(error: unknown): boolean {
+  return (error as { code?: unknown }).code === NO_QUERY_EXECUTION_PLANS;
+}
+
+function needsIndex({ modelName }: AnyModel, state: string): UnsupportedServerError {
+  return new UnsupportedServerError(
+    `Expected a server on which \`stats()\` may read all of ${modelName}, got one with \`notablescan\`. Give it an index to count by: \`schema.index({ ${state}: 1 })\`.`,
+  );
 }
 
 type Live = Omit<TaskStats, 'finished' | 'failed'>;
