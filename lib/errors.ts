@@ -46,6 +46,14 @@ export class UnsupportedServerError extends TaskQueueError {
   override name = 'UnsupportedServerError';
 }
 
+/** The connection's user lacks a right, which the message names: see docs/operating.md. Nothing was changed. */
+export class UnauthorizedError extends TaskQueueError {
+  override name = 'UnauthorizedError';
+  /** As the server's own error has them. */
+  readonly code = 13;
+  readonly codeName = 'Unauthorized';
+}
+
 /** Thrown by a handler, it fails the task at once, whatever attempts are left: trying again would not help. */
 export class UnrecoverableError extends Error {
   override name = 'UnrecoverableError';

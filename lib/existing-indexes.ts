@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { mongo } from 'mongoose';
 import { collectionOf, type AnyModel } from './definition';
+import { read } from './read';
+import { isMissingIndex } from './transient';
 
 /** An index as the server describes it. */
 export interface TaskIndex {
@@ -30,6 +32,17 @@ export async function existingIndexes(model: AnyModel): Promise<TaskIndex[]> {
   return found.map(({ collation, ...index }) =>
     collation === undefined || isDeepStrictEqual(collation, inherited) ? index : { ...index, collation },
   ) as unknown as TaskIndex[];
+}
+
+/** Whether a collection has an index of that name: told by a query that asks for it, which needs no right but to read. */
+export async function hasIndex(model: AnyModel, { name, partialFilterExpression = {} }: TaskIndex): Promise<boolean> {
+  try {
+    await read(model, { filter: partialFilterExpression, projection: { _id: 1 }, limit: 1, hint: name });
+    return true;
+  } catch (error) {
+    if (!isMissingIndex(error)) throw error;
+    return false;
+  }
 }
 
 /** The collation of a collection: what its queries and its indexes have that name none. */

@@ -72,6 +72,7 @@ export {
   LeaseLostError,
   TaskQueueError,
   TaskStateError,
+  UnauthorizedError,
   UnrecoverableError,
   UnsupportedServerError,
 } from './errors';

@@ -3,8 +3,9 @@ import { declare } from './declared';
 import { ensureOutboxes } from './dependencies/outbox';
 import { hasDependencies } from './dependencies/references';
 import { IndexConflictError } from './errors';
-import { existingIndexes, sameIndex, type TaskIndex } from './existing-indexes';
+import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing-indexes';
 import { claimOrder, indexName, liveFilter } from './claim/ready';
+import { isUnauthorized, throwExplained } from './unauthorized';
 
 /** How the server calls it when an index is in the way of a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
@@ -28,9 +29,10 @@ export function taskIndexes(definition: Definition): TaskIndex[] {
  * process; call it in a deploy step to have them before. Idempotent; any number of processes may call it at once.
  *
  * @throws {IndexConflictError} when an index of that name or key exists with another definition.
+ * @throws {UnauthorizedError} when one is missing and the connection's user may not create it.
  */
 export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
-  await ensureAll(model, ensure);
+  await ensureAll(model, ensure).catch(throwExplained);
 }
 
 /** The same, after the server did not know one. It lists an index from the moment when somebody begins to build it: this waits for its end. */
@@ -39,7 +41,7 @@ export async function awaitTaskIndexes(model: AnyModel): Promise<void> {
     const existing = await ensure(one, indexes);
     await create(one, indexes);
     return existing;
-  });
+  }).catch(throwExplained);
 }
 
 async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void> {
@@ -58,8 +60,12 @@ async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void
 }
 
 /** Changes nothing before all of them were compared. Returns the indexes that there were. */
-async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<TaskIndex[]> {
-  const existing = await existingIndexes(model);
+async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<readonly TaskIndex[]> {
+  const existing = await existingIndexes(model).catch(async (error: unknown) => {
+    if (!isUnauthorized(error)) throw error;
+    await ensureUnlisted(model, indexes);
+    return indexes;
+  });
   const missing: TaskIndex[] = [];
   const outdated: TaskIndex[] = [];
   for (const wanted of indexes) {
@@ -73,6 +79,17 @@ async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<T
   if (missing.length > 0) await create(model, missing);
 
   return existing;
+}
+
+// Who may not list them can still create those that are missing, or take those that are there for right: a query tells of each.
+async function ensureUnlisted(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
+  try {
+    await create(model, indexes);
+  } catch (error) {
+    if (!isUnauthorized(error)) throw error;
+    const found = await Promise.all(indexes.map((index) => hasIndex(model, index)));
+    if (found.includes(false)) throw error;
+  }
 }
 
 async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {

@@ -4,6 +4,7 @@ import { State } from './fields';
 import { NEWEST } from './read';
 import { withIndexes } from './prepare';
 import { indexName, liveFilter } from './claim/ready';
+import { explained } from './unauthorized';
 
 /** How the server says that it has no index for a query, and may not do without. */
 const NO_QUERY_EXECUTION_PLANS = 291;
@@ -45,7 +46,7 @@ async function countSettled({ model, options, kind }: Definition): Promise<Pick<
     )
     .toArray()
     .catch((error: unknown) => {
-      throw isScanRefused(error) ? needsIndex(model, state) : error;
+      throw isScanRefused(error) ? needsIndex(model, state) : explained(error);
     });
   const countOf = (one: State) => found.find(({ _id }) => _id === one)?.count ?? 0;
 

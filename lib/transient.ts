@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import { answered } from './answer';
 import { sleep } from './timers';
+import { explained } from './unauthorized';
 
 const TRIES = 5;
 const WRITE_CONFLICT = 112;
@@ -43,7 +44,7 @@ export async function persistently<T>(
     try {
       return await answered(operation(again), onLate);
     } catch (error) {
-      if (attempt === TRIES || !isTransient(error)) throw error;
+      if (attempt === TRIES || !isTransient(error)) throw explained(error);
       again ||= isNetworkError(error);
       await sleep(Math.random() * 10 * 2 ** attempt);
     }

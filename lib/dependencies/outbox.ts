@@ -1,6 +1,7 @@
 import { declare } from '../declared';
 import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition';
-import type { TaskIndex } from '../existing-indexes';
+import { hasIndex, type TaskIndex } from '../existing-indexes';
+import { isUnauthorized } from '../unauthorized';
 import { certainWatchesFor, watchesFor } from './references';
 import type { Watch } from './targets';
 
@@ -65,6 +66,8 @@ async function ensureOutbox(watch: Watch): Promise<void> {
     await collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]);
   } catch (error) {
     if (!REFUSED.has((error as { codeName?: string }).codeName ?? '')) throw error;
+    // Another user may have made it.
+    if (isUnauthorized(error) && (await hasIndex(watch.model, outboxIndex(watch)))) return;
     unwatchable.add(watch.model);
   }
 }

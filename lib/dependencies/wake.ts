@@ -74,7 +74,7 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
   } catch (error) {
     if (!isMissingIndex(error)) throw error;
     await ensureOutboxes(definition.model);
-    return read(watch.model, marked);
+    return watchable(definition.model).includes(watch) ? read(watch.model, marked) : [];
   }
 }
 

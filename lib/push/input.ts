@@ -2,6 +2,7 @@ import { wrongValue } from '../check';
 import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
 import { InvalidOptionError } from '../errors';
 import { isPriority, wrongPriority } from '../fields';
+import { explained } from '../unauthorized';
 
 /** The document to push for what the user gave: a document of the model, or the fields of a new one. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {
@@ -44,13 +45,14 @@ export function checkPriority(document: AnyDocument): void {
   if (value !== undefined && value !== null && !isPriority(value)) throw wrongPriority(priority, value);
 }
 
-// A priority that Mongoose could not cast is its ValidationError; ours says what to write instead.
-export function explainPriority(model: AnyModel): (error: unknown) => never {
+// A priority that Mongoose could not cast is its ValidationError; ours says what to write instead. What the server says of a missing right
+// shows the documents.
+export function explainPush(model: AnyModel): (error: unknown) => never {
   const { priority } = definitionOf(model).options.fields;
 
   return (error) => {
     const wrong = (error as { errors?: Record<string, { value?: unknown }> }).errors?.[priority];
     if (wrong) throw Object.assign(wrongPriority(priority, wrong.value), { cause: error });
-    throw error;
+    throw explained(error);
   };
 }

@@ -4,7 +4,7 @@ import { serverNow } from '../clock';
 import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
 import { InvalidOptionError } from '../errors';
 import type { Bookkeeping } from '../handle';
-import { checkPriority, explainPriority, toDocument } from './input';
+import { checkPriority, explainPush, toDocument } from './input';
 import { announceAt } from '../queue/due';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
@@ -97,7 +97,7 @@ async function insert(
   task: Bookkeeping,
   session: ClientSession | null,
 ): Promise<AnyDocument> {
-  await insertTasks(model, documents, task, session).catch(explainPriority(model));
+  await insertTasks(model, documents, task, session).catch(explainPush(model));
 
   return documents[0]!;
 }

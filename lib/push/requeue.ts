@@ -3,7 +3,7 @@ import { collectionOf, definitionOf, isAdded, modelOf, type AnyDocument } from '
 import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
-import { explainPriority } from './input';
+import { explainPush } from './input';
 import { NEWEST } from '../read';
 import { writeIf, type Change } from '../settle/write';
 
@@ -33,7 +33,7 @@ export async function requeue(
     if (isLive && handleOf(document).lease) throw lost(document);
     const filter = { [fields.state]: isLive ? State.CREATED : { $in: SETTLED } };
     const change = isLive ? moved(task, isMoved) : renewed(task);
-    if (await writeIf(document, filter, change, session).catch(explainPriority(modelOf(document)))) {
+    if (await writeIf(document, filter, change, session).catch(explainPush(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
       return document;
     }

@@ -5,6 +5,7 @@ import { clockOf } from '../clock';
 import { optionsOf, type AnyModel, type AnySchema } from '../definition';
 import { State } from '../fields';
 import { clearTimeout, setTimeout } from '../timers';
+import { explained } from '../unauthorized';
 
 const debug = debuglog('task-queue');
 
@@ -126,7 +127,7 @@ class DatabaseStream {
     if (this.#isWarned || error.name === 'MongoClientClosedError') return;
     this.#isWarned = true;
     process.emitWarning(
-      `The change stream on ${this.database.databaseName} failed, so idle queues poll: ${error.message}`,
+      `The change stream on ${this.database.databaseName} failed, so idle queues poll: ${(explained(error) as Error).message}`,
       'TaskQueueWarning',
     );
   }

@@ -7,6 +7,7 @@ import { handleOf, type Bookkeeping } from '../handle';
 import { requireSettings } from '../settings';
 import { setQuietly } from '../settle/write';
 import { trace } from '../trace';
+import { throwExplained } from '../unauthorized';
 
 /**
  * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one
@@ -36,7 +37,8 @@ export async function reschedule(
     { $unset: '_task.expiresFrom' },
   ];
   const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
-  await collectionOf(model).updateOne(isLive, update, { ...writeConcern, ...(session && { session }) });
+  const written = { ...writeConcern, ...(session && { session }) };
+  await collectionOf(model).updateOne(isLive, update, written).catch(throwExplained);
   handle.stored = { ...handle.stored, schedule };
 }
 
@@ -58,11 +60,9 @@ export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
     },
     { $unset: ['_task.schedule', '_task.waitingOn', '_task.recheckAt'] },
   ];
-  const updated = await collectionOf(model).findOneAndUpdate(live, update, {
-    projection: { [state]: 1 },
-    returnDocument: 'after',
-    ...writeConcern,
-  });
+  const updated = await collectionOf(model)
+    .findOneAndUpdate(live, update, { projection: { [state]: 1 }, returnDocument: 'after', ...writeConcern })
+    .catch(throwExplained);
 
   const { stored } = handleOf(task);
   delete stored.schedule;

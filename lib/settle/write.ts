@@ -6,6 +6,7 @@ import { rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
 import { NEWEST } from '../read';
 import { persistently } from '../transient';
+import { explained } from '../unauthorized';
 
 /** What a write makes of a task. A value of undefined removes the field. */
 export interface Change {
@@ -127,7 +128,7 @@ async function save(
     unstage(document);
     restore();
     if (isNotFound(error) && !(await matches(document, filter, session))) return false;
-    throw error;
+    throw explained(error);
   } finally {
     handle.saving = false;
     if (userFilter === undefined) delete (document as { $where?: Filter }).$where;

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { MongoMemoryServer } from 'mongodb-memory-server';
 import { mongo } from 'mongoose';
 import { mongodBinary } from './binary';
+import { ADMINISTRATOR, createAdministrator, lockedFolder } from './auth';
 import { becomePrimary, SET_NAME } from './replica-set';
 
 export { binaryPath } from './binary';
@@ -12,6 +14,8 @@ export interface StartOptions {
   /** A port and a folder that exists make a server that can be started again on its own data. */
   port?: number;
   dbPath?: string;
+  /** Whether users must log in: as the administrator that `uri` names, or as those he makes. */
+  auth?: boolean;
   /** What cannot be set while it runs, for example `{ ttlMonitorSleepSecs: 1 }`. */
   parameters?: Record<string, string | number>;
 }
@@ -31,38 +35,54 @@ export interface Mongod {
 export async function startMongod({
   replicaSet = false,
   port,
-  dbPath,
+  dbPath: givenPath,
+  auth = false,
   parameters,
 }: StartOptions = {}): Promise<Mongod> {
   const given = process.env['MONGODB_URI'];
-  if (given && port === undefined && dbPath === undefined && !parameters) return runningServer(given, replicaSet);
+  if (given && port === undefined && givenPath === undefined && !auth && !parameters)
+    return runningServer(given, replicaSet);
 
   const { path, version } = await mongodBinary();
+  const locked = auth ? await lockedFolder() : null;
+  const dbPath = locked?.path ?? givenPath;
   const server = await MongoMemoryServer.create({
     binary: { systemBinary: path, version },
+    ...(locked && { auth: { enable: true } }),
     instance: {
       // Below version 7 the default here would be an engine without transactions and without a journal.
       storageEngine: 'wiredTiger',
       ...(replicaSet && { replSet: SET_NAME }),
       ...(port !== undefined && { port, portGeneration: false }),
       ...(dbPath !== undefined && { dbPath }),
+      ...(locked && { keyfileLocation: locked.keyFile }),
       args: Object.entries(parameters ?? {}).flatMap(([name, value]) => ['--setParameter', `${name}=${value}`]),
     },
   });
   const host = new URL(server.getUri()).host;
   if (replicaSet) await becomePrimary(host);
+  if (locked) await createAdministrator(host);
   const child = server.instanceInfo?.instance.mongodProcess;
 
   return {
-    uri: `mongodb://${host}/${replicaSet ? `?replicaSet=${SET_NAME}` : ''}`,
+    uri: uriOf(host, replicaSet, auth),
     async stop() {
+      // It would not take the command from who has not logged in.
+      if (locked && child?.kill('SIGKILL')) await once(child, 'exit');
       await server.stop();
+      if (locked) await rm(locked.path, { recursive: true });
     },
     async kill() {
       if (child?.kill('SIGKILL')) await once(child, 'exit');
       await server.stop();
     },
   };
+}
+
+function uriOf(host: string, replicaSet: boolean, auth: boolean): string {
+  const options = [replicaSet ? `replicaSet=${SET_NAME}` : [], auth ? 'authSource=admin' : []].flat().join('&');
+
+  return `mongodb://${auth ? `${ADMINISTRATOR}:${ADMINISTRATOR}@` : ''}${host}/${options && `?${options}`}`;
 }
 
 async function runningServer(uri: string, replicaSet: boolean): Promise<Mongod> {
