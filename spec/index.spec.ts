@@ -44,6 +44,7 @@ const NAMES = [
   'LeaseLostError',
   'TaskQueueError',
   'TaskStateError',
+  'UnauthorizedError',
   'UnrecoverableError',
   'UnsupportedServerError',
 ];
