@@ -6,7 +6,11 @@ describe('the protocol of claim, park, arm and wake', () => {
   it.each([
     { tasks: 1, writes: 2, states: 96_898 },
     { tasks: 2, writes: 2, states: 131_931 },
-    ...ifFull([{ tasks: 1, writes: 3, states: 205_446 }]),
+    ...ifFull([
+      { tasks: 1, writes: 3, states: 205_446 },
+      { tasks: 1, writes: 4, states: 357_367 },
+      { tasks: 2, writes: 3, states: 296_080 },
+    ]),
   ])(
     'loses no wake-up and touches no held task, with $tasks tasks and $writes writes by others',
     ({ states, ...size }) => {

@@ -2,7 +2,8 @@ import { replaced, type Model, type Step } from './explore';
 
 /**
  * Claim, park, arm and wake around one dependency D. Pops judge, claim or park the tasks; wakers pass over the outbox; anybody writes D
- * and, past the queue, the state of a parked task. Every process may die between any two of its steps.
+ * and, past the queue, the state of a parked task. Pops and wakers may die between any two of their steps, but not between
+ * PARK and ARM: that is in `arming.ts`.
  *
  * - `flag`: ARM sets a flag instead of a fresh token, so that W3 removes a mark that was set after W1
  * - `armfirst`: ARM comes before PARK, so that a waker may disarm before there is anybody to wake
@@ -63,7 +64,6 @@ export function wakeModel(variant: WakeVariant, size: { tasks: number; writes: n
     for (const index of state.wakers.keys()) yield* wake(state, index);
   }
 
-  // A pop that has died before ARM has left its task with a re-check, like one that has not begun.
   function broken({ armed, tasks, pops, wakers }: State): string | undefined {
     const isQuiescent =
       pops.every(({ at }) => at === 'done' || at === 'start') &&
