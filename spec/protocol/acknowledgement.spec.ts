@@ -9,6 +9,7 @@ describe('the protocol of a claim whose acknowledgement does not come', () => {
     { variant: 'confirmThenRead', claimers: 1, elections: 2, lateClaims: true, states: 4_688 },
     ...ifFull([
       { variant: 'right', claimers: 1, elections: 3, lateClaims: true, states: 19_992 },
+      { variant: 'right', claimers: 2, elections: 2, lateClaims: false, states: 1_030_770 },
       { variant: 'confirmThenRead', claimers: 2, elections: 1, lateClaims: true, states: 142_333 },
     ] as const),
   ] as const)(
