@@ -53,9 +53,22 @@ export function namespaceOf(model: AnyModel): string {
   return `${model.db.name}.${model.collection.name}`;
 }
 
-/** Makes a document of what was read by the native collection. */
-export function hydrate({ model, hidden }: Pick<Definition, 'model' | 'hidden'>, raw: RawDocument): AnyDocument {
+/** Makes a document of what was read by the native collection. A kind may hide more than the base that it was read by. */
+export function hydrate(
+  { model, hidden: ofModel }: Pick<Definition, 'model' | 'hidden'>,
+  raw: RawDocument,
+): AnyDocument {
+  const kind = model.discriminators ? kindIn(model, raw) : undefined;
+  const hidden = kind ? definitionOf(kind).hidden : ofModel;
+
   return (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
+}
+
+function kindIn(model: AnyModel, raw: RawDocument): AnyModel | undefined {
+  return Object.values(model.discriminators as Record<string, AnyModel>).find((one) => {
+    const kind = kindOf(one);
+    return kind && raw[kind.key] === kind.value;
+  });
 }
 
 export function modelOf(document: AnyDocument): AnyModel {
@@ -114,7 +127,7 @@ function define(model: AnyModel): Definition {
     kind,
     kindOnly: kind !== null && !optionsOf(rootOf(model).schema as AnySchema),
     expireAfterSeconds: expires,
-    hidden: hiddenPaths(schema),
+    hidden: hiddenIn(schema),
     writeConcern: writeConcernOf(schema),
     updatedAt: updatedAtOf(schema),
   };
@@ -140,13 +153,30 @@ export function rootOf(model: AnyModel): AnyModel {
   return (kindOf(model) && others.find(isRoot)) || model;
 }
 
-function hiddenPaths(schema: AnySchema): Record<string, 0> | null {
-  const hidden: Record<string, 0> = {};
-  schema.eachPath((name, path) => {
-    if ((path.options as { select?: boolean }).select === false) hidden[name] = 0;
-  });
+function hiddenIn(schema: AnySchema): Record<string, 0> | null {
+  const paths = hiddenPaths(schema, '', []);
 
-  return Object.keys(hidden).length > 0 ? hidden : null;
+  return paths.length > 0 ? Object.fromEntries(paths.map((path) => [path, 0])) : null;
+}
+
+interface SelectablePath {
+  options: { select?: boolean };
+  schema?: AnySchema;
+  embeddedSchemaType?: { options: { select?: boolean } };
+}
+
+// As Mongoose's own queries find them: also in sub-documents and in lists of them, and where the elements of a list are hidden.
+function hiddenPaths(schema: AnySchema, prefix: string, above: readonly AnySchema[]): string[] {
+  const around = [...above, schema];
+
+  return Object.entries(schema.paths as unknown as Record<string, SelectablePath>).flatMap(([name, type]) => {
+    const path = prefix + name;
+    // Of the values of a Map there is no path.
+    if (name.endsWith('.$*')) return [];
+    if ([type, type.embeddedSchemaType].some((one) => one?.options.select === false)) return [path];
+
+    return type.schema && !around.includes(type.schema) ? hiddenPaths(type.schema, `${path}.`, around) : [];
+  });
 }
 
 // Mongoose applies the schema's write concern to its own writes, and we to ours.

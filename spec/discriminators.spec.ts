@@ -308,6 +308,25 @@ describe('discriminators', () => {
     expect(await stored(Base, byBase._id)).toMatchObject({ ...fields, name: 'changed' });
   });
 
+  it('hide it from who pops their base also where the base and other kinds hide nothing', async () => {
+    const Base = database.connection.model('OpenBase', taskQueue(new Schema({ name: String })));
+    const login = new Schema({ name: String, password: { type: String, select: false } }, { _id: false });
+    const secret = { type: String, select: false };
+    const Closed = Base.discriminator('ClosedKind', new Schema({ value: secret, owner: login }));
+    const Open = Base.discriminator('OpenKind', new Schema({ value: String }));
+    const closed = { name: 'a', value: 'x', owner: { name: 'ada', password: 'y' } };
+    await Closed.push(closed);
+    await Open.push({ name: 'b', value: 'z' });
+
+    const [first, second] = await Base.popMany(2);
+
+    expect(first!.toObject()).toMatchObject({ name: 'a', owner: { name: 'ada' } });
+    expect(JSON.stringify(first!.toObject())).not.toMatch(/"[xy]"/);
+    expect(second!.toObject()).toMatchObject({ name: 'b', value: 'z' });
+    await first!.set('name', 'changed').finish();
+    expect(await stored(Base, first!._id)).toMatchObject({ ...closed, name: 'changed' });
+  });
+
   it('inherit the save hooks and timestamps of their base', async () => {
     const schema = new Schema({ name: String }, { timestamps: true });
     const before = jest.fn();

@@ -209,6 +209,19 @@ describe('a model', () => {
       }
     });
 
+    it('has another `typeKey` is a queue like any other', async () => {
+      const { connection } = database;
+      const place = { type: { $type: String }, floor: { $type: Number } };
+      const schema = new Schema({ place } as never, { typeKey: '$type' });
+      const Task = connection.model('OfPlaces', taskQueue(schema as never as Schema, { category: true }));
+      const { _id } = await Task.push({ place: { type: 'house', floor: 3 }, category: 'a', priority: 3 } as never);
+
+      await (await Task.pop({ category: 'a' }))!.finish();
+
+      const expected = { place: { type: 'house', floor: 3 }, category: 'a', priority: 3, state: 'FINISHED' };
+      expect(await stored(Task, _id)).toMatchObject({ ...expected, createdAt: expect.any(Date) as Date });
+    });
+
     it('hides a path keeps it hidden from who pops, and keeps it', async () => {
       const schema = new Schema({
         name: String,
@@ -229,6 +242,42 @@ describe('a model', () => {
         await task.save();
         await task.finish();
         expect(await stored(Task, task._id)).toMatchObject({ ...fields, name: 'changed', state: 'FINISHED' });
+      }
+    });
+
+    it('hides paths of sub-documents keeps them hidden from who pops, and keeps them', async () => {
+      const hidden = { type: String, select: false };
+      const login = new Schema({ name: String, password: hidden }, { _id: false });
+      const folder = new Schema({ name: String, pin: hidden }, { _id: false });
+      folder.add({ folders: [folder] });
+      const schema = new Schema({
+        owner: login,
+        members: [login],
+        tags: [hidden],
+        whole: { type: login, select: false },
+        nested: { login },
+        folder,
+      });
+      const Task = modelOf(schema as unknown as Schema);
+      const one = { name: 'a', password: 'secret' };
+      const fields = {
+        owner: one,
+        members: [one, one],
+        tags: ['secret'],
+        whole: one,
+        nested: { login: one },
+        folder: { name: 'a', pin: 'secret' },
+      };
+      await Task.push([fields, fields, fields] as never[]);
+      const asQueried = JSON.stringify((await Task.findOne())!.toObject());
+      expect(asQueried).not.toContain('secret');
+
+      for (const task of [(await Task.pop())!, ...(await Task.popMany(2))]) {
+        expect(JSON.stringify(task.toObject())).not.toContain('secret');
+        task.set('owner.name', 'changed');
+        await task.finish();
+        const { owner, ...others } = fields;
+        expect(await stored(Task, task._id)).toMatchObject({ owner: { ...owner, name: 'changed' }, ...others });
       }
     });
 

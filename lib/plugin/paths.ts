@@ -5,23 +5,25 @@ import type { ResolvedOptions } from '../options';
 /** Adds the task's paths to a schema. Each carries the plugin's options, which thus follow the schema wherever Mongoose takes it. */
 export function addFields(schema: AnySchema, options: ResolvedOptions): void {
   const { fields } = options;
+  // A schema may have a field named `type`, and another name for what says the type.
+  const typeKey = (schema.get('typeKey') as string | undefined) ?? 'type';
   const added: Record<string, unknown> = {
     [fields.state]: {
-      type: String,
+      [typeKey]: String,
       enum: Object.values(State),
       default: onlyNew(() => State.PENDING),
       taskQueue: options,
     },
     [fields.priority]: {
-      type: Number,
+      [typeKey]: Number,
       default: onlyNew(() => Priority.MEDIUM),
       validate: priorityValidator,
       taskQueue: options,
     },
   };
   if (!keepsCreationTime(schema, options))
-    added[fields.createdAt] = { type: Date, default: onlyNew(() => new Date()), taskQueue: options };
-  if (options.category) added[fields.category] = { type: String, taskQueue: options };
+    added[fields.createdAt] = { [typeKey]: Date, default: onlyNew(() => new Date()), taskQueue: options };
+  if (options.category) added[fields.category] = { [typeKey]: String, taskQueue: options };
 
   schema.add(added as never);
 }
