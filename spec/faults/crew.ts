@@ -105,6 +105,8 @@ export class Crew {
   async #kill(post: Post): Promise<void> {
     const { child } = post;
     if (!child) return;
+    // A process that has done nothing yet is no loss, and on a busy machine there would be no others.
+    await child.line((message) => 'ready' in message);
     post.isKilled = true;
     this.options.note({ name: 'killed', process: post.process });
     child.kill('SIGKILL');

@@ -1,5 +1,5 @@
 import { createConnection, Types, type Connection, type mongo } from 'mongoose';
-import { readInput } from '../support/programs/talk';
+import { readInput, say } from '../support/programs/talk';
 import { openHistory, type History, type Note } from './history';
 import { makeTasks, type Tasks, type TaskOptions } from './tasks';
 
@@ -15,6 +15,11 @@ export interface ProgramInput extends TaskOptions {
   readonly shiftMs: number;
   /** Its parts, each of which should always look for tasks. */
   readonly roles: readonly string[];
+}
+
+/** Tells the soak that this process is at work: it is not killed before that. */
+export function sayReady(): void {
+  say({ ready: true });
 }
 
 /** Runs a program until it has ended, or was asked to. It writes down when and by what it ends. */

@@ -30,8 +30,19 @@ export class Server {
     const port = await freePort();
     const ofFiles = ['--dbpath', folder, '--logpath', join(folder, 'log'), '--logappend'];
     const ofSize = ['--wiredTigerCacheSizeGB', '0.25', '--setParameter', 'diagnosticDataCollectionEnabled=false'];
+    // What a transaction has written that a killed process left open stays out of reach for so long.
+    const ofTransactions = ['--setParameter', 'transactionLifetimeLimitSeconds=3'];
     const ofSet = ['--replSet', setName ?? '', '--oplogSize', '64', '--setParameter', 'enableTestCommands=1'];
-    const args = ['--bind_ip', '127.0.0.1', '--port', String(port), ...ofFiles, ...ofSize, ...(setName ? ofSet : [])];
+    const args = [
+      '--bind_ip',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      ...ofFiles,
+      ...ofSize,
+      ...ofTransactions,
+      ...(setName ? ofSet : []),
+    ];
     const server = new Server(`127.0.0.1:${port}`, await binaryPath(), args);
     await server.start();
 

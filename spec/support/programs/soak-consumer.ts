@@ -1,5 +1,5 @@
 import './wrong-date'; // First, so that nothing has seen the right time.
-import { connect, runProgram, type ProgramInput } from '../../faults/program';
+import { connect, runProgram, sayReady, type ProgramInput } from '../../faults/program';
 import { run, type Role } from '../../faults/roles';
 
 export interface ConsumerInput extends ProgramInput {
@@ -8,13 +8,14 @@ export interface ConsumerInput extends ProgramInput {
 
 /** Takes tasks in several ways at once, until it is asked to end. */
 void runProgram<ConsumerInput>(async (input, history, ending) => {
-  await Promise.all(
-    input.roles.map(async (role, index) => {
+  const { roles, seed, hasTransactions } = input;
+  const parts = await Promise.all(
+    roles.map(async (role) => {
       const note = history.noteAs(role);
-      const { connection, tasks } = await connect(input, note);
-      const { hasTransactions } = input;
-      await run(role, { connection, tasks, note, ending, hasTransactions }, input.seed + index);
-      await connection.destroy();
+      return { ...(await connect(input, note)), note, ending, hasTransactions };
     }),
   );
+  sayReady();
+  await Promise.all(roles.map((role, index) => run(role, parts[index]!, seed + index)));
+  await Promise.all(parts.map(({ connection }) => connection.destroy()));
 });

@@ -1,6 +1,6 @@
 import './wrong-date'; // First, so that nothing has seen the right time.
 import { produce } from '../../faults/produce';
-import { connect, runProgram, type ProgramInput } from '../../faults/program';
+import { connect, runProgram, sayReady, type ProgramInput } from '../../faults/program';
 
 export interface ProducerInput extends ProgramInput {
   readonly forMs: number;
@@ -9,6 +9,7 @@ export interface ProducerInput extends ProgramInput {
 /** Pushes tasks for some time. */
 void runProgram<ProducerInput>(async (input, history, ending) => {
   const { connection, tasks } = await connect(input, history.note);
+  sayReady();
   await produce({ ...input, connection, tasks, note: history.note, ending });
   await connection.destroy();
 });
