@@ -50,7 +50,14 @@ export type Event = {
   | { readonly name: 'stopped'; readonly lagMs: number }
   | { readonly name: 'complained'; readonly text: string }
   // Of the soak itself:
-  | { readonly name: 'fault'; readonly fault: string; readonly until: number; readonly losesAnswers: boolean }
+  | {
+      readonly name: 'fault';
+      readonly fault: string;
+      readonly until: number;
+      readonly losesAnswers: boolean;
+      /** Why it was in vain. */
+      readonly failure?: string;
+    }
   | { readonly name: 'killed'; readonly process: string }
   | { readonly name: 'gone'; readonly process: string; readonly isKilled: boolean; readonly text: string }
   /** A time without faults, in which healthy workers should do all there is to do. */

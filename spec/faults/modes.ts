@@ -49,7 +49,7 @@ export const MODES = {
     recheckMs: NEVER_MS,
   },
   'set-faults': {
-    about: 'members of a replica set of three are killed, and step down',
+    about: 'members of a replica set of three are killed and frozen, and step down',
     servers: 'set of three',
     consumers: [
       ['worker', 'popMany'],
@@ -59,6 +59,7 @@ export const MODES = {
       { fault: 'step down', everyMs: 9_000 },
       { fault: 'kill the primary', everyMs: 14_000, forMs: [1_000, 4_000] },
       { fault: 'kill a secondary', everyMs: 16_000, forMs: [500, 3_000] },
+      { fault: 'freeze the server', everyMs: 16_000, forMs: [500, 6_000] },
     ],
     recheckMs: NEVER_MS,
   },
@@ -114,10 +115,13 @@ export const MODES = {
     recheckMs: SOON_MS,
   },
   stops: {
-    about: 'workers are started and stopped all the time, also while the server is down',
+    about: 'workers are started and stopped all the time, also while the server is down or frozen',
     servers: 'standalone',
     consumers: [['stops'], ['stops', 'worker'], ['queue', 'stops']],
-    faults: [{ fault: 'kill the server', everyMs: 12_000, forMs: [500, 3_000] }],
+    faults: [
+      { fault: 'kill the server', everyMs: 12_000, forMs: [500, 3_000] },
+      { fault: 'freeze the server', everyMs: 12_000, forMs: [500, 4_000] },
+    ],
     recheckMs: NEVER_MS,
   },
 } satisfies Record<string, Mode>;

@@ -6,6 +6,7 @@ export type FaultName =
   | 'kill the producer'
   | 'freeze a consumer'
   | 'kill the server'
+  | 'freeze the server'
   | 'kill the primary'
   | 'kill a secondary'
   | 'step down'

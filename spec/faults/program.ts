@@ -44,34 +44,33 @@ export function uniqueOf(id: string): string {
 
 const HOUSEKEEPING = ['hello', 'ping', 'getMore', 'endSessions', 'killCursors'];
 const LOOKED_MS = 300;
+const TRIES = 5;
 
 /** A connection with the models. Every answer to a look for tasks is told, a few times a second at the most. */
 export async function connect(
   { uri, ...options }: ProgramInput,
   note: Note,
 ): Promise<{ connection: Connection; tasks: Tasks }> {
-  const connection = createConnection(uri, { monitorCommands: true, autoIndex: false });
+  const connection = await open(uri);
   let toldAt = 0;
   (connection.getClient() as unknown as mongo.MongoClient).on('commandSucceeded', ({ commandName }) => {
     if (HOUSEKEEPING.includes(commandName) || performance.now() - toldAt < LOOKED_MS) return;
     toldAt = performance.now();
     note({ name: 'looked' });
   });
-  const tasks = makeTasks(connection, options);
-  await untilOpen(connection, uri);
 
-  return { connection, tasks };
+  return { connection, tasks: makeTasks(connection, options) };
 }
 
 // A program may be started while the server is down.
-async function untilOpen(connection: Connection, uri: string): Promise<void> {
+async function open(uri: string): Promise<Connection> {
   for (let tries = 1; ; tries++) {
+    const connection = createConnection(uri, { monitorCommands: true, autoIndex: false });
     try {
-      await connection.asPromise();
-      return;
+      return await connection.asPromise();
     } catch (error) {
-      if (tries === 5) throw error;
-      await connection.openUri(uri).catch(() => {});
+      await connection.destroy().catch(() => {});
+      if (tries === TRIES) throw error;
     }
   }
 }

@@ -23,7 +23,7 @@ export function table(lines: readonly Line[]): string {
       ...[
         named(evidence, 'pushed').length,
         named(evidence, 'claimed').length,
-        named(evidence, 'fault').length,
+        named(evidence, 'fault').filter(({ failure }) => !failure).length,
         named(evidence, 'killed').length,
         named(evidence, 'stopped').length,
         ...KINDS.map((kind) => verdict[kind].length),

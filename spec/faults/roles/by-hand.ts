@@ -6,8 +6,8 @@ import type { Task } from '../tasks';
 const PAUSE_MS = 100;
 
 /** A loop of `pop()`, of both models in turn. */
-export async function runPop({ tasks: { Plain, Step }, ...others }: Part): Promise<void> {
-  const part = { tasks: { Plain, Step }, ...others } as Part;
+export async function runPop(part: Part): Promise<void> {
+  const { Plain, Step } = part.tasks;
   await loop(part, async () => [await Plain.pop(), await Step.pop()].filter((task) => task !== null));
 }
 
