@@ -15,7 +15,7 @@ export interface Part {
   readonly hasTransactions: boolean;
 }
 
-export const RETRY_MS = 400;
+export const RETRY_MS = 1_500;
 /** How often a lease is looked at, to tell of its renewals. */
 const LOOK_MS = 100;
 /** As a program does that wants its settle to get through. */

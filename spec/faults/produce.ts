@@ -11,7 +11,11 @@ export interface Production extends Part {
   readonly forMs: number;
 }
 
-const PAUSE_MS = 160;
+/** Pushes under way at once: some wait for a majority that is long in coming. */
+const PUSHING = 3;
+const PAUSE_MS = 300;
+/** How long a handler takes at the most, but for those that outlast their leases. */
+const MAX_MS = 250;
 /** Tasks that later ones may refer to. */
 const REMEMBERED = 20;
 const NOTHING: Needs = { all: [], any: [], broken: [] };
@@ -21,16 +25,19 @@ interface Known {
   readonly ends: Intent['ends'];
 }
 
-/** Pushes tasks of all kinds, one after the other, and says before each push what is asked and after it what was acknowledged. */
+/** Pushes tasks of all kinds, and says before each push what is asked and after it what was acknowledged. */
 export async function produce(production: Production): Promise<void> {
   const { note, ending, forMs } = production;
   const producer = new Producer(production);
   const deadline = performance.now() + forMs;
-  while (!ending.aborted && performance.now() < deadline) {
-    // What was not acknowledged may be in the queue or not: nothing is said about it, and nothing refers to it.
-    await producer.next().catch((error: unknown) => note({ name: 'complained', text: String(error) }));
-    await sleep(PAUSE_MS * producer.random());
-  }
+  const push = async () => {
+    while (!ending.aborted && performance.now() < deadline) {
+      // What was not acknowledged may be in the queue or not: nothing is said about it, and nothing refers to it.
+      await producer.next().catch((error: unknown) => note({ name: 'complained', text: String(error) }));
+      await sleep(PAUSE_MS * producer.random());
+    }
+  };
+  await Promise.all(Array.from({ length: PUSHING }, push));
 }
 
 class Producer {
@@ -48,7 +55,7 @@ class Producer {
     const choice = this.random();
     if (choice < 0.3 || this.#known.length < 4) return this.#pushPlain(1);
     if (choice < 0.45) return this.#pushPlain(4);
-    if (choice < 0.55) return this.#pushPlain(1, { delayMs: 300 + Math.floor(this.random() * 2_000) });
+    if (choice < 0.55) return this.#pushPlain(1, { delayMs: 1_500 + Math.floor(this.random() * 2_000) });
     if (choice < 0.63) return this.#pushPlain(1, { key: `key-${this.#pushes % 3}` });
     if (choice < 0.7 && this.production.hasTransactions) return this.#pushInTransaction();
 
@@ -111,7 +118,7 @@ class Producer {
     return {
       _id: new Types.ObjectId(),
       fate: chosen,
-      ms: Math.floor(this.random() * 40),
+      ms: Math.floor(this.random() ** 2 * MAX_MS),
       isChanged: this.random() < 0.5,
     };
   }

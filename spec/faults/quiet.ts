@@ -4,28 +4,30 @@ import { now } from './clock';
 import type { Event } from './events';
 import type { Note } from './history';
 
-/** For so long nothing at all may happen while something is left to do, in milliseconds. */
-export const PATIENCE_MS = 12_000;
 const LOOK_MS = 250;
 const COLLECTIONS = ['plains', 'steps'];
+
+export interface Quiet {
+  readonly connection: Connection;
+  readonly note: Note;
+  /** What was added to the histories since the last call. */
+  follow(): Event[];
+  /** Those that are expected to be at work. */
+  parts(): readonly string[];
+  /** For so long nothing at all may happen while something is left to do. */
+  readonly patienceMs: number;
+}
 
 /**
  * Waits until healthy workers have done all there is to do, and each part of each process has been seen to look for more. When nothing
  * goes on for a while, what is left is told and the wait is over.
- *
- * @param parts names those that are expected to be at work.
  */
-export async function rest(
-  connection: Connection,
-  note: Note,
-  follow: () => Event[],
-  parts: () => readonly string[],
-): Promise<void> {
+export async function rest({ connection, note, follow, parts, patienceMs }: Quiet): Promise<void> {
   const at = now();
   const looks = new Map<string, number>();
   const isAtWork = (part: string) => (looks.get(part) ?? 0) > at;
   let left = await findLeft(connection);
-  for (let movedAt = at; now() - movedAt < PATIENCE_MS; await sleep(LOOK_MS)) {
+  for (let movedAt = at; now() - movedAt < patienceMs; await sleep(LOOK_MS)) {
     for (const event of follow()) if (event.name === 'looked') looks.set(event.by, event.at);
     const before = left.length;
     left = await findLeft(connection);

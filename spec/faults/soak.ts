@@ -15,7 +15,9 @@ import { makeTasks } from './tasks';
 import { Wires } from './wires';
 
 const ROUND_MS = 20_000;
-const TOLERANCE_MS = 300;
+const PATIENCE_MS = 12_000;
+/** The estimate of the server's clock is late by as much as the answer that brought it was. */
+const TOLERANCE_MS = 1_000;
 
 export interface SoakOptions {
   readonly mode: ModeName;
@@ -26,6 +28,8 @@ export interface SoakOptions {
   readonly folder: string;
   /** Default: 20 seconds. */
   readonly roundMs?: number;
+  /** For so long nothing at all may happen in a quiet time while something is left to do. Default: 12 seconds. */
+  readonly patienceMs?: number;
 }
 
 export interface Soaked {
@@ -34,7 +38,8 @@ export interface Soaked {
 }
 
 /** Lets faults happen to processes at work, in rounds with quiet times in between, and judges what they have done. */
-export async function soak({ mode: name, seed, forMs, folder, roundMs = ROUND_MS }: SoakOptions): Promise<Soaked> {
+export async function soak({ mode: name, seed, forMs, folder, ...times }: SoakOptions): Promise<Soaked> {
+  const { roundMs = ROUND_MS, patienceMs = PATIENCE_MS } = times;
   const mode = modeOf(name);
   const histories = join(folder, 'histories');
   mkdirSync(histories, { recursive: true });
@@ -53,7 +58,7 @@ export async function soak({ mode: name, seed, forMs, folder, roundMs = ROUND_MS
     for (let round = 0; round === 0 || performance.now() < deadline; round++) {
       await Promise.all([crew.produce(roundMs), inflict(scene, planRound(mode.faults, seed, round, roundMs))]);
       await servers.heal();
-      await rest(connection, note, follow, () => crew.parts);
+      await rest({ connection, note, follow, patienceMs, parts: () => crew.parts });
     }
     await crew.dismiss();
     await stopObserving();

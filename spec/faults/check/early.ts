@@ -1,5 +1,5 @@
 import type { EventOf, Outcome } from '../events';
-import { endingIntents, holdsOf, type Evidence, type Finding, type Hold } from './evidence';
+import { CLOCKS_MS, endingIntents, holdsOf, type Evidence, type Finding, type Hold } from './evidence';
 
 /** Tasks that were handed out before they were due, or before what they wait for was done for good. */
 export function findEarly(evidence: Evidence): Finding[] {
@@ -10,7 +10,7 @@ export function findEarly(evidence: Evidence): Finding[] {
     const intent = intents.get(task);
     const reasons = ofTask.flatMap((hold, index) => [
       ...(intent ? beforeItsTime(hold, ofTask.slice(0, index), intent, evidence.toleranceMs) : []),
-      ...(intent ? beforeItsNeeds(hold, intent, holds, evidence.toleranceMs) : []),
+      ...(intent ? beforeItsNeeds(hold, intent, holds) : []),
     ]);
     return reasons.map((text) => ({ subject: task, text }));
   });
@@ -34,9 +34,8 @@ function beforeItsNeeds(
   { by, fence, claimedAt }: Hold,
   { needs }: EventOf<'pushing'>,
   holds: ReadonlyMap<string, readonly Hold[]>,
-  toleranceMs: number,
 ): string[] {
-  const isDone = (id: string, outcome: Outcome) => wasDone(holds.get(id) ?? [], outcome, claimedAt, toleranceMs);
+  const isDone = (id: string, outcome: Outcome) => wasDone(holds.get(id) ?? [], outcome, claimedAt);
   const open = [
     ...needs.all.filter((id) => !isDone(id, 'finished')),
     ...needs.broken.filter((id) => !isDone(id, 'failed')),
@@ -47,8 +46,8 @@ function beforeItsNeeds(
 }
 
 /** Whether an end was asked for before a moment, and nobody was handed the task afterwards: that end has lasted. */
-function wasDone(holds: readonly Hold[], wanted: Outcome, moment: number, toleranceMs: number): boolean {
-  const isAsked = holds.some(({ settling }) => settling?.outcome === wanted && settling.at <= moment + toleranceMs);
+function wasDone(holds: readonly Hold[], wanted: Outcome, moment: number): boolean {
+  const isAsked = holds.some(({ settling }) => settling?.outcome === wanted && settling.at <= moment + CLOCKS_MS);
 
-  return isAsked && !holds.some(({ claimedAt }) => claimedAt > moment + toleranceMs);
+  return isAsked && !holds.some(({ claimedAt }) => claimedAt > moment + CLOCKS_MS);
 }

@@ -38,11 +38,14 @@ export interface Evidence {
   readonly events: readonly Event[];
   readonly tasks: ReadonlyMap<string, FinalTask>;
   readonly effects: readonly Effect[];
-  /** By how much times of two clocks may differ, or a delay be too short. */
+  /** By how much a delay may be too short. */
   readonly toleranceMs: number;
   /** Expired tasks are not looked for: those pushed before this time. */
   readonly expiredBefore?: number;
 }
+
+/** By how much the times of two processes of one machine may differ. */
+export const CLOCKS_MS = 20;
 
 /** What is wrong, in one line. */
 export interface Finding {

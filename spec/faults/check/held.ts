@@ -1,11 +1,11 @@
-import { holdsOf, type Evidence, type Finding, type Hold } from './evidence';
+import { CLOCKS_MS, holdsOf, type Evidence, type Finding, type Hold } from './evidence';
 
 /** Claims of a task while somebody else still held it, by a lease that had neither ended nor been let go. */
 export function findDoublyHeld(evidence: Evidence): Finding[] {
   return [...holdsOf(evidence).values()].flatMap((holds) =>
     holds.slice(1).flatMap((hold, index) => {
       // One that began earlier may have been renewed for longer than those after it.
-      const other = holds.slice(0, index + 1).find((earlier) => overlaps(earlier, hold, evidence.toleranceMs));
+      const other = holds.slice(0, index + 1).find((earlier) => overlaps(earlier, hold));
       return other ? [{ subject: hold.task, text: `${show(other)} and ${show(hold)} hold it at once` }] : [];
     }),
   );
@@ -22,8 +22,8 @@ export function findSameFences(evidence: Evidence): Finding[] {
 }
 
 // A lease's end is told by the server; that of a hold that was let go is told by its holder, whose clock may differ a little.
-function overlaps(earlier: Hold, later: Hold, toleranceMs: number): boolean {
-  return later.claimedAt < earlier.until && later.claimedAt < earlier.lettingGoAt - toleranceMs;
+function overlaps(earlier: Hold, later: Hold): boolean {
+  return later.claimedAt < earlier.until && later.claimedAt < earlier.lettingGoAt - CLOCKS_MS;
 }
 
 function show({ by, fence, claimedAt, until, lettingGoAt }: Hold): string {
