@@ -84,8 +84,8 @@ export const MODES = {
       ['queue', 'pop'],
     ],
     faults: [
-      { fault: 'roll back by kill', everyMs: 9_000, forMs: [600, 1_500] },
-      { fault: 'roll back by step down', everyMs: 11_000, forMs: [600, 2_500] },
+      { fault: 'roll back by kill', everyMs: 9_000, forMs: [1_000, 3_000] },
+      { fault: 'roll back by step down', everyMs: 11_000, forMs: [1_000, 3_000] },
     ],
     recheckMs: NEVER_MS,
   },

@@ -55,7 +55,8 @@ class Producer {
     const choice = this.random();
     if (choice < 0.3 || this.#known.length < 4) return this.#pushPlain(1);
     if (choice < 0.45) return this.#pushPlain(4);
-    if (choice < 0.55) return this.#pushPlain(1, { delayMs: 1_500 + Math.floor(this.random() * 2_000) });
+    // These come due whatever keeps the next pushes from being acknowledged.
+    if (choice < 0.55) return this.#pushPlain(this.#upTo(8), { delayMs: 1_500 + this.#upTo(3_000) });
     if (choice < 0.63) return this.#pushPlain(1, { key: `key-${this.#pushes % 3}` });
     if (choice < 0.7 && this.production.hasTransactions) return this.#pushInTransaction();
 
@@ -77,7 +78,7 @@ class Producer {
     const choice = this.random();
     const needs: Needs =
       choice < 0.5
-        ? { ...NOTHING, all: pick('FINISHED', 1 + Math.floor(this.random() * 3)) }
+        ? { ...NOTHING, all: pick('FINISHED', this.#upTo(3)) }
         : choice < 0.6
           ? { ...NOTHING, all: [...pick('FINISHED', 1), ...pick('FAILED', 1)] }
           : choice < 0.8
@@ -111,6 +112,10 @@ class Producer {
     note({ name: 'pushing', task, ends: 'FINISHED', delayMs: 0, needs: NOTHING, recurs: true });
     const { id } = await tasks.Plain.push(input, { every: 1_000, key: 'recurring' });
     note({ name: 'pushed', task: id as string });
+  }
+
+  #upTo(most: number): number {
+    return 1 + Math.floor(this.random() * most);
   }
 
   #input(fate?: Fate) {
