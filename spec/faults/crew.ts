@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startProgram, type Child } from '../support/child';
 import type { ProducerInput } from '../support/programs/soak-producer';
 import type { Note } from './history';
-import type { Mode } from './modes';
+import { leaseOf, type Mode } from './modes';
 import type { ProgramInput } from './program';
 import type { Role } from './roles';
 
@@ -123,6 +123,7 @@ export class Crew {
       seed: seed + 31 * ++this.#generation,
       hasTransactions: mode.servers !== 'standalone',
       journal: mode.servers === 'standalone',
+      leaseMs: leaseOf(mode),
       recheckMs: mode.recheckMs,
       shiftMs: post.shiftMs,
       roles: post.roles,

@@ -3,7 +3,7 @@ import type { Connection } from 'mongoose';
 import { LeaseLostError, TaskQueueError, UnrecoverableError } from 'mongoose-task-queue';
 import type { Outcome } from './events';
 import type { Note } from './history';
-import { idOf, LEASE_MS, type Task, type Tasks } from './tasks';
+import { idOf, type Task, type Tasks } from './tasks';
 
 /** One part of a consumer: what claims tasks in its own way, by a connection of its own. */
 export interface Part {
@@ -13,9 +13,12 @@ export interface Part {
   /** Aborted when the process is asked to end. */
   readonly ending: AbortSignal;
   readonly hasTransactions: boolean;
+  readonly leaseMs: number;
 }
 
-export const RETRY_MS = 1_500;
+const RETRY_MS = 1_500;
+/** A handler that takes long: longer than most leases. */
+const LONG_MS = 4_000;
 /** How often a lease is looked at, to tell of its renewals. */
 const LOOK_MS = 100;
 /** As a program does that wants its settle to get through. */
@@ -30,9 +33,9 @@ export function outcomeOf(task: Task): Outcome {
   return 'finished';
 }
 
-export function noteClaim(note: Note, task: Task): void {
+export function noteClaim({ note, leaseMs }: Part, task: Task): void {
   const { fence, until } = task.lease!;
-  note({ name: 'claimed', task: idOf(task), fence, claimedAt: until.getTime() - LEASE_MS, until: until.getTime() });
+  note({ name: 'claimed', task: idOf(task), fence, claimedAt: until.getTime() - leaseMs, until: until.getTime() });
 }
 
 /** Tells of renewals until the returned function is called, or the lease is gone. */
@@ -49,9 +52,9 @@ export function followLease(note: Note, task: Task, signal?: AbortSignal): () =>
   return () => clearInterval(timer);
 }
 
-/** The work: as long as the task says, or longer than its lease. */
+/** The work: as long as the task says. */
 export async function work(task: Task, signal: AbortSignal | undefined): Promise<void> {
-  const ms = task.fate === 'long' ? LEASE_MS * 1.3 : (task.ms ?? 0);
+  const ms = task.fate === 'long' ? LONG_MS : (task.ms ?? 0);
   await sleep(ms, undefined, signal && { signal });
 }
 
@@ -61,8 +64,9 @@ export function noteSettling(note: Note, task: Task, outcome: Outcome): void {
 }
 
 /** For a worker: what settles the task itself is done, the rest is left to the worker. */
-export async function handle({ note }: Part, task: Task, signal: AbortSignal): Promise<void> {
-  noteClaim(note, task);
+export async function handle(part: Part, task: Task, signal: AbortSignal): Promise<void> {
+  const { note } = part;
+  noteClaim(part, task);
   const { fence } = task.lease!;
   const stopFollowing = followLease(note, task, signal);
   try {

@@ -11,6 +11,8 @@ export interface Mode {
   /** How far the clock of each consumer is off, and last of the producer. */
   readonly shiftsMs?: readonly number[];
   readonly faults: readonly Frequency[];
+  /** Default: three seconds. */
+  readonly leaseMs?: number;
   /**
    * How soon a task that waits is looked at although nothing told of its dependency. Short only where processes are killed: between
    * two writes that may leave it to nothing else.
@@ -20,6 +22,7 @@ export interface Mode {
   readonly toleranceMs?: number;
 }
 
+const LEASE_MS = 3_000;
 const NEVER_MS = 3_600_000;
 const SOON_MS = 2_000;
 const TEN_MINUTES_MS = 600_000;
@@ -87,6 +90,8 @@ export const MODES = {
       { fault: 'roll back by kill', everyMs: 9_000, forMs: [1_000, 3_000] },
       { fault: 'roll back by step down', everyMs: 11_000, forMs: [1_000, 3_000] },
     ],
+    // Longer than it takes to elect another primary: what the one before handed out must not be handed out by this one.
+    leaseMs: 8_000,
     recheckMs: NEVER_MS,
   },
   connections: {
@@ -130,6 +135,10 @@ export type ModeName = keyof typeof MODES;
 
 export function modeOf(name: ModeName): Mode {
   return MODES[name];
+}
+
+export function leaseOf({ leaseMs = LEASE_MS }: Mode): number {
+  return leaseMs;
 }
 
 export function isMode(name: string): name is ModeName {

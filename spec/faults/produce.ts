@@ -9,6 +9,8 @@ import { FATES, type Fate } from './tasks';
 export interface Production extends Part {
   readonly seed: number;
   readonly forMs: number;
+  /** Called after the first push that was acknowledged. */
+  onPushed(): void;
 }
 
 /** Pushes under way at once: some wait for a majority that is long in coming. */
@@ -44,6 +46,7 @@ class Producer {
   readonly random: () => number;
   readonly #known: Known[] = [];
   #pushes = 0;
+  #hasPushed = false;
 
   constructor(private readonly production: Production) {
     this.random = randomFrom(production.seed);
@@ -87,7 +90,7 @@ class Producer {
     const input = this.#input('finish');
     this.#announce([input], 0, needs);
     const step = await Step.push({ ...input, all: [...needs.all], any: [...needs.any], broken: [...needs.broken] });
-    this.production.note({ name: 'pushed', task: step.id as string });
+    this.#pushed(step.id as string);
   }
 
   async #pushInTransaction(): Promise<unknown> {
@@ -111,7 +114,7 @@ class Producer {
     const task = input._id.toHexString();
     note({ name: 'pushing', task, ends: 'FINISHED', delayMs: 0, needs: NOTHING, recurs: true });
     const { id } = await tasks.Plain.push(input, { every: 1_000, key: 'recurring' });
-    note({ name: 'pushed', task: id as string });
+    this.#pushed(id as string);
   }
 
   #upTo(most: number): number {
@@ -149,7 +152,7 @@ class Producer {
 
   #acknowledge(pushed: readonly { id: string; fate: Fate }[]): void {
     for (const { id, fate } of pushed) {
-      this.production.note({ name: 'pushed', task: id });
+      this.#pushed(id);
       this.#known.push({ id, ends: fate === 'fail' ? 'FAILED' : 'FINISHED' });
     }
     this.#known.splice(0, this.#known.length - REMEMBERED);
@@ -160,6 +163,12 @@ class Producer {
     const good = this.#pick('FINISHED', 1);
 
     return good.length > 0 ? [...this.#pick('FAILED', 1), ...good] : [];
+  }
+
+  #pushed(task: string): void {
+    this.production.note({ name: 'pushed', task });
+    if (!this.#hasPushed) this.production.onPushed();
+    this.#hasPushed = true;
   }
 
   #pick(ends: Intent['ends'], count: number): string[] {

@@ -6,7 +6,7 @@ import type { Effect, Evidence, FinalTask } from './check/evidence';
 import { Crew } from './crew';
 import { openHistory, followHistories, readHistories } from './history';
 import { inflict } from './inflict';
-import { modeOf, type ModeName } from './modes';
+import { leaseOf, modeOf, type Mode, type ModeName } from './modes';
 import { observe } from './observer';
 import { planRound } from './plan';
 import { rest } from './quiet';
@@ -15,7 +15,8 @@ import { makeTasks } from './tasks';
 import { Wires } from './wires';
 
 const ROUND_MS = 20_000;
-const PATIENCE_MS = 12_000;
+/** Beside the leases that may have to end first, and the work begun again then. */
+const PATIENCE_MS = 6_000;
 /** The estimate of the server's clock is late by as much as the answer that brought it was. */
 const TOLERANCE_MS = 1_000;
 
@@ -28,7 +29,7 @@ export interface SoakOptions {
   readonly folder: string;
   /** Default: 20 seconds. */
   readonly roundMs?: number;
-  /** For so long nothing at all may happen in a quiet time while something is left to do. Default: 12 seconds. */
+  /** For so long nothing at all may happen in a quiet time while something is left to do. Default: 12 seconds and more, by the length of leases. */
   readonly patienceMs?: number;
 }
 
@@ -39,14 +40,14 @@ export interface Soaked {
 
 /** Lets faults happen to processes at work, in rounds with quiet times in between, and judges what they have done. */
 export async function soak({ mode: name, seed, forMs, folder, ...times }: SoakOptions): Promise<Soaked> {
-  const { roundMs = ROUND_MS, patienceMs = PATIENCE_MS } = times;
   const mode = modeOf(name);
+  const { roundMs = ROUND_MS, patienceMs = PATIENCE_MS + 2 * leaseOf(mode) } = times;
   const histories = join(folder, 'histories');
   mkdirSync(histories, { recursive: true });
   const servers = await startServers(mode, folder);
   const history = openHistory(histories, 'soak');
   const { note } = history;
-  const connection = await openTasks(servers);
+  const connection = await openTasks(servers, mode);
   const wires = new Wires(servers.uri);
   const wayTo = async () => (mode.isProxied ? wires.lay() : servers.uri);
   const crew = await Crew.hire({ mode, seed, folder: histories, note, wayTo });
@@ -74,9 +75,9 @@ export async function soak({ mode: name, seed, forMs, folder, ...times }: SoakOp
   }
 }
 
-async function openTasks({ uri }: Servers): Promise<Connection> {
+async function openTasks({ uri }: Servers, mode: Mode): Promise<Connection> {
   const connection = await createConnection(uri).asPromise();
-  const { Plain, Step, Effect } = makeTasks(connection, { journal: false, recheckMs: 1_000 });
+  const { Plain, Step, Effect } = makeTasks(connection, { journal: false, leaseMs: leaseOf(mode), recheckMs: 1_000 });
   await Promise.all([Plain.ensureTaskIndexes(), Step.ensureTaskIndexes(), Effect.createCollection()]);
 
   return connection;

@@ -1,7 +1,6 @@
 import { Schema, type Connection, type Types } from 'mongoose';
 import { constant, taskQueue } from 'mongoose-task-queue';
 
-export const LEASE_MS = 3_000;
 /** So many that faults never use them up: a task fails only where it is meant to. */
 const MAX_ATTEMPTS = 1_000;
 
@@ -12,13 +11,14 @@ export type Fate = (typeof FATES)[number];
 export interface TaskOptions {
   /** Whether writes wait for the journal of a server that stands alone. */
   readonly journal: boolean;
+  readonly leaseMs: number;
   readonly recheckMs: number;
 }
 
 /** The tasks of the soak, for itself and for its programs. `Step` waits for others. */
-export function makeTasks(connection: Connection, { journal, recheckMs }: TaskOptions) {
+export function makeTasks(connection: Connection, { journal, leaseMs, recheckMs }: TaskOptions) {
   const schemaOptions = journal ? { writeConcern: { w: 1 as const, j: true } } : {};
-  const options = { leaseMs: LEASE_MS, maxAttempts: MAX_ATTEMPTS, backoff: constant(50), recheckMs };
+  const options = { leaseMs, maxAttempts: MAX_ATTEMPTS, backoff: constant(50), recheckMs };
   const fields = {
     fate: { type: String, enum: FATES, required: true },
     /** How long its handler takes, in milliseconds. */

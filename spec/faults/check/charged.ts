@@ -1,10 +1,11 @@
 import { groupBy } from '../../../lib/group';
 import type { EventOf } from '../events';
-import { LEASE_MS } from '../tasks';
 import { endingIntents, holdsOf, killsOf, named, processOf, type Evidence, type Finding } from './evidence';
 
 /** How long before and after it a fault may have taken the answer to a claim with it. */
 const AROUND_MS = 3_000;
+/** How long a process may hold a task before it tells of it. */
+const UNTOLD_MS = 5_000;
 
 /** Attempts that were charged although nobody was handed the task, or although its handler did what it should. */
 export function findCharged(evidence: Evidence): Finding[] {
@@ -47,8 +48,7 @@ function excuses(evidence: Evidence): (held: EventOf<'held'>) => boolean {
 
   return ({ token, claimedAt }) => {
     const killedAt = kills.get(owners.get(token) ?? '');
-    // Who was killed had it for a lease at the most without telling.
-    if (killedAt !== undefined && killedAt < claimedAt + 2 * LEASE_MS) return true;
+    if (killedAt !== undefined && killedAt < claimedAt + UNTOLD_MS) return true;
     return faults.some(({ at, until }) => claimedAt > at - AROUND_MS && claimedAt < until + AROUND_MS);
   };
 }

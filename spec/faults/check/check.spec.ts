@@ -1,5 +1,4 @@
-import { LEASE_MS } from '../tasks';
-import { Forgery } from './forgery';
+import { Forgery, LEASE_MS } from './forgery';
 
 const forge = () => new Forgery();
 

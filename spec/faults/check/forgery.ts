@@ -1,9 +1,10 @@
 import { judge, KINDS, type Kind } from '.';
 import type { Event, EventOf, Outcome } from '../events';
-import { LEASE_MS } from '../tasks';
 import type { Effect, FinalTask } from './evidence';
 
 type Pushing = Partial<Omit<EventOf<'pushing'>, 'needs'>> & { readonly needs?: Partial<EventOf<'pushing'>['needs']> };
+export const LEASE_MS = 3_000;
+
 type Hold = readonly [task: string, fence: number, by: string];
 
 /** Histories that no run has made, for what a checker must see in them. Times are milliseconds, tasks and processes any text. */

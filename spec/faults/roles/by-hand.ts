@@ -23,7 +23,7 @@ async function loop(part: Part, claim: () => Promise<Task[]>): Promise<void> {
       part.note({ name: 'complained', text: String(error) });
       return [];
     });
-    for (const task of tasks) noteClaim(part.note, task);
+    for (const task of tasks) noteClaim(part, task);
     await Promise.all(tasks.map((task) => workAndSettle(part, task)));
     if (tasks.length === 0) await sleep(PAUSE_MS);
   }

@@ -14,7 +14,7 @@ export async function runQueue(part: Part): Promise<void> {
 
 async function take(part: Part, tasks: AsyncIterable<Task>): Promise<void> {
   for await (const task of tasks) {
-    noteClaim(part.note, task);
+    noteClaim(part, task);
     await workAndSettle(part, task);
   }
 }

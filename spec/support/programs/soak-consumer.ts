@@ -8,11 +8,11 @@ export interface ConsumerInput extends ProgramInput {
 
 /** Takes tasks in several ways at once, until it is asked to end. */
 void runProgram<ConsumerInput>(async (input, history, ending) => {
-  const { roles, seed, hasTransactions } = input;
+  const { roles, seed, hasTransactions, leaseMs } = input;
   const parts = await Promise.all(
     roles.map(async (role) => {
       const note = history.noteAs(role);
-      return { ...(await connect(input, note)), note, ending, hasTransactions };
+      return { ...(await connect(input, note)), note, ending, hasTransactions, leaseMs };
     }),
   );
   sayReady();

@@ -9,7 +9,7 @@ export interface ProducerInput extends ProgramInput {
 /** Pushes tasks for some time. */
 void runProgram<ProducerInput>(async (input, history, ending) => {
   const { connection, tasks } = await connect(input, history.note);
-  sayReady();
-  await produce({ ...input, connection, tasks, note: history.note, ending });
+  const { note } = history;
+  await produce({ ...input, connection, tasks, note, ending, onPushed: sayReady });
   await connection.destroy();
 });
