@@ -72,9 +72,7 @@ export class Crew {
   }
 
   async killConsumer(target: number): Promise<void> {
-    const post = this.#consumers[Math.floor(target * this.#consumers.length)]!;
-    await this.#kill(post);
-    if (!this.#isEnding) this.#start(post);
+    await this.#kill(this.#consumers[Math.floor(target * this.#consumers.length)]!);
   }
 
   async killProducer(): Promise<void> {
@@ -107,6 +105,7 @@ export class Crew {
     if (!child) return;
     // A process that has done nothing yet is no loss, and on a busy machine there would be no others.
     await child.line((message) => 'ready' in message);
+    if (post.child !== child || post.isKilled) return;
     post.isKilled = true;
     this.options.note({ name: 'killed', process: post.process });
     child.kill('SIGKILL');
@@ -135,8 +134,8 @@ export class Crew {
       if (post.child === child) post.child = null;
       const text = code === 0 ? '' : `${signal ?? code} ${child.stderr}`;
       if (text || isKilled) note({ name: 'gone', process, isKilled, text });
-      // One that crashed has told so; the others must not be left alone.
-      if (post.program === 'soak-consumer' && !isKilled && !this.#isEnding) this.#start(post);
+      // Another takes its place, also that of one that ended by itself, which is told above.
+      if (post.program === 'soak-consumer' && !this.#isEnding) this.#start(post);
     });
 
     return child;
