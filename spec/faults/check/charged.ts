@@ -1,6 +1,7 @@
 import { groupBy } from '../../../lib/group';
 import type { EventOf } from '../events';
-import { endingIntents, holdsOf, killsOf, named, processOf, type Evidence, type Finding } from './evidence';
+import { endingIntents, holdsOf, killsOf, named, type Evidence, type Finding } from './evidence';
+import { processOf } from '../history';
 
 /** How long before and after it a fault may have taken the answer to a claim with it. */
 const AROUND_MS = 3_000;

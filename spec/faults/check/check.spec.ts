@@ -179,6 +179,12 @@ describe('the checker of histories', () => {
 
       expect(history.stores('t').found).toEqual({ 'same fence': 1 });
     });
+
+    it('finds one that was handed to the same holder twice', () => {
+      const history = forge().pushes('t').claims(hold(1), 10).claims(hold(1), 9_000);
+
+      expect(history.stores('t').found).toEqual({ 'same fence': 1 });
+    });
   });
 
   describe('of what came too early', () => {

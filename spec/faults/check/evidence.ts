@@ -1,4 +1,4 @@
-import { processOf } from '../history';
+import { groupBy } from '../../../lib/group';
 import type { Event, EventName, EventOf, Intent, Outcome } from '../events';
 
 /** A task as it is stored at the end. */
@@ -69,30 +69,21 @@ export function endingIntents(evidence: Evidence): Map<string, EventOf<'pushing'
 
 /** All holds of each task in the order of their claims. */
 export function holdsOf(evidence: Evidence): Map<string, Hold[]> {
-  const holds = new Map<string, Hold>();
+  const holds: Hold[] = [];
+  // Several may be told of one fence, and one several times: that is for the judges to see, so each claim is a hold.
+  const latest = new Map<string, number>();
   const stops = named(evidence, 'stopping');
   for (const event of evidence.events) {
     if (event.name === 'claimed') {
-      const key = keyOf(event);
-      const { task, fence, by, claimedAt, until } = event;
-      const hold = {
-        task,
-        fence,
-        by,
-        claimedAt,
-        until,
-        lettingGoAt: nextStop(stops, event),
-        settling: null,
-        settled: [],
-      };
-      holds.set(key, hold);
+      latest.set(keyOf(event), holds.push(newHold(event, stops)) - 1);
     } else if (event.name === 'renewed' || event.name === 'settling' || event.name === 'settled') {
-      const hold = holds.get(keyOf(event));
-      if (hold) holds.set(keyOf(event), told(hold, event));
+      const index = latest.get(keyOf(event));
+      if (index !== undefined) holds[index] = told(holds[index]!, event);
     }
   }
+  holds.sort((one, other) => one.claimedAt - other.claimedAt);
 
-  return byTask([...holds.values()].sort((one, other) => one.claimedAt - other.claimedAt));
+  return groupBy(holds, ({ task }) => task);
 }
 
 export function isEnd(outcome: Outcome): boolean {
@@ -114,25 +105,27 @@ function told(hold: Hold, event: EventOf<'renewed' | 'settling' | 'settled'>): H
   }
 }
 
-// Two processes may be told of one fence: that is for the judges to see, so each has a hold of its own.
+function newHold(claimed: EventOf<'claimed'>, stops: readonly EventOf<'stopping'>[]): Hold {
+  const { task, fence, by, claimedAt, until, at } = claimed;
+  const stop = stops.find((one) => one.by === by && one.at >= at);
+
+  return {
+    task,
+    fence,
+    by,
+    claimedAt,
+    until,
+    lettingGoAt: stop?.at ?? Number.POSITIVE_INFINITY,
+    settling: null,
+    settled: [],
+  };
+}
+
 function keyOf({ task, fence, by }: { task: string; fence: number; by: string }): string {
   return `${task} ${fence} ${by}`;
 }
 
-function nextStop(stops: readonly EventOf<'stopping'>[], { by, at }: EventOf<'claimed'>): number {
-  return stops.find((stop) => stop.by === by && stop.at >= at)?.at ?? Number.POSITIVE_INFINITY;
-}
-
-function byTask(holds: readonly Hold[]): Map<string, Hold[]> {
-  const tasks = new Map<string, Hold[]>();
-  for (const hold of holds) tasks.set(hold.task, [...(tasks.get(hold.task) ?? []), hold]);
-
-  return tasks;
-}
-
-/** Whether a process was killed by the soak, and when. */
+/** The processes that the soak has killed, and when. */
 export function killsOf(evidence: Evidence): Map<string, number> {
   return new Map(named(evidence, 'killed').map(({ process, at }) => [process, at]));
 }
-
-export { processOf };

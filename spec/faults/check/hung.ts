@@ -1,6 +1,7 @@
 import { groupBy } from '../../../lib/group';
 import type { EventOf } from '../events';
-import { killsOf, named, processOf, type Evidence, type Finding } from './evidence';
+import { killsOf, named, type Evidence, type Finding } from './evidence';
+import { processOf } from '../history';
 
 /** How much longer than its limit a stop may take, in milliseconds. */
 const GRACE_MS = 1_000;
