@@ -50,6 +50,9 @@ function namesOf(given: readonly string[] | undefined): ModeName[] {
   return names as ModeName[];
 }
 
+// Servers and programs end with this process, but not by a signal alone.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 void main().then(
   (code) => process.exit(code),
   (error: unknown) => {
