@@ -9,6 +9,8 @@ import type { Role } from './roles';
 /** A program that takes longer to end than this, once it may, stands still. */
 const END_MS = 20_000;
 const START_MS = 60_000;
+/** How long a process works at least before it is killed. */
+const WORK_MS = 1_500;
 
 /** One place in the crew: a program, and those that took its place when it was killed. */
 interface Post {
@@ -103,8 +105,9 @@ export class Crew {
   async #kill(post: Post): Promise<void> {
     const { child } = post;
     if (!child) return;
-    // A process that has done nothing yet is no loss, and on a busy machine there would be no others.
+    // A process that has done little yet is no loss, and on a busy machine there would be no others.
     await child.line((message) => 'ready' in message);
+    await sleep(WORK_MS);
     if (post.child !== child || post.isKilled) return;
     post.isKilled = true;
     this.options.note({ name: 'killed', process: post.process });
