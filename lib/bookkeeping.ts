@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
 import type { State } from './fields';
-import type { Schedule } from './schedule/schedule';
+import { isSchedule, type Schedule } from './schedule/schedule';
 
 /**
  * What the queue keeps of a task, in its `_task` sub-document. It is not a path of the schema: it never shows in `toJSON()`,
@@ -74,7 +74,7 @@ const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean
   settledAt: isDate,
   errors: Array.isArray,
   key: (value) => typeof value === 'string',
-  schedule: isFields,
+  schedule: isSchedule,
   slot: isDate,
   lastRun: isFields,
   waitingOn: Array.isArray,

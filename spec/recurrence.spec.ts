@@ -3,6 +3,7 @@ import { constant, InvalidOptionError, LeaseLostError, State, taskQueue } from '
 import { startProgram } from './support/child';
 import { monitoredConnection, type MonitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
+import { deferred } from './support/deferred';
 import { eventually } from './support/eventually';
 import { endLease, nativeOf, rawUpdate, stored } from './support/raw';
 import { makeWorker, nextEvent } from './support/worker';
@@ -99,6 +100,97 @@ describe('a recurring task', () => {
       await (await popped()).finish();
 
       expect(await task(report)).not.toHaveProperty('expiresFrom');
+    });
+  });
+
+  describe('whose stored document is pushed to another time', () => {
+    const moves: [how: string, options: () => { delayMs: number } | { runAt: Date }][] = [
+      ['at once', () => ({ delayMs: 0 })],
+      ['with a delay', () => ({ delayMs: 10 * MINUTE })],
+      ['by a date', () => ({ runAt: new Date(Date.now() + 10 * MINUTE) })],
+    ];
+    const finds: [what: string, find: () => Promise<Report>][] = [
+      ['was read', async () => (await Report.findOne())!],
+      [
+        'was read without its bookkeeping',
+        async () => (await Report.findOne().select('pages state')) as unknown as Report,
+      ],
+    ];
+
+    it.each(moves.flatMap((move) => finds.map((find) => [...move, ...find] as const)))(
+      '%s keeps recurring and has no expiry, where it %3$s',
+      async (_how, options, _what, find) => {
+        await Report.push({ pages: 1 }, { every: HOUR, delayMs: HOUR, key });
+
+        const report = await (await find()).push(options());
+
+        expect(await task(report)).toMatchObject({ schedule: { every: HOUR } });
+        expect(await task(report)).not.toHaveProperty('expiresFrom');
+        expect((await task(report))['dueAt'].getTime()).toBeLessThan(Date.now() + 11 * MINUTE);
+      },
+    );
+
+    it('expires like any other once it was unscheduled by somebody else', async () => {
+      await Report.push({ pages: 1 }, { key, delayMs: HOUR });
+      const report = (await Report.findOne())!;
+      await rawUpdate(Report, report._id, { $set: { '_task.schedule': { every: HOUR } } });
+      const late = (await Report.findOne())!;
+      await rawUpdate(Report, report._id, { $unset: { '_task.schedule': true } });
+
+      await late.push({ delayMs: MINUTE });
+
+      expect((await task(report))['expiresFrom']).toEqual((await task(report))['dueAt']);
+    });
+  });
+
+  describe('with a schedule of another program that is none', () => {
+    const wrong: unknown[] = [
+      { every: 'x' },
+      { every: 0 },
+      { every: -5 },
+      { every: Number.NaN },
+      { every: null },
+      { cron: 'every day', timeZone: 'UTC' },
+      { cron: '* * * * *' },
+      { cron: '* * * * *', timeZone: 'Europe/Atlantis' },
+      {},
+      'daily',
+      5,
+      true,
+      [{ every: MINUTE }],
+      /x/,
+      new Date(),
+    ];
+
+    it.each(wrong.map((schedule) => [schedule]))('%p counts as none', async (schedule) => {
+      const ends = [
+        (run: Report) => run.finish(),
+        (run: Report) => run.set('pages', 7).finish(),
+        (run: Report) => run.fail(new Error('no')),
+      ];
+      for (const end of ends) {
+        const report = await Report.push({ pages: 1 });
+        await rawUpdate(Report, report._id, { $set: { '_task.schedule': schedule } });
+        const run = await popped();
+
+        await end(run);
+
+        expect((await stored(Report, report._id))['state']).toBe(run.state);
+        expect([State.FINISHED, State.FAILED]).toContain(run.state);
+      }
+      expect(await Report.pop()).toBeNull();
+    });
+
+    it.each(wrong.map((schedule) => [schedule]))('%p keeps nobody from a retry or another time', async (schedule) => {
+      const report = await Report.push({ pages: 1 });
+      await rawUpdate(Report, report._id, { $set: { '_task.schedule': schedule } });
+
+      await (await popped()).retry({ delayMs: HOUR });
+      await (await Report.findById(report._id))!.push({ delayMs: 2 * HOUR });
+
+      const { dueAt, expiresFrom } = await task(report);
+      expect((dueAt as Date).getTime()).toBeGreaterThan(Date.now() + HOUR);
+      expect(expiresFrom).toEqual(dueAt);
     });
   });
 
@@ -350,6 +442,123 @@ describe('a recurring task', () => {
       expect(await task(once)).not.toHaveProperty('expiresFrom');
       await (await popped()).finish();
       expect((await stored(Report, once._id))['state']).toBe(State.CREATED);
+    });
+
+    describe('while a task of its key runs that did not recur', () => {
+      const ends: [how: string, end: (run: Report) => Promise<unknown>, last: State][] = [
+        ['finish()', (run) => run.finish(), State.FINISHED],
+        ['finish() with changes', (run) => run.set('pages', 7).finish(), State.FINISHED],
+        ['fail()', (run) => run.fail(new Error('no')), State.FAILED],
+        ['the last retry()', (run) => run.retry({ error: new Error('no') }), State.FAILED],
+        [
+          'finish() in a transaction',
+          (run) => monitored.connection.transaction((session) => run.finish({ session })),
+          State.FINISHED,
+        ],
+      ];
+
+      it.each(ends)('goes on by it after %s', async (how, end, state) => {
+        const once = await Report.push({ pages: 1 }, { key });
+        const { dueAt } = await task(once);
+        if (how.includes('last')) await (await popped()).retry({ delayMs: 0 });
+        const run = await popped();
+        await Report.push({ pages: 1 }, { every: HOUR, key });
+
+        await end(run);
+
+        expect([run.state, run.lease]).toEqual([State.CREATED, null]);
+        expect(await stored(Report, once._id)).toMatchObject({
+          state: State.CREATED,
+          pages: how.includes('changes') ? 7 : 1,
+          _task: { schedule: { every: HOUR }, lastRun: { state } },
+        });
+        if (!how.includes('last')) expect((await task(once))['dueAt'].getTime()).toBe(Number(dueAt) + HOUR);
+        expect(await task(once)).not.toHaveProperty('expiresFrom');
+      });
+
+      it('goes on by it after a retry, in the slot of the run, and does not expire', async () => {
+        const once = await Report.push({ pages: 1 }, { key });
+        const { dueAt: slot } = await task(once);
+        const run = await popped();
+        await Report.push({ pages: 1 }, { every: HOUR, key });
+
+        await run.retry({ delayMs: 0 });
+        expect(await task(once)).toMatchObject({ slot });
+        expect(await task(once)).not.toHaveProperty('expiresFrom');
+        await (await popped()).finish();
+
+        expect(await task(once)).toMatchObject({ dueAt: new Date(Number(slot) + HOUR) });
+      });
+
+      it('goes on by it after a crash that used its attempts', async () => {
+        const once = await Report.push({ pages: 1 }, { key });
+        for (let attempt = 1; attempt <= 2; attempt++) {
+          await popped();
+          await Report.push({ pages: 1 }, { every: HOUR, key });
+          await endLease(Report, once._id);
+        }
+
+        expect(await Report.pop()).toBeNull();
+
+        expect(await stored(Report, once._id)).toMatchObject({
+          state: State.CREATED,
+          _task: { schedule: { every: HOUR }, lastRun: { state: State.FAILED } },
+        });
+      });
+
+      it('goes on by it where a worker ends many of them together', async () => {
+        const keys = Array.from({ length: 40 }, (_, index) => `report-${index}`);
+        const recurring = keys.filter((_, index) => index % 2 === 0);
+        for (const name of keys) await Report.push({ pages: 1 }, { key: name });
+        const everyoneRuns = deferred();
+        let running = 0;
+        const worker = makeWorker(Report, {
+          concurrency: keys.length,
+          handler: () => (++running === keys.length && everyoneRuns.resolve(), scheduled.promise),
+        });
+        const scheduled = deferred();
+        await worker.start();
+        await everyoneRuns.promise;
+        await Promise.all(recurring.map((name) => Report.push({ pages: 1 }, { every: HOUR, key: name })));
+
+        scheduled.resolve();
+
+        await eventually(async () => {
+          const counts = [State.CREATED, State.FINISHED].map((state) => Report.countDocuments({ state }));
+          expect(await Promise.all(counts)).toEqual([20, 20]);
+        });
+        await worker.stop();
+      });
+
+      it('costs no command more where nobody pushed one', async () => {
+        await Report.push({ pages: 1 }, { key });
+        const run = await popped();
+        monitored.forget();
+
+        await run.finish();
+
+        expect(monitored.all().map(({ name }) => name)).toEqual(['update']);
+      });
+
+      it('is pushed anew where that task ends before it can be told', async () => {
+        const once = await Report.push({ pages: 1 }, { key });
+        const run = await popped();
+        const collection = nativeOf(Report) as unknown as { findOne(...args: unknown[]): Promise<unknown> };
+        const { findOne } = collection;
+        jest.spyOn(collection, 'findOne').mockImplementationOnce(async (...args) => {
+          const found = await findOne.apply(collection, args);
+          await run.finish();
+          return found;
+        });
+
+        const report = await Report.push({ pages: 1 }, { every: HOUR, key });
+
+        expect(report.id).not.toBe(once.id);
+        expect(await stored(Report, report._id)).toMatchObject({
+          state: State.CREATED,
+          _task: { schedule: { every: HOUR } },
+        });
+      });
     });
 
     it('keeps it where the task is pushed without one', async () => {

@@ -69,8 +69,10 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
   const write = () =>
     document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
-  const live = task.key === undefined ? await write() : await uniquely(document, task.key, session, write);
-  if (live !== document) await reschedule(live, task, session);
+  const push = () => (task.key === undefined ? write() : uniquely(document, task.key, session, write));
+  let live = await push();
+  // Where the live task has ended before it could be told its schedule, the key is free.
+  while (live !== document && !(await reschedule(live, task, session))) live = await push();
 
   trace('pushed', live);
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));

@@ -1,10 +1,11 @@
 import type { ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
+import { definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { explainPush } from './input';
-import { NEWEST } from '../read';
+import { requireSchedule, scheduleIn } from '../schedule/stored';
+import { readStanding } from '../settle/refusal';
 import { writeIf, type Change } from '../settle/write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
@@ -26,19 +27,24 @@ export async function requeue(
 ): Promise<AnyDocument> {
   const { fields } = definitionOf(modelOf(document)).options;
   let state: unknown = document.get(fields.state);
+  let schedule: unknown = handleOf(document).stored.schedule ?? null;
   completeFields(document);
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
     if (isLive && handleOf(document).lease) throw lost(document);
-    const filter = { [fields.state]: isLive ? State.CREATED : { $in: SETTLED } };
-    const change = isLive ? moved(task, isMoved) : renewed(task);
+    const filter = isLive
+      ? { [fields.state]: State.CREATED, ...(isMoved && requireSchedule(schedule)) }
+      : { [fields.state]: { $in: SETTLED } };
+    const change = isLive ? moved(task, isMoved, scheduleIn(schedule) !== undefined) : renewed(task);
     if (await writeIf(document, filter, change, session).catch(explainPush(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
       return document;
     }
     // The handle's idea of the state was old: the database's decides.
-    state = await readState(document, session);
+    const found = await readStanding(document, session);
+    state = found && (found.state ?? State.PENDING);
+    schedule = found?.schedule ?? null;
     if (state === State.RUNNING || state === null) break;
   }
   throw refused(document, state as string | null);
@@ -54,7 +60,10 @@ function renewed(task: Bookkeeping): Change {
   return { state: State.CREATED, task: { ...cleared, ...unparked, ...unscheduled, ...fresh, ...task } };
 }
 
-function moved({ availableAt, dueAt, expiresFrom, schedule, key }: Bookkeeping, isMoved: boolean): Change {
+function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
+  const { availableAt, dueAt, schedule, key } = task;
+  // What recurs does not expire.
+  const expiresFrom = recurs ? undefined : task.expiresFrom;
   const times = isMoved || schedule ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
 
   return { state: State.CREATED, task: { ...times, ...(schedule && { schedule }), ...(key !== undefined && { key }) } };
@@ -71,17 +80,6 @@ function completeFields(document: AnyDocument): void {
 
 function isMissing(document: AnyDocument, path: string): boolean {
   return document.isSelected(path) && (document.get(path) ?? null) === null;
-}
-
-async function readState(document: AnyDocument, session: ClientSession | null): Promise<unknown> {
-  const model = modelOf(document);
-  const { fields } = definitionOf(model).options;
-  const found = await collectionOf(model).findOne(
-    { _id: document._id },
-    { projection: { [fields.state]: 1 }, ...NEWEST, ...(session && { session }) },
-  );
-
-  return found && (found[fields.state] ?? State.PENDING);
 }
 
 function refused(document: AnyDocument, state: string | null): TaskStateError {

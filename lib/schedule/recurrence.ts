@@ -11,15 +11,15 @@ import { throwExplained } from '../unauthorized';
 
 /**
  * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one
- * that waits for a retry, keeps its time; the next is by the new schedule.
+ * that waits for a retry, keeps its time; the next is by the new schedule. Returns false when the task has ended meanwhile.
  */
 export async function reschedule(
   live: AnyDocument,
   { schedule, dueAt }: Bookkeeping,
   session: ClientSession | null,
-): Promise<void> {
+): Promise<boolean> {
   const handle = handleOf(live);
-  if (!schedule || isDeepStrictEqual(handle.stored.schedule, schedule)) return;
+  if (!schedule || isDeepStrictEqual(handle.stored.schedule, schedule)) return true;
 
   const { model, options, writeConcern } = definitionOf(modelOf(live));
   const isUntouched = {
@@ -37,9 +37,12 @@ export async function reschedule(
     { $unset: '_task.expiresFrom' },
   ];
   const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
-  const written = { ...writeConcern, ...(session && { session }) };
-  await collectionOf(model).updateOne(isLive, update, written).catch(throwExplained);
-  handle.stored = { ...handle.stored, schedule };
+  const sent = { ...writeConcern, ...(session && { session }) };
+  const { matchedCount } = await collectionOf(model).updateOne(isLive, update, sent).catch(throwExplained);
+  const { expiresFrom: _, ...stored } = handle.stored;
+  handle.stored = { ...stored, schedule };
+
+  return matchedCount > 0;
 }
 
 /** See `TaskMethods.unschedule`. */

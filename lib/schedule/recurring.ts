@@ -6,15 +6,16 @@ import type { Change } from '../settle/write';
 
 /**
  * What the end of a run makes of a recurring task: instead of FINISHED or FAILED it is due again at its next slot, in the same
- * write. So a crash comes before that write, and the run is made again, or after it, and it is not. Null for a task that runs once.
+ * write. So a crash comes before that write, and the run is made again, or after it, and it is not. Other changes stay as they are.
  */
-export function nextSlot(task: AnyDocument, end: Change): Change | null {
+export function nextSlot<C extends Change>(task: AnyDocument, end: C): C {
   const { schedule, dueAt, slot = dueAt } = handleOf(task).stored;
   const at = end.task.settledAt;
-  if (!schedule || !at || (end.state !== State.FINISHED && end.state !== State.FAILED)) return null;
+  if (!schedule || !at || (end.state !== State.FINISHED && end.state !== State.FAILED)) return end;
 
   const next = nextRun(schedule, slot ?? at, at);
   return {
+    ...end,
     state: State.CREATED,
     task: {
       ...end.task,

@@ -42,6 +42,20 @@ export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Sch
   return schedule;
 }
 
+/** Whether a stored value is a schedule. It may be of another program, or of a version with another idea of time zones. */
+export function isSchedule(value: unknown): value is Schedule {
+  const { every, cron, timeZone } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
+  if (every !== undefined)
+    return Number.isInteger(every) && (every as number) >= 1 && (every as number) <= MAX_INTERVAL_MS;
+  if (typeof cron !== 'string' || typeof timeZone !== 'string') return false;
+  try {
+    firstAfter({ cron, timeZone }, new Date(0));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** When a newly pushed recurring task runs first: at once with `every`, at its next time with `cron`. */
 export function firstRun(schedule: Schedule, now: Date): Date {
   return 'every' in schedule ? now : nextRun(schedule, now, now);

@@ -4,20 +4,26 @@ import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
 import { NEWEST } from '../read';
 import { handleOf, type Bookkeeping } from '../handle';
+import { scheduleIn } from '../schedule/stored';
 
 /** How a task stands in the database. */
 export interface Standing {
   state: string | null;
   token: Types.ObjectId | undefined;
-  schedule: Bookkeeping['schedule'] | undefined;
+  /** As it is stored, whatever it is; null for none. */
+  schedule: unknown;
+  /** When it recurs and expires. */
+  recurrence: Pick<Bookkeeping, 'schedule' | 'slot' | 'dueAt' | 'expiresFrom'>;
 }
+
+const RECURRENCE = { '_task.schedule': 1, '_task.slot': 1, '_task.dueAt': 1, '_task.expiresFrom': 1 };
 
 export async function readStanding(task: AnyDocument, session: ClientSession | null): Promise<Standing | null> {
   const { model, options } = definitionOf(modelOf(task));
   const found = await collectionOf(model).findOne(
     { _id: task._id },
     {
-      projection: { [options.fields.state]: 1, '_task.token': 1, '_task.schedule': 1 },
+      projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
       ...NEWEST,
       ...(session && { session }),
     },
@@ -25,8 +31,13 @@ export async function readStanding(task: AnyDocument, session: ClientSession | n
 
   if (!found) return null;
 
-  const { token, schedule } = (found['_task'] ?? {}) as Bookkeeping;
-  return { state: (found[options.fields.state] as string | undefined) ?? null, token, schedule };
+  const { token, schedule = null, slot, dueAt, expiresFrom } = (found['_task'] ?? {}) as Bookkeeping;
+  return {
+    state: (found[options.fields.state] as string | undefined) ?? null,
+    token,
+    schedule,
+    recurrence: { schedule: scheduleIn(schedule), slot, dueAt, expiresFrom } as Standing['recurrence'],
+  };
 }
 
 /** The error for a write that the filter refused: what the task is instead of what the caller took it for. */

@@ -12,6 +12,7 @@ import { failed } from './failure';
 import { handleOf, LEASE_ENDED } from '../handle';
 import { holdFilter, requireHold } from './hold';
 import { keptSlot, nextSlot } from '../schedule/recurring';
+import { requireSchedule } from '../schedule/stored';
 import { readStanding, refusal, type Standing } from './refusal';
 import { keepForUndo } from './snapshot';
 import { requireSettings } from '../settings';
@@ -134,16 +135,14 @@ async function settleOnce<D extends AnyDocument>(
   const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
   // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
   handle.settledWith = token;
-  const end = signed(changeAt(now), token);
-  const next = handle.stored.schedule ? await writeNext(task, verb, filter, end, session) : null;
-  if (!next && !(await writeIf(task, filter, end, session))) await requireOwn(task, verb, end, session);
+  const written = await writeBySchedule(task, verb, filter, () => signed(changeAt(now), token), session);
 
   handle.lease = null;
   handle.settledAs = verb;
   trace(PAST[verb], task);
   // What was put back may be due later; the end of a task may release others at once.
-  const { availableAt } = (next ?? end).task;
-  const isPutOff = availableAt && (next !== null || verb === 'retry');
+  const { availableAt } = written.task;
+  const isPutOff = availableAt && written.state === State.CREATED && verb !== 'release';
   whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
   return task;
 }
@@ -155,45 +154,31 @@ function signed(change: Change, token: Types.ObjectId): Signed {
 
 type Signed = Change & { readonly task: { readonly token: Types.ObjectId } };
 
-// Not matched: either the answer of an earlier, identical settle was lost, or the task is not ours to settle.
-async function requireOwn(
-  task: AnyDocument,
-  verb: string,
-  change: Signed,
-  session: ClientSession | null,
-): Promise<void> {
-  const found = await readStanding(task, session);
-  if (!isOwn(found, change)) throw refusal(task, verb, found);
-  await recognise(task, change, session);
-}
-
 /**
- * Sends a recurring task on to its next slot, by the schedule it has now: it may have been pushed with another, or unscheduled,
- * since this handle read it. Null when it has none: it ends like any other.
+ * Writes what becomes of a task by the schedule it has now: it may have been pushed with one, with another, or unscheduled, since
+ * this handle read it. Not matched: that, or the answer of an earlier, identical settle was lost, or the task is not ours to settle.
  */
-async function writeNext(
+async function writeBySchedule(
   task: AnyDocument,
   verb: string,
   filter: Filter,
-  end: Signed,
+  end: () => Signed,
   session: ClientSession | null,
-): Promise<Change | null> {
+): Promise<Signed> {
   const handle = handleOf(task);
-  for (let next = nextSlot(task, end); next; next = nextSlot(task, end)) {
-    const { schedule, ...others } = handle.stored;
-    const change = signed(next, end.task.token);
-    if (await writeIf(task, { ...filter, '_task.schedule': schedule }, change, session)) return next;
+  for (let stored: unknown = handle.stored.schedule ?? null; ;) {
+    const change = nextSlot(task, end());
+    if (await writeIf(task, { ...filter, ...requireSchedule(stored) }, change, session)) return change;
 
     const found = await readStanding(task, session);
     if (isOwn(found, change)) {
       await recognise(task, change, session);
-      return next;
+      return change;
     }
-    if (isDeepStrictEqual(found?.schedule, schedule)) throw refusal(task, verb, found);
-    handle.stored = found?.schedule ? { ...others, schedule: found.schedule } : others;
+    if (!found || isDeepStrictEqual(found.schedule, stored)) throw refusal(task, verb, found);
+    stored = found.schedule;
+    handle.stored = { ...handle.stored, ...found.recurrence };
   }
-
-  return null;
 }
 
 function isOwn(found: Standing | null, { state, task }: Signed): boolean {

@@ -7,9 +7,10 @@ import { groupBy } from '../group';
 import type { TaskFailure } from '../handle';
 import { keyOf } from '../id';
 import { NEWEST } from '../read';
+import { requireSchedule } from '../schedule/stored';
 import { persistently } from '../transient';
 
-/** The end of a task whose fields were not modified. */
+/** The end of a task that does not recur and whose fields were not modified. */
 export interface Ending {
   readonly id: unknown;
   readonly token: Types.ObjectId;
@@ -85,7 +86,7 @@ function statementsOf(definition: Definition, endings: readonly Ending[]): mongo
   return [...groups.values()].map((group) => {
     const { token } = group[0]!;
     const ids = group.map(({ id }) => id);
-    const filter = heldBy(definition, token, ids);
+    const filter = { ...heldBy(definition, token, ids), ...requireSchedule(null) };
     return { updateMany: { filter, update: endUpdate(definition, group[0]!), hint: '_id_' } };
   });
 }

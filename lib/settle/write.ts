@@ -3,6 +3,7 @@ import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition,
 import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { rawFields, remember, unmark } from './memory';
+import { isUnscheduled } from '../schedule/stored';
 import { endTogether, type Ending } from './together';
 import { NEWEST } from '../read';
 import { persistently } from '../transient';
@@ -64,7 +65,7 @@ function update(
   session: ClientSession | null,
 ): Promise<boolean> {
   const definition = definitionOf(modelOf(document));
-  const ending = session ? null : endingOf(document, change, touchedAt);
+  const ending = session || !isUnscheduled(filter) ? null : endingOf(document, change, touchedAt);
   if (ending) return endTogether(definition, ending);
 
   return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
