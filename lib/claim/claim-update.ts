@@ -2,24 +2,29 @@ import type { mongo, Types } from 'mongoose';
 import type { Definition } from '../definition';
 import { hasDependencies } from '../dependencies/references';
 import { State } from '../fields';
-import { takeoverAt } from './takeover';
+import { outliveLong } from './outlive';
+import { holdsMs, takeoverAt } from './takeover';
 
 /**
  * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its
  * attempts is claimed once more, and its claimer fails it. A CREATED one that has used them was put back by hand and starts again
  * at 1.
  */
-export function claimUpdate({ model, options }: Definition, token: Types.ObjectId): mongo.Document[] {
+export function claimUpdate(definition: Definition, token: Types.ObjectId): mongo.Document[] {
+  const { model, options } = definition;
   const { state } = options.fields;
   const isPutBack = {
     $and: [{ $gte: ['$_task.attempts', options.maxAttempts] }, { $ne: [`$${state}`, State.RUNNING] }],
   };
   // A sum takes what is no number for 0, and the greater of two does so with what is no count.
   const next = { $sum: [{ $max: ['$_task.attempts', 0] }, 1] };
+  const holds = holdsMs(options);
+  const until = takeoverAt({ $max: [{ $sum: '$_task.attempts' }, 0] }, options, holds);
   const claimed = {
     [state]: State.RUNNING,
     '_task.token': token,
-    '_task.availableAt': takeoverAt({ $max: [{ $sum: '$_task.attempts' }, 0] }, options),
+    '_task.availableAt': until,
+    ...outliveLong(definition, until, holds),
     '_task.attempts': { $cond: [isPutBack, 1, next] },
     '_task.claims': { $sum: [{ $max: ['$_task.claims', 0] }, 1] },
     '_task.startedAt': '$$NOW',

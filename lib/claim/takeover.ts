@@ -20,12 +20,16 @@ export function waitAfterLease(attempt: number, { backoff, maxAttempts }: Resolv
   }
 }
 
-/** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */
-export function takeoverAt(made: unknown, options: ResolvedOptions): object {
-  const waits = Array.from(
+/** For how long a task stays put that is claimed now, by the number of claims before, in milliseconds. */
+export function holdsMs(options: ResolvedOptions): number[] {
+  return Array.from(
     { length: Math.min(MAX_WAITS, options.maxAttempts) },
     (_, index) => options.leaseMs + waitAfterLease(index + 1, options),
   );
+}
+
+/** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */
+export function takeoverAt(made: unknown, options: ResolvedOptions, waits = holdsMs(options)): object {
   if (waits.every((wait) => wait === options.leaseMs)) return { $add: ['$$NOW', options.leaseMs] };
 
   return { $add: ['$$NOW', { $arrayElemAt: [waits, { $min: [made, waits.length - 1] }] }] };

@@ -5,6 +5,7 @@ import { State } from '../fields';
 import { handleOf, type Lease } from '../handle';
 import { requireLease } from '../options';
 import { readStanding, refusal } from './refusal';
+import { outlive } from '../claim/outlive';
 import { waitAfterLease } from '../claim/takeover';
 import { persistently } from '../transient';
 
@@ -17,13 +18,15 @@ export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease>
 }
 
 async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: Filter): Promise<Lease> {
-  const { model, options, writeConcern } = definitionOf(modelOf(task));
+  const definition = definitionOf(modelOf(task));
+  const { model, options, writeConcern } = definition;
   const held = requireHold(task, verb);
   const waitMs = waitAfterLease(held.attempt, options);
+  const until = { $add: ['$$NOW', leaseMs + waitMs] };
   const extended = await persistently(() =>
     collectionOf(model).findOneAndUpdate(
       { _id: task._id, ...holdFilter(task) },
-      [{ $set: { '_task.availableAt': { $add: ['$$NOW', leaseMs + waitMs] }, ...fields } }],
+      [{ $set: { '_task.availableAt': until, ...outlive(definition, until), ...fields } }],
       { projection: { '_task.availableAt': 1 }, returnDocument: 'after', ...writeConcern },
     ),
   );

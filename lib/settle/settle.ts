@@ -79,7 +79,7 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
     const dueAt = new Date(now.getTime() + waitMs);
     return {
       state: State.CREATED,
-      task: { availableAt: dueAt, dueAt, ...keptSlot(task), ...failed(task, error, now) },
+      task: { availableAt: dueAt, dueAt, ...keptFrom(task, dueAt), ...keptSlot(task), ...failed(task, error, now) },
     };
   });
 }
@@ -188,6 +188,13 @@ function isOwn(found: Standing | null, { state, task }: Signed): boolean {
 /** When the task is due by itself, so that one put back by a raw write is ready at once. */
 function due(task: AnyDocument): Change['task'] {
   return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
+}
+
+/** The expiry counts from when the task is due at last. One that has none gets none. */
+function keptFrom(task: AnyDocument, dueAt: Date): Change['task'] {
+  const { expiresFrom } = handleOf(task).stored;
+
+  return expiresFrom && expiresFrom < dueAt ? { expiresFrom: dueAt } : {};
 }
 
 function waitAfter(attempt: number, backoff: Backoff): number {

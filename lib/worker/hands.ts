@@ -8,6 +8,7 @@ import { handleOf, lease } from '../handle';
 import { Held } from './held';
 import { keyOf } from '../id';
 import { heldBy } from '../claim/held-by';
+import { outlive } from '../claim/outlive';
 import { takeoverAt } from '../claim/takeover';
 import { clearInterval, setInterval } from '../timers';
 import { persistently } from '../transient';
@@ -101,6 +102,7 @@ async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]>
   const { options, writeConcern } = definition;
   const byToken = groupBy(held, ({ token }) => token);
   const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
+  const renewed = takeoverAt({ $subtract: ['$_task.attempts', 1] }, options);
   const statements = [...byToken].map(([token, tasks]) => ({
     updateMany: {
       filter: heldBy(
@@ -108,7 +110,7 @@ async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]>
         new Types.ObjectId(token),
         tasks.map(({ task }) => task._id as unknown),
       ),
-      update: [{ $set: { '_task.availableAt': takeoverAt({ $subtract: ['$_task.attempts', 1] }, options) } }],
+      update: [{ $set: { '_task.availableAt': renewed, ...outlive(definition, renewed) } }],
       hint: '_id_',
     },
   }));

@@ -249,7 +249,8 @@ describe('the leases of tasks in hand', () => {
   function renewalsSent(): { body: mongo.Document }[] {
     return monitored.sent('update').filter(({ body }) => {
       const [{ q, u }] = body['updates'] as [{ q: mongo.Document; u: mongo.Document }];
-      return '_task.token' in q && Array.isArray(u) && Object.keys(u[0].$set as object).join() === '_task.availableAt';
+      const $set = (Array.isArray(u) ? u[0].$set : {}) as object;
+      return '_task.token' in q && '_task.availableAt' in $set && !('state' in $set);
     });
   }
 });
