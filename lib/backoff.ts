@@ -1,10 +1,13 @@
-import { MAX_TIMER_MS, refuseUnknown, requireInteger } from './check';
+import { MAX_TIMER_MS, refuseUnknown, requireInteger, wrongValue } from './check';
 
 /** So many make more of one millisecond than any wait may have, and without a limit 0 times infinity is no number. */
 const MAX_DOUBLINGS = 31;
 
 /** How long the next attempt waits, in milliseconds. `attempt` is the number of the one that just ended, from 1. */
 export type Backoff = (attempt: number) => number;
+
+/** No wait is longer, in milliseconds: a hundred years. */
+export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 export interface ExponentialBackoff {
   /** Upper bound of the first wait, in milliseconds. Default: 1 000. */
@@ -43,4 +46,22 @@ export function linear(stepMs: number, maxMs = 3_600_000): Backoff {
   requireInteger('maxMs', maxMs, 0, MAX_TIMER_MS, 'milliseconds', '`linear(5_000, 60_000)`');
 
   return (attempt) => Math.min(maxMs, stepMs * attempt);
+}
+
+/** How long the next attempt waits, in whole milliseconds. @throws what the backoff throws, or {InvalidOptionError}. */
+export function waitAfter(attempt: number, backoff: Backoff): number {
+  const wait: unknown = backoff(attempt);
+  if (typeof wait === 'number' && wait >= 0 && wait <= MAX_DELAY_MS) return Math.floor(wait);
+  silence(wait);
+  throw wrongValue(
+    'backoff',
+    `a function that returns milliseconds from 0 to ${MAX_DELAY_MS}`,
+    wait,
+    '`backoff: (attempt) => attempt * 1_000`',
+  );
+}
+
+/** A backoff that gives a promise is wrong, and nobody waits for it: when it rejects, that must not end the process. */
+export function silence(wait: unknown): void {
+  if (wait instanceof Promise) wait.catch(() => {});
 }

@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS } from '../check';
+import { silence } from '../backoff';
 import type { ResolvedOptions } from '../options';
 
 /** Attempts for which the wait is computed; later ones wait like the last of them. */
@@ -13,6 +14,7 @@ export function waitAfterLease(attempt: number, { backoff, maxAttempts }: Resolv
   if (attempt < 2 || attempt >= maxAttempts) return 0;
   try {
     const wait = backoff(attempt - 1);
+    silence(wait);
     return Number.isFinite(wait) ? Math.min(MAX_TIMER_MS, Math.max(0, Math.floor(wait))) : 0;
   } catch {
     // A backoff that is wrong must not keep tasks from being claimed: `retry()` says what is wrong with it.

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { Types, type ClientSession } from 'mongoose';
 import { announce } from '../queue/arrivals';
 import { announceAt } from '../queue/due';
-import type { Backoff } from '../backoff';
-import { refuseUnknown, requireInteger, wrongValue } from '../check';
+import { exponential, MAX_DELAY_MS, waitAfter } from '../backoff';
+import { refuseUnknown, requireInteger } from '../check';
 import { serverNow } from '../clock';
 import { definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
 import { TaskStateError } from '../errors';
@@ -34,7 +34,7 @@ export interface RetryOptions extends SettleOptions {
   error?: unknown;
 }
 
-const MAX_DELAY_MS = 100 * 366 * 86_400_000;
+const defaultBackoff = exponential();
 
 /** See `TaskMethods.finish`. */
 export function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
@@ -82,6 +82,27 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
       task: { availableAt: dueAt, dueAt, ...keptFrom(task, dueAt), ...keptSlot(task), ...failed(task, error, now) },
     };
   });
+}
+
+/**
+ * The same for a worker, whose task must not stay held because the model's backoff is wrong: then it waits by the default one. Calls
+ * `tell` with what is wrong, once the task was put back.
+ */
+export async function retryAnyhow(task: AnyDocument, error: unknown, tell: (wrong: unknown) => void): Promise<void> {
+  const { maxAttempts, backoff } = definitionOf(modelOf(task)).options;
+  const { attempt } = requireHold(task, 'retry');
+  if (attempt >= maxAttempts) return void (await fail(task, error));
+
+  let wrong: { readonly reason: unknown } | null = null;
+  let delayMs: number;
+  try {
+    delayMs = waitAfter(attempt, backoff);
+  } catch (reason) {
+    wrong = { reason };
+    delayMs = defaultBackoff(attempt);
+  }
+  await retry(task, { error, delayMs });
+  if (wrong) tell(wrong.reason);
 }
 
 /** See `TaskMethods.release`. */
@@ -195,12 +216,6 @@ function keptFrom(task: AnyDocument, dueAt: Date): Change['task'] {
   const { expiresFrom } = handleOf(task).stored;
 
   return expiresFrom && expiresFrom < dueAt ? { expiresFrom: dueAt } : {};
-}
-
-function waitAfter(attempt: number, backoff: Backoff): number {
-  const wait: unknown = backoff(attempt);
-  if (typeof wait === 'number' && wait <= MAX_DELAY_MS) return Math.max(0, Math.floor(wait));
-  throw wrongValue('backoff', 'a function that returns milliseconds', wait, '`backoff: (attempt) => attempt * 1_000`');
 }
 
 function sessionOption(options: SettleOptions): SettleOptions {

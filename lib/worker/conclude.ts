@@ -4,7 +4,7 @@ import { safely, textOf } from '../describe';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { failures, handleOf, lease, shareHandle } from '../handle';
-import { fail, finish, release, retry } from '../settle/settle';
+import { fail, finish, release, retryAnyhow } from '../settle/settle';
 import { setQuietly } from '../settle/write';
 import { isOutOfReach, isUnconfirmed } from '../transient';
 import type { Held, Withdrawn } from './held';
@@ -27,22 +27,37 @@ const MAX_WAIT_MS = 700;
 /** How long a settle that was under way at an abort may take before the worker sends its own, in milliseconds. */
 const GRACE_MS = 300;
 
+/** Hears what is wrong with the worker's surroundings. */
+type Tell = (error: unknown) => void;
+
 /**
  * Settles a task by how its handler ended; once `abandoned` is aborted, it does not wait for a database that is out of reach. Throws
- * only what concerns the worker, not the task.
+ * only what concerns the worker, not the task, and tells what is wrong with the model's backoff.
  */
-export async function conclude(held: Held, thrown: Thrown | null, abandoned: AbortSignal): Promise<Outcome> {
+export async function conclude(
+  held: Held,
+  thrown: Thrown | null,
+  abandoned: AbortSignal,
+  tell: Tell,
+): Promise<Outcome> {
   try {
-    return await held.unlessAborted(settleAs(held, thrown, abandoned));
+    return await held.unlessAborted(settleAs(held, thrown, abandoned, tell));
   } catch (error) {
-    if (held.aborted && error === held.aborted.reason) return concludeAborted(held, error, abandoned);
+    if (held.aborted && error === held.aborted.reason) return concludeAborted(held, error, abandoned, tell);
     throw error;
   }
 }
 
-async function settleAs({ task, aborted }: Held, thrown: Thrown | null, abandoned: AbortSignal): Promise<Outcome> {
+async function settleAs(
+  { task, aborted }: Held,
+  thrown: Thrown | null,
+  abandoned: AbortSignal,
+  tell: Tell,
+): Promise<Outcome> {
   if (aborted) throw aborted.reason;
   const reason = thrown?.reason;
+  const failOrRetry = (one: AnyDocument, error: unknown) =>
+    (isUnrecoverable(error) ? fail : retryWith(tell))(one, error);
   try {
     return await settle(task, abandoned, reason, thrown ? failOrRetry : end);
   } catch (error) {
@@ -57,13 +72,18 @@ async function settleAs({ task, aborted }: Held, thrown: Thrown | null, abandone
 }
 
 /** The handler may go on nevertheless, so its half-done changes are left out. */
-async function concludeAborted({ task, withdrawn }: Held, reason: unknown, abandoned: AbortSignal): Promise<Outcome> {
+async function concludeAborted(
+  { task, withdrawn }: Held,
+  reason: unknown,
+  abandoned: AbortSignal,
+  tell: Tell,
+): Promise<Outcome> {
   if (reason instanceof LeaseLostError) return { name: 'lost', error: reason };
   if (withdrawn?.settling) await Promise.race([withdrawn.settling.ended.catch(() => {}), sleep(GRACE_MS)]);
   // The handler's own settle came first.
   if (!withdrawn || !lease(task)) return outcomeOf(task, undefined);
 
-  const verb = reason instanceof StoppedError ? giveBack : retryWith;
+  const verb = reason instanceof StoppedError ? giveBack : retryWith(tell);
   return withoutChanges(task, async (unchanged) => {
     // Signed with a token of its own, so that neither side takes the other's settle for its own, sent again.
     const { lease, stored } = withdrawn;
@@ -85,9 +105,7 @@ const end = (task: AnyDocument) => finish(task);
 
 const giveBack = (task: AnyDocument) => release(task);
 
-const retryWith = (task: AnyDocument, error: unknown) => retry(task, { error });
-
-const failOrRetry = (task: AnyDocument, error: unknown) => (isUnrecoverable(error) ? fail : retryWith)(task, error);
+const retryWith = (tell: Tell) => (task: AnyDocument, error: unknown) => retryAnyhow(task, error, tell);
 
 /** A settle that does not get through is sent again for as long as the lease lasts: every settle recognises its own repeat. */
 async function settle(

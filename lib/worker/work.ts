@@ -178,7 +178,7 @@ export class Work {
   async #conclude(held: Held, thrown: Thrown | null): Promise<void> {
     held.isConcluding = true;
     try {
-      const outcome = await conclude(held, thrown, this.signals.abandoned);
+      const outcome = await conclude(held, thrown, this.signals.abandoned, (error) => this.told.report(error));
       this.#announceOutcome(held, outcome);
       const isOfHandler = outcome.name === 'finished' || outcome.name === 'released';
       if (thrown && isOfHandler && !held.aborted) this.told.report(thrownAfter(held, outcome, thrown));

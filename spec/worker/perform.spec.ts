@@ -1,6 +1,7 @@
 import { mongo, Schema, Types } from 'mongoose';
 import {
   constant,
+  InvalidOptionError,
   LeaseLostError,
   State,
   taskQueue,
@@ -351,7 +352,7 @@ describe('what a worker makes of a handler', () => {
       expect(asked).toContain(1);
     });
 
-    it('that throws reports what is wrong, and the task comes back when its lease ends', async () => {
+    it('that throws reports what is wrong, and the task comes back', async () => {
       const Email = makeEmail({
         maxAttempts: 5,
         leaseMs: 100,
@@ -369,6 +370,71 @@ describe('what a worker makes of a handler', () => {
       const worker = makeWorker(Email, { handler: () => {} });
       await worker.start();
       await eventually(async () => expect((await stored(Email, _id))['state']).toBe(State.FINISHED));
+    });
+  });
+
+  describe('with a backoff that is wrong', () => {
+    const wrong: [what: string, backoff: () => unknown, told: RegExp][] = [
+      [
+        'throws',
+        () => {
+          throw new Error('the backoff is broken');
+        },
+        /the backoff is broken/,
+      ],
+      [
+        'throws nothing',
+        () => {
+          // oxlint-disable-next-line typescript/only-throw-error -- what a user's function may do
+          throw undefined;
+        },
+        /^undefined$/,
+      ],
+      ['is no number', () => Number.NaN, /Expected `backoff` .* got `NaN`/],
+      ['is a text', () => '5', /Expected `backoff` .* got "5"/],
+      ['is nothing', () => undefined, /Expected `backoff` .* got `undefined`/],
+      ['is negative', () => -1, /Expected `backoff` .* got `-1`/],
+      ['is more than the maximum', () => 1e15, /Expected `backoff` .* got `1000000000000000`/],
+      ['is endless', () => Number.POSITIVE_INFINITY, /Expected `backoff` .* got `Infinity`/],
+      ['is a promise', async () => 5, /Expected `backoff` .* got an object \(Promise\)/],
+      ['is a promise that rejects', () => Promise.reject(new Error('late')), /got an object \(Promise\)/],
+    ];
+
+    it.each(wrong)(
+      '(it %s) is told so once, and its attempt has failed and waits by the default one',
+      async (...one) => {
+        const [, backoff, told] = one;
+        const Email = makeEmail({ maxAttempts: 3, leaseMs: 600_000, backoff: backoff as () => number });
+        const { _id } = await Email.push({ to: 'ada' });
+        const worker = makeWorker(Email, { handler: () => Promise.reject(new Error('no')) });
+        const events = recordEvents(worker);
+        const failed = nextEvent(worker, 'failed');
+        await worker.start();
+
+        await failed;
+
+        const errors = events.filter(([name]) => name === 'error').map(([, error]) => String(error));
+        expect(errors).toHaveLength(2);
+        for (const error of errors) expect(error).toMatch(told);
+        expect(events.filter(([name]) => name === 'retried')).toHaveLength(2);
+        expect(await stored(Email, _id)).toMatchObject({
+          state: State.FAILED,
+          _task: { errors: [{ message: 'no' }, { message: 'no' }, { message: 'no' }] },
+        });
+      },
+    );
+
+    it('is told the caller of `retry()`, who keeps the task, in a handler as well', async () => {
+      const Email = makeEmail({ backoff: () => Number.NaN });
+      let refused: unknown;
+
+      const { name, raw } = await workOnce(Email, async (email) => {
+        await email.retry().catch((error: unknown) => (refused = error));
+        await email.retry({ delayMs: LATER_MS });
+      });
+
+      expect(refused).toBeInstanceOf(InvalidOptionError);
+      expect([name, raw!['state']]).toEqual(['retried', State.CREATED]);
     });
   });
 
