@@ -1,5 +1,6 @@
 import { collectionOf, definitionOf, rootOf, type AnyModel, type Definition } from './definition';
 import { declare } from './declared';
+import { settleDuplicates } from './duplicates';
 import { ensureOutboxes } from './dependencies/outbox';
 import { hasDependencies } from './dependencies/references';
 import { IndexConflictError } from './errors';
@@ -9,6 +10,7 @@ import { isUnauthorized, throwExplained } from './unauthorized';
 
 /** How the server calls it when an index is in the way of a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
+const DUPLICATE_KEY = 11_000;
 
 /** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
 export function taskIndexes(definition: Definition): TaskIndex[] {
@@ -94,7 +96,12 @@ async function ensureUnlisted(model: AnyModel, indexes: readonly TaskIndex[]): P
 
 async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
   const collection = collectionOf(model);
-  await collection.createIndexes(indexes as Parameters<typeof collection.createIndexes>[0]);
+  const created = () => collection.createIndexes(indexes as Parameters<typeof collection.createIndexes>[0]);
+  await created().catch(async (error: { code?: unknown }) => {
+    if (error.code !== DUPLICATE_KEY) throw error;
+    await settleDuplicates(definitionOf(model));
+    await created();
+  });
 }
 
 /** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */

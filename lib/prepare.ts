@@ -18,6 +18,11 @@ export function indexesReady(model: AnyModel): Promise<void> {
   return ready;
 }
 
+/** Has them looked for once more: they were dropped. */
+export function forgetIndexes(model: AnyModel): void {
+  prepared.delete(model);
+}
+
 /** Runs an operation that hints an index, and once more when the index, or its whole collection, was dropped or is being built. */
 export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T>): Promise<T> {
   await indexesReady(model);
@@ -25,7 +30,7 @@ export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T
     return await operation();
   } catch (error) {
     if (!isMissingIndex(error)) throw error;
-    prepared.delete(model);
+    forgetIndexes(model);
     await awaitTaskIndexes(model);
     await indexesReady(model);
 

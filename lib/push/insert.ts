@@ -4,6 +4,7 @@ import { armNew, parkNew, type NewTask } from '../dependencies/park-new';
 import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { hasSaveHooks } from '../plugin/hooks';
+import { insertUnderKey, refuseTaken } from './key-index';
 import { rawFields, remember, unmark } from '../settle/memory';
 import { insertTogether } from './together';
 import { stage, unstage } from '../settle/write';
@@ -121,7 +122,9 @@ async function insertBatch(
   const definition = definitionOf(model);
   const options = { ...definition.writeConcern, ...(session && { session }) };
   try {
-    if (raw.length === 1 && !session) await insertTogether(definition, raw[0]!);
+    const { key } = batch[0]!.task;
+    if (key !== undefined && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
+    else if (raw.length === 1 && !session) await insertTogether(definition, raw[0]!);
     else await collectionOf(model).insertMany(raw, options);
     inserted.push(...batch);
   } catch (error) {
@@ -139,6 +142,8 @@ async function insertSaved(
   options: { validateBeforeSave: boolean },
 ): Promise<void> {
   const documents = tasks.map(({ document }) => document);
+  const { key } = tasks[0]!.task;
+  if (key !== undefined && !session?.inTransaction()) await refuseTaken(definitionOf(model), key);
   const restores = documents.map(remember);
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);

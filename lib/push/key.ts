@@ -1,9 +1,11 @@
 import { mongo, type ClientSession } from 'mongoose';
+import { indexName } from '../claim/ready';
 import { collectionOf, definitionOf, hydrate, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
-import { LIVE_STATES } from '../fields';
-import { indexesReady } from '../prepare';
 import { sleep } from '../timers';
 import { NEWEST } from '../read';
+import { KeyTakenError, liveOf } from './key-index';
+import { forgetIndexes, indexesReady, withIndexes } from '../prepare';
+import { isMissingIndex } from '../transient';
 
 /** How long a push in a transaction waits for the indexes. */
 const MAX_INDEX_WAIT_MS = 1_000;
@@ -23,14 +25,14 @@ export async function uniquely(
   await (inTransaction ? indexesReadyBeside(model) : indexesReady(model));
   for (;;) {
     // A duplicate would end a transaction, so there the live task is looked up first.
-    const earlier = inTransaction ? await findLive(model, key, session) : null;
+    const earlier = inTransaction ? await findLiveBeside(model, key, session) : null;
     if (earlier && String(earlier._id) !== String(document._id)) return earlier;
     try {
       return await write();
     } catch (error) {
-      if (inTransaction || !isDuplicateKey(error)) throw error;
+      if (inTransaction || !(error instanceof KeyTakenError || isDuplicateKey(error))) throw error;
     }
-    const live = await findLive(model, key, session);
+    const live = await withIndexes(model, () => findLive(model, key, session));
     if (live) return live;
   }
 }
@@ -40,20 +42,41 @@ async function indexesReadyBeside(model: AnyModel): Promise<void> {
   const ready = indexesReady(model).then(() => true);
   if (await Promise.race([ready, sleep(MAX_INDEX_WAIT_MS, false, { ref: false })])) return;
 
+  throw runAgain(model);
+}
+
+// Without the index, a duplicate would be stored and nobody told.
+async function findLiveBeside(
+  model: AnyModel,
+  key: string,
+  session: ClientSession | null,
+): Promise<AnyDocument | null> {
+  try {
+    return await findLive(model, key, session);
+  } catch (error) {
+    if (!isMissingIndex(error)) throw error;
+    forgetIndexes(model);
+    throw runAgain(model);
+  }
+}
+
+function runAgain(model: AnyModel): Error {
   const message = `The indexes of ${model.modelName} are not built yet, and not beside this transaction. Call \`ensureTaskIndexes()\` when the program starts.`;
   const error = new mongo.MongoServerError({ message });
   // With it the driver ends the transaction, and runs its callback again.
   error.addErrorLabel('TransientTransactionError');
-  throw error;
+  return error;
 }
 
 async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {
-  const { options, hidden, kind, kindOnly } = definitionOf(model);
-  const ofKind = kind && kindOnly ? { [kind.key]: kind.value } : {};
-  const raw = await collectionOf(model).findOne(
-    { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind },
-    { ...(hidden && { projection: hidden }), ...NEWEST, ...(session && { session }) },
-  );
+  const definition = definitionOf(model);
+  const { hidden, kindOnly } = definition;
+  const raw = await collectionOf(model).findOne(liveOf(definition, key), {
+    hint: indexName(definition, 'key'),
+    ...(hidden && { projection: hidden }),
+    ...NEWEST,
+    ...(session && { session }),
+  });
 
   // Kinds of one base share their keys: what has this one may be of another kind.
   return raw && hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);

@@ -6,6 +6,7 @@ import { handleOf, type Bookkeeping } from '../handle';
 import { explainPush } from './input';
 import { requireSchedule, scheduleIn } from '../schedule/stored';
 import { readStanding } from '../settle/refusal';
+import { isTaken } from './key-index';
 import { writeIf, type Change } from '../settle/write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
@@ -29,6 +30,8 @@ export async function requeue(
   let state: unknown = document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
   completeFields(document);
+  // The unique index decides, if it is there.
+  if (task.key !== undefined && !session?.inTransaction()) await isTaken(definitionOf(modelOf(document)), task.key);
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
