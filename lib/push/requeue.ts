@@ -1,5 +1,5 @@
-import type { ClientSession } from 'mongoose';
-import { definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
+import { Types, type ClientSession } from 'mongoose';
+import { collectionOf, definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
@@ -7,6 +7,7 @@ import { explainPush } from './input';
 import { requireSchedule, scheduleIn } from '../schedule/stored';
 import { readStanding } from '../settle/refusal';
 import { isTaken } from './key-index';
+import { readStanding, refusal } from '../settle/refusal';
 import { writeIf, type Change } from '../settle/write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
@@ -18,7 +19,7 @@ const TRIES = 3;
  * keeps its place and is saved. `isMoved` says whether the caller asked for another due time.
  *
  * @throws {TaskStateError} when it is running, or was deleted.
- * @throws {LeaseLostError} when this handle popped it, and it was put back in the queue without it.
+ * @throws {LeaseLostError} when this handle popped it, and somebody else took it over, put it back or settled it.
  */
 export async function requeue(
   document: AnyDocument,
@@ -27,7 +28,10 @@ export async function requeue(
   session: ClientSession | null,
 ): Promise<AnyDocument> {
   const { fields } = definitionOf(modelOf(document)).options;
-  let state: unknown = document.get(fields.state);
+  const { lease } = handleOf(document);
+  if (lease) await requireOwnEnd(document, session);
+  const own = lease ? { '_task.token': new Types.ObjectId(lease.token) } : {};
+  let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
   completeFields(document);
   // The unique index decides, if it is there.
@@ -35,10 +39,10 @@ export async function requeue(
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
-    if (isLive && handleOf(document).lease) throw lost(document);
+    if (isLive && lease) throw lost(document);
     const filter = isLive
       ? { [fields.state]: State.CREATED, ...(isMoved && requireSchedule(schedule)) }
-      : { [fields.state]: { $in: SETTLED } };
+      : { [fields.state]: { $in: SETTLED }, ...own };
     const change = isLive ? moved(task, isMoved, scheduleIn(schedule) !== undefined) : renewed(task);
     if (await writeIf(document, filter, change, session).catch(explainPush(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
@@ -50,7 +54,19 @@ export async function requeue(
     schedule = found?.schedule ?? null;
     if (state === State.RUNNING || state === null) break;
   }
-  throw refused(document, state as string | null);
+  throw lease ? lost(document) : refused(document, state as string | null);
+}
+
+// Who popped a task may push it only when it is settled, and by nobody else: then the answer to its own settle was lost.
+async function requireOwnEnd(document: AnyDocument, session: ClientSession | null): Promise<void> {
+  const found = await readStanding(document, session);
+  if (found?.state === State.FINISHED || found?.state === State.FAILED) {
+    if (found.token?.toHexString() !== handleOf(document).lease!.token) throw lost(document);
+    return;
+  }
+  if (!found) throw refused(document, null);
+  const error = refusal(document, 'push', found);
+  throw error instanceof LeaseLostError ? error : refused(document, found.state);
 }
 
 function renewed(task: Bookkeeping): Change {
@@ -95,10 +111,10 @@ function refused(document: AnyDocument, state: string | null): TaskStateError {
   return new TaskStateError(message, document._id, state);
 }
 
-// Its changes must not become those of an attempt that somebody else makes, or will make.
+// Its changes must not become those of an attempt that somebody else made, makes, or will make.
 function lost(document: AnyDocument): LeaseLostError {
   return new LeaseLostError(
-    `Expected ${nameOf(document)} not to be CREATED for \`push()\` by who popped it: its lease was lost before it was settled. Leave it alone.`,
+    `Expected ${nameOf(document)} not to be somebody else's for \`push()\` by who popped it: its lease was lost before it was settled. Leave it alone.`,
     document._id,
   );
 }
