@@ -5,14 +5,16 @@ import { handleOf, takeBookkeeping, type Bookkeeping } from '../handle';
 import { beforeAll, builtIn } from './hooks';
 import { readStanding, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
+import { hasMisfit, unmark } from '../settle/memory';
 import { keepForUndo } from '../settle/snapshot';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
 export function addHooks(schema: AnySchema): void {
   // Mongoose's types want a hook for the schema's own document type, which is unknown here.
-  const [beforeInit, beforeSave, afterSave, afterFailedSave] = hooks as never[];
+  const [beforeInit, afterInit, beforeSave, afterSave, afterFailedSave] = hooks as never[];
   beforeAll(schema, 'save', keep);
   schema.pre('init', beforeInit!);
+  schema.post('init', afterInit!);
   schema.pre('save', beforeSave!);
   schema.post('save', afterSave!);
   schema.post('save', afterFailedSave!);
@@ -25,6 +27,10 @@ const keep = builtIn(function keep(this: AnyDocument) {
 const hooks = [
   function takeTask(this: AnyDocument, raw: { _task?: Bookkeeping }) {
     takeBookkeeping(this, raw);
+  },
+  // What was read is no change. Mongoose makes one of a value that is stored where the schema has an array.
+  function takeAsStored(this: AnyDocument) {
+    if (hasMisfit(this)) for (const path of this.directModifiedPaths()) unmark(this, path);
   },
   function fenceSave(this: AnyDocument) {
     fence(this);

@@ -5,7 +5,6 @@ import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { explainPush } from './input';
 import { requireSchedule, scheduleIn } from '../schedule/stored';
-import { readStanding } from '../settle/refusal';
 import { isTaken } from './key-index';
 import { readStanding, refusal } from '../settle/refusal';
 import { writeIf, type Change } from '../settle/write';

@@ -33,6 +33,15 @@ export function unmark(document: AnyDocument, path: string): void {
   document.unmarkModified(path);
 }
 
+/** Whether a value was stored that does not fit the schema: where there is one, Mongoose notes it when it reads the document. */
+export function hasMisfit(document: AnyDocument): boolean {
+  const { $errors } = document as { $errors?: Record<string, { name: string; kind?: string }> };
+
+  return (
+    $errors !== undefined && Object.values($errors).some(({ name, kind }) => name !== 'CastError' && kind === 'cast')
+  );
+}
+
 /** The document's own values, by path, without getters and casts. */
 export function rawFields(document: AnyDocument): Record<string, unknown> {
   return (document as unknown as { _doc: Record<string, unknown> })._doc;

@@ -2,8 +2,8 @@ import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from '../definition';
 import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
-import { rawFields, remember, unmark } from './memory';
 import { isUnscheduled } from '../schedule/stored';
+import { hasMisfit, rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
 import { NEWEST } from '../read';
 import { persistently } from '../transient';
@@ -122,7 +122,8 @@ async function save(
   document.markModified(options.fields.state);
   stage(document, change);
   try {
-    await document.save({ session });
+    // What was stored so, and not changed, must not keep the task from being settled.
+    await document.save({ session, ...(hasMisfit(document) && canSave(document) && { validateModifiedOnly: true }) });
     unstage(document);
     return true;
   } catch (error) {
