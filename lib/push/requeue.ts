@@ -7,7 +7,7 @@ import { explainPush } from './input';
 import { requireSchedule, scheduleIn } from '../schedule/stored';
 import { isTaken } from './key-index';
 import { readStanding, refusal } from '../settle/refusal';
-import { writeIf, type Change } from '../settle/write';
+import { throwHookError, writeIf, type Change } from '../settle/write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
 const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, null];
@@ -45,6 +45,7 @@ export async function requeue(
     const change = isLive ? moved(task, isMoved, scheduleIn(schedule) !== undefined) : renewed(task);
     if (await writeIf(document, filter, change, session).catch(explainPush(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
+      throwHookError(document);
       return document;
     }
     // The handle's idea of the state was old: the database's decides.

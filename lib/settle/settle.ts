@@ -19,7 +19,7 @@ import { requireSettings } from '../settings';
 import { trace } from '../trace';
 import { sessionOf, whenCommitted } from '../transaction';
 import { whileUnderWay } from './under-way';
-import { recognise, writeIf, type Change } from './write';
+import { recognise, throwHookError, writeIf, type Change } from './write';
 
 export interface SettleOptions {
   /** A session, to settle in its transaction. */
@@ -30,11 +30,13 @@ export interface RetryOptions extends SettleOptions {
   /** How long the task waits, in milliseconds. Default: the plugin's `backoff`. */
   delayMs?: number | undefined;
 
-  /** Why this attempt failed; kept in `task.failures`. Default: none. */
+  /** Why this attempt failed; kept in `task.failures`. Default: none, but on the last attempt one that says so. */
   error?: unknown;
 }
 
 const defaultBackoff = exponential();
+/** Why a task failed whose last attempt was to be made again, by a caller who gave no error. */
+const NO_REASON = 'The last attempt was to be retried, and no error was given for it.';
 
 /** See `TaskMethods.finish`. */
 export function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
@@ -72,7 +74,7 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
     requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`retry({ delayMs: 60_000 })`');
   const { maxAttempts, backoff } = definitionOf(modelOf(task)).options;
   const { attempt } = requireHold(task, 'retry');
-  if (attempt >= maxAttempts) return fail(task, error, sessionOption(options));
+  if (attempt >= maxAttempts) return fail(task, error === undefined ? NO_REASON : error, sessionOption(options));
 
   const waitMs = delayMs ?? waitAfter(attempt, backoff);
   return settle(task, 'retry', sessionOption(options), (now) => {
@@ -165,6 +167,7 @@ async function settleOnce<D extends AnyDocument>(
   const { availableAt } = written.task;
   const isPutOff = availableAt && written.state === State.CREATED && verb !== 'release';
   whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
+  throwHookError(task);
   return task;
 }
 

@@ -21,7 +21,7 @@ const underWay = new Map<AnyDocument, Promise<void>>();
 /**
  * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
  * `filter` matches. Modified fields are validated and saved with the schema's save hooks. Returns whether it matched; if it did
- * not, or threw, the document is as it was before.
+ * not, or threw, the document is as it was before. What a hook throws after the write is left to `throwHookError()`.
  */
 export async function writeIf(
   document: AnyDocument,
@@ -102,6 +102,15 @@ async function updateOne(
   return matchedCount > 0;
 }
 
+const hookErrors = new WeakMap<AnyDocument, { readonly error: unknown }>();
+
+/** Throws what a save hook threw after the document was written: the write counts, and the caller is told of the hook. */
+export function throwHookError(document: AnyDocument): void {
+  const thrown = hookErrors.get(document);
+  hookErrors.delete(document);
+  if (thrown) throw thrown.error;
+}
+
 async function save(
   document: AnyDocument,
   filter: Filter,
@@ -127,7 +136,12 @@ async function save(
     unstage(document);
     return true;
   } catch (error) {
+    const isWritten = !document.isDirectModified(options.fields.state);
     unstage(document);
+    if (isWritten) {
+      hookErrors.set(document, { error });
+      return true;
+    }
     restore();
     if (isNotFound(error) && !(await matches(document, filter, session))) return false;
     throw explained(error);

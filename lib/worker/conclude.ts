@@ -12,7 +12,12 @@ import type { Thrown } from './perform';
 import { monotonic, sleep } from '../timers';
 
 /** How a task left the worker's hands, with what it failed with. */
-export type Outcome =
+export type Outcome = Ended & {
+  /** What a save hook threw after the task was settled. */
+  readonly hookError?: { readonly error: unknown };
+};
+
+type Ended =
   | { readonly name: 'finished' | 'released'; readonly error?: undefined }
   | { readonly name: 'retried' | 'failed' | 'lost'; readonly error: unknown };
 
@@ -124,6 +129,7 @@ async function settle(
       const isRefused = safely(() => error instanceof LeaseLostError || error instanceof TaskStateError);
       // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
       if (isRefused) return lease(task) ? { name: 'lost', error } : outcomeOf(task, reason);
+      if (!lease(task)) return { ...outcomeOf(task, reason), hookError: { error } };
       if (!isToBeRepeated(error) || abandoned.aborted || monotonic() + waitMs > deadline) throw error;
     }
     await sleep(waitMs * (0.5 + Math.random()));

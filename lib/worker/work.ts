@@ -212,7 +212,8 @@ export class Work {
     await nextTurn();
   }
 
-  #announceOutcome({ task }: Held, { name, error }: Outcome): void {
+  #announceOutcome({ task }: Held, { name, error, hookError }: Outcome): void {
+    if (hookError) this.told.report(hookError.error);
     if (name === 'lost') trace(name, task);
     if (name === 'finished' || name === 'released') this.told.announce(name, task);
     else this.told.announce(name, task, error);
