@@ -1,3 +1,4 @@
+import { Document, overwriteMiddlewareArguments } from 'mongoose';
 import type { AnyDocument, AnySchema } from '../definition';
 import { changesReferences, judgeAnew } from '../dependencies/change';
 import { LeaseLostError } from '../errors';
@@ -7,6 +8,7 @@ import { readStanding, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
 import { hasMisfit, unmark } from '../settle/memory';
 import { keepForUndo } from '../settle/snapshot';
+import { dropForged } from '../settle/write';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
 export function addHooks(schema: AnySchema): void {
@@ -18,11 +20,31 @@ export function addHooks(schema: AnySchema): void {
   schema.pre('save', beforeSave!);
   schema.post('save', afterSave!);
   schema.post('save', afterFailedSave!);
+  // It runs no hook of a save.
+  schema.pre('insertMany', withoutForged as never);
 }
 
 const keep = builtIn(function keep(this: AnyDocument) {
   keepForUndo(this.$session(), this);
 });
+
+const withoutForged = builtIn(function withoutForged(input: unknown) {
+  const inputs = [input].flat();
+  inputs.forEach((one) => one instanceof Document && dropForged(one as AnyDocument));
+  if (!inputs.some(isForged)) return undefined;
+
+  return overwriteMiddlewareArguments(inputs.map((one) => (isForged(one) ? ownFields(one) : one)));
+});
+
+function ownFields(input: { _task: unknown }): object {
+  const { _task: _, ...fields } = input;
+
+  return fields;
+}
+
+function isForged(input: unknown): input is { _task: unknown } {
+  return typeof input === 'object' && input !== null && !(input instanceof Document) && '_task' in input;
+}
 
 const hooks = [
   function takeTask(this: AnyDocument, raw: { _task?: Bookkeeping }) {
@@ -50,6 +72,7 @@ const hooks = [
 function fence(document: AnyDocument): void {
   const handle = handleOf(document);
   if (handle.saving) return;
+  dropForged(document);
   // After a `bulkSave()` that failed no hook has run.
   unfence(document);
   if (document.isNew || !handle.lease) return;

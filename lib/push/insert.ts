@@ -7,7 +7,7 @@ import { hasSaveHooks } from '../plugin/hooks';
 import { insertUnderKey, refuseTaken } from './key-index';
 import { rawFields, remember, unmark } from '../settle/memory';
 import { insertTogether } from './together';
-import { stage, unstage } from '../settle/write';
+import { dropForged, stage, unstage } from '../settle/write';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
 const BATCH = 1_000;
@@ -25,6 +25,7 @@ export async function insertTasks(
   session: ClientSession | null,
 ): Promise<void> {
   requireIds(documents);
+  documents.forEach(dropForged);
   const { state } = definitionOf(model).options.fields;
   const before = documents.map((document) => ({
     value: document.get(state) as unknown,
@@ -148,6 +149,7 @@ async function insertSaved(
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);
     stage(document, { task: { ...task } });
+    handleOf(document).saving = true;
   }
   // The schema's write concern is left out by Mongoose; and its types do not know that a session may be absent.
   const bulkOptions = { session, ...definitionOf(model).writeConcern, ...options } as unknown as Parameters<
@@ -159,6 +161,7 @@ async function insertSaved(
   } finally {
     tasks.forEach(({ document, task }, index) => {
       unstage(document);
+      handleOf(document).saving = false;
       if (document.isNew) restores[index]!();
       else handleOf(document).stored = { ...task };
     });

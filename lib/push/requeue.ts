@@ -1,5 +1,5 @@
 import { Types, type ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
+import { definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';

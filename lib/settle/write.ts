@@ -35,6 +35,7 @@ export async function writeIf(
   underWay.set(document, turn);
   if (earlier) await earlier;
   try {
+    dropForged(document);
     const isSave = document.isModified() || !canSave(document);
     const touchedAt = isSave ? undefined : definitionOf(modelOf(document)).updatedAt?.now();
     const matched = await (isSave
@@ -164,6 +165,11 @@ export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): vo
     document.set(`_task.${name}`, value, { strict: false });
     document.markModified(`_task.${name}`);
   }
+}
+
+/** Takes out what came with a document, from a request perhaps: only the queue writes its bookkeeping. */
+export function dropForged(document: AnyDocument): void {
+  if ('_task' in rawFields(document)) unstage(document);
 }
 
 /** Takes it out again. */
