@@ -1,4 +1,4 @@
-import type { mongo } from 'mongoose';
+import { Error as MongooseError, type mongo } from 'mongoose';
 import type { AnyModel } from './definition';
 import { UnsupportedServerError } from './errors';
 import { monotonic as monotonicClock, sleep, wallClock } from './timers';
@@ -170,8 +170,37 @@ function primaryOf({ servers }: mongo.TopologyDescription): string | undefined {
     ?.address;
 }
 
-// Mongoose buffers what is asked of a model whose connection is still to be opened; so do we, by waiting for it.
-async function connected(model: AnyModel): Promise<void> {
-  await model.db.asPromise();
-  while (!model.db.db) await sleep(10);
+/** How Mongoose is told to wait for a connection: by the schema, the connection or for all of them. It has no public way to ask. */
+interface Buffering {
+  _shouldBufferCommands?(): boolean;
+  _getBufferTimeoutMS?(): number;
+}
+
+const BUFFER_TIMEOUT_MS = 10_000;
+const LOOK_MS = 10;
+
+/**
+ * Resolves when the model's connection has been opened. Mongoose buffers what is asked before, and so do we, for as long as it does.
+ *
+ * @throws {MongooseError} when it is not opened in time (`bufferTimeoutMS`), or is not to be waited for (`bufferCommands: false`).
+ */
+export async function connected(model: AnyModel): Promise<void> {
+  if (model.db.db) return;
+  const buffering = model.collection as unknown as Buffering;
+  if (buffering._shouldBufferCommands?.() === false)
+    throw notConnected(model, 'is not open, and `bufferCommands: false` says not to wait for it');
+
+  const timeoutMs = buffering._getBufferTimeoutMS?.() ?? BUFFER_TIMEOUT_MS;
+  const deadline = monotonicClock() + timeoutMs;
+  while (!model.db.db) {
+    // Rejects when it is being opened and cannot be; resolves at once before anybody has begun to.
+    await Promise.race([model.db.asPromise().then(() => sleep(LOOK_MS)), sleep(LOOK_MS)]);
+    if (!model.db.db && monotonicClock() > deadline) throw notConnected(model, `was not opened within ${timeoutMs} ms`);
+  }
+}
+
+function notConnected({ modelName }: AnyModel, what: string): MongooseError {
+  return new MongooseError(
+    `The connection of ${modelName} ${what}. Call \`mongoose.connect()\`, or open the connection the model was made with, and wait for it first.`,
+  );
 }

@@ -5,8 +5,10 @@ import { ensureOutboxes } from './dependencies/outbox';
 import { hasDependencies } from './dependencies/references';
 import { IndexConflictError } from './errors';
 import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing-indexes';
+import { connected } from './clock';
+import { throwExplained } from './explained';
 import { claimOrder, indexName, liveFilter } from './claim/ready';
-import { isUnauthorized, throwExplained } from './unauthorized';
+import { isUnauthorized } from './unauthorized';
 
 /** How the server calls it when an index is in the way of a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
@@ -32,8 +34,11 @@ export function taskIndexes(definition: Definition): TaskIndex[] {
  *
  * @throws {IndexConflictError} when an index of that name or key exists with another definition.
  * @throws {UnauthorizedError} when one is missing and the connection's user may not create it.
+ * @throws {UnsupportedServerError} when the server cannot create them.
  */
 export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
+  definitionOf(model);
+  await connected(model);
   await ensureAll(model, ensure).catch(throwExplained);
 }
 

@@ -17,7 +17,7 @@ const PERMANENT = new Set<unknown>([
   COMMAND_NOT_SUPPORTED,
   NOT_IMPLEMENTED,
 ]);
-const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnsupportedServerError', 'InvalidOptionError']);
+const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnsupportedServerError']);
 
 /** Whether trying again is of no use before somebody has changed rights, indexes, the server or the program. */
 export function isPermanent(error: unknown): boolean {
@@ -27,7 +27,7 @@ export function isPermanent(error: unknown): boolean {
 }
 
 /** The error of a server that cannot do what the queue needs says so; any other is returned as it is. */
-export function explained(error: unknown): unknown {
+export function unsupported(error: unknown): unknown {
   const code = codeOf(error);
   const message = safely(() => String((error as Error).message)) ?? '';
   const isOfPartialIndex = code === CANNOT_CREATE_INDEX && /partial/i.test(message);

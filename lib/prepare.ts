@@ -2,6 +2,7 @@ import { clockOf } from './clock';
 import type { AnyModel } from './definition';
 import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
 import { requireSettings } from './settings';
+import { explained } from './explained';
 import { isMissingIndex } from './transient';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
@@ -29,7 +30,7 @@ export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T
   try {
     return await operation();
   } catch (error) {
-    if (!isMissingIndex(error)) throw error;
+    if (!isMissingIndex(error)) throw explained(error);
     forgetIndexes(model);
     await awaitTaskIndexes(model);
     await indexesReady(model);

@@ -1,10 +1,11 @@
+import { connected } from './clock';
 import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
 import { UnsupportedServerError } from './errors';
 import { State } from './fields';
 import { NEWEST } from './read';
 import { withIndexes } from './prepare';
 import { indexName, liveFilter } from './claim/ready';
-import { explained } from './unauthorized';
+import { explained } from './explained';
 
 /** How the server says that it has no index for a query, and may not do without. */
 const NO_QUERY_EXECUTION_PLANS = 291;
@@ -30,6 +31,7 @@ export interface TaskStats {
 /** See `TaskStatics.stats`. */
 export async function stats(model: AnyModel): Promise<TaskStats> {
   const definition = definitionOf(model);
+  await connected(model);
   const [settled, live] = await Promise.all([countSettled(definition), withIndexes(model, () => readLive(definition))]);
 
   return { ...live, ...settled };

@@ -1,7 +1,7 @@
 import type { mongo } from 'mongoose';
 import { answered } from './answer';
 import { sleep } from './timers';
-import { explained } from './unauthorized';
+import { explained } from './explained';
 
 const TRIES = 5;
 const WRITE_CONFLICT = 112;

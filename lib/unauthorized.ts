@@ -18,7 +18,7 @@ export function isUnauthorized(error: unknown): boolean {
 }
 
 /** The error to tell of for what the server said: where it is a right that is missing, one that names the right and shows no document. */
-export function explained(error: unknown): unknown {
+export function unauthorized(error: unknown): unknown {
   if (!isUnauthorized(error) || error instanceof UnauthorizedError) return error;
   // As in: not authorized on jobs to execute command { insert: "emails", documents: [ …
   const said = error instanceof Error ? error.message : '';
@@ -40,8 +40,4 @@ export function explained(error: unknown): unknown {
 // An aggregation over a whole database is a change stream.
 function actionOf(command: string, collection: string | undefined): string {
   return command === 'aggregate' && collection === '1' ? 'find` and `changeStream' : (ACTIONS[command] ?? command);
-}
-
-export function throwExplained(error: unknown): never {
-  throw explained(error);
 }

@@ -1,6 +1,6 @@
 import { createConnection, Schema, type Connection, type mongo } from 'mongoose';
 import { State, taskQueue, UnauthorizedError, Worker } from 'mongoose-task-queue';
-import { explained } from '../lib/unauthorized';
+import { explained } from '../lib/explained';
 import { deferred } from './support/deferred';
 import { type Mongod, startMongod } from './support/mongod';
 import { stored } from './support/raw';

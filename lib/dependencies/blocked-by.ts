@@ -1,4 +1,5 @@
 import { refuseUnknown, requireInteger } from '../check';
+import { connected } from '../clock';
 import {
   collectionOf,
   definitionOf,
@@ -55,6 +56,7 @@ const MAX_VISITED = 1_000;
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const { model, options } = definitionOf(modelOf(task));
+  await connected(model);
   const stored = task.isNew ? null : await collectionOf(model).findOne({ _id: task._id }, NEWEST);
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
@@ -71,6 +73,7 @@ export async function blocked(
   const { limit = 100 } = options;
   requireInteger('limit', limit, 1, 1_000, 'tasks', '`blocked({ limit: 100 })`');
   const { options: resolved, kind, hidden } = definitionOf(model);
+  await connected(model);
   const waiting: Filter = {
     '_task.waitingOn': { $exists: true },
     [resolved.fields.state]: State.CREATED,

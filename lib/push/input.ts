@@ -2,7 +2,7 @@ import { wrongValue } from '../check';
 import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
 import { InvalidOptionError } from '../errors';
 import { isPriority, wrongPriority } from '../fields';
-import { explained } from '../unauthorized';
+import { explained } from '../explained';
 
 /** The document to push for what the user gave: a document of the model, or the fields of a new one. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {

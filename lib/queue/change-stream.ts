@@ -5,7 +5,7 @@ import { clockOf } from '../clock';
 import { optionsOf, type AnyModel, type AnySchema } from '../definition';
 import { State } from '../fields';
 import { clearTimeout, setTimeout } from '../timers';
-import { explained } from '../unauthorized';
+import { explained } from '../explained';
 
 const debug = debuglog('task-queue');
 

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClientSession } from 'mongoose';
 import { announce } from '../queue/arrivals';
+import { connected } from '../clock';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
 import { LIVE_STATES, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { requireSettings } from '../settings';
 import { setQuietly } from '../settle/write';
 import { trace } from '../trace';
-import { throwExplained } from '../unauthorized';
+import { throwExplained } from '../explained';
 
 /**
  * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one
@@ -48,6 +49,7 @@ export async function reschedule(
 /** See `TaskMethods.unschedule`. */
 export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
   const { model, options, writeConcern } = definitionOf(modelOf(task));
+  await connected(model);
   requireSettings(model);
   const { state } = options.fields;
   const live: Filter = { _id: task._id, [state]: { $in: [...LIVE_STATES] }, '_task.schedule': { $exists: true } };

@@ -7,7 +7,7 @@ import { hasMisfit, rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
 import { NEWEST } from '../read';
 import { persistently } from '../transient';
-import { explained } from '../unauthorized';
+import { explained } from '../explained';
 
 /** What a write makes of a task. A value of undefined removes the field. */
 export interface Change {
