@@ -29,7 +29,9 @@ export function announceAt(model: AnyModel, due: Date, now: Date): void {
 function setTimer(model: AnyModel, alarm: Alarm): void {
   clearTimeout(alarm.timer ?? undefined);
   const [next] = alarm.times;
-  alarm.timer = next === undefined ? null : setTimeout(() => ring(model, alarm), next - monotonic());
+  // It may have passed while this process was busy.
+  const waitMs = Math.max(0, Math.min(next === undefined ? 0 : next - monotonic(), MAX_TIMER_MS));
+  alarm.timer = next === undefined ? null : setTimeout(() => ring(model, alarm), waitMs);
   // Waiting for a task of later must not keep a process alive.
   alarm.timer?.unref();
 }
