@@ -3,6 +3,7 @@ import { refuseUnknown, requireInteger, wrongValue } from '../check';
 import { candidateIds } from './candidates';
 import { claimAtOnce, claimInParts } from './claim';
 import { claimNext } from './collect';
+import { crashed, tellModel, type TellCrashed } from './crashed';
 import { hasReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
 import {
@@ -37,13 +38,19 @@ const MAX_LIMIT = 1_000;
 export async function pop(model: AnyModel, options: PopOptions = {}): Promise<AnyDocument | null> {
   refuseUnknown(options, ['category', 'populate'], 'pop()');
   checkPopOptions(model, options);
+
+  return popNext(model, options, tellModel);
+}
+
+/** The same with options that were checked. `tell` hears of a task that was failed because it had used its attempts. */
+export async function popNext(model: AnyModel, options: PopOptions, tell: TellCrashed): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
   for (;;) {
     const raw = await withIndexes(model, () => claimNext(definition, query));
     if (!raw) return null;
 
-    const [task] = await handOut(definition, [raw], options);
+    const [task] = await handOut(definition, [raw], options, tell);
     if (task) {
       noteInHand(task);
       return task;
@@ -59,7 +66,7 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   checkPopOptions(model, options);
 
   const tasks: AnyDocument[] = [];
-  await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped));
+  await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped), tellModel);
   tasks.forEach(noteInHand);
 
   return tasks;
@@ -71,8 +78,9 @@ export async function popInParts(
   limit: number,
   options: PopOptions,
   take: (tasks: AnyDocument[]) => void,
+  tell: TellCrashed,
 ): Promise<number> {
-  return popUpTo(model, limit, options, claimInParts, take);
+  return popUpTo(model, limit, options, claimInParts, take, tell);
 }
 
 async function popUpTo(
@@ -81,12 +89,13 @@ async function popUpTo(
   options: PopOptions,
   claimUpTo: typeof claimInParts,
   take: (tasks: AnyDocument[]) => void,
+  tell: TellCrashed,
 ): Promise<number> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
   let count = 0;
   const takeRaw = async (raw: RawDocument[]) => {
-    const tasks = await handOut(definition, raw, options);
+    const tasks = await handOut(definition, raw, options, tell);
     count += tasks.length;
     take(tasks);
   };
@@ -119,11 +128,17 @@ export function checkPopOptions(model: AnyModel, { category, populate }: PopOpti
   }
 }
 
-async function handOut(definition: Definition, raw: RawDocument[], { populate }: PopOptions): Promise<AnyDocument[]> {
+async function handOut(
+  definition: Definition,
+  raw: RawDocument[],
+  { populate }: PopOptions,
+  tell: TellCrashed,
+): Promise<AnyDocument[]> {
   const claimed = raw.map((document) => toTask(definition, document));
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
   // Should that not get through, they are due again after this lease.
-  if (over.length > 0) await Promise.allSettled(over.map((task) => failOver(task)));
+  if (over.length > 0)
+    await Promise.allSettled(over.map((task) => failOver(task).then(() => tell(crashed(task), task))));
   const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
   for (const task of tasks) trace('popped', task);
   if (populate === undefined || tasks.length === 0) return tasks;

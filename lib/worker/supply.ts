@@ -1,3 +1,4 @@
+import type { TellCrashed } from '../claim/crashed';
 import { popInParts, type PopOptions } from '../claim/pop';
 import type { AnyDocument } from '../definition';
 import type { Source } from './options';
@@ -19,6 +20,7 @@ export class Supply {
   constructor(
     private readonly sources: readonly Source[],
     private readonly options: PopOptions,
+    private readonly tell: TellCrashed,
   ) {
     this.#shares = new Shares(sources);
   }
@@ -59,7 +61,7 @@ export class Supply {
   }
 
   async #claimShare(index: number, share: number, take: Take): Promise<number> {
-    return share > 0 ? popInParts(this.sources[index]!.model, share, this.options, take) : 0;
+    return share > 0 ? popInParts(this.sources[index]!.model, share, this.options, take, this.tell) : 0;
   }
 }
 

@@ -58,7 +58,7 @@ export class Work {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
     this.#hands = new Hands((error) => told.report(error));
-    this.#supply = new Supply(sources, pop);
+    this.#supply = new Supply(sources, pop, (error, task) => told.announce('failed', task, error));
     this.#reserve = new Reserve(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
   }
