@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createConnection, Schema, Types, type Connection } from 'mongoose';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createConnection, mongo, Schema, Types, type Connection } from 'mongoose';
 import { InvalidOptionError, LeaseLostError, Priority, taskQueue, type TaskQueueOptions } from 'mongoose-task-queue';
 import { onArrival } from '../lib/queue/arrivals';
 import { monitoredConnection, type MonitoredConnection } from './support/commands';
@@ -508,20 +510,15 @@ describe('queue', () => {
     });
 
     it('that kept it from looking at all', async () => {
-      const Parcel = makeLetter(database.connection, 'Misindexed');
+      const Parcel = makeLetter(database.connection, 'Misread');
       await Parcel.init();
-      await Parcel.collection.dropIndexes();
-      await Parcel.collection.createIndex({ other: 1 }, { name: 'task_claim' });
+      jest.spyOn(nativeOf(Parcel), 'indexes').mockRejectedValueOnce(new Error('boom'));
       const errors: unknown[] = [];
-      const onError = (error: unknown) => {
-        if (errors.push(error) === 2) void Parcel.collection.dropIndex('task_claim');
-      };
       await nativeOf(Parcel).insertOne({ to: 'ada@example.org', state: 'CREATED' });
 
-      const task = await nextOf(open({ pollMs: 5, onError }, Parcel));
+      const task = await nextOf(open({ pollMs: 5, onError: (error) => errors.push(error) }, Parcel));
 
-      expect(task.to).toBe('ada@example.org');
-      expect(errors[0]).toMatchObject({ name: 'IndexConflictError' });
+      expect([task.to, errors]).toEqual(['ada@example.org', [new Error('boom')]]);
     });
 
     it('of populate, whose task goes back', async () => {
@@ -571,6 +568,144 @@ describe('queue', () => {
       await connection.destroy();
       await second.stop();
       await rm(dbPath, { recursive: true });
+    });
+  });
+
+  describe('ends by throwing an error that does not pass by itself:', () => {
+    it('an index that is in the way', async () => {
+      const Parcel = makeLetter(database.connection, 'Misindexed');
+      await Parcel.init();
+      await Parcel.collection.dropIndexes();
+      await Parcel.collection.createIndex({ other: 1 }, { name: 'task_claim' });
+      const errors: unknown[] = [];
+      const queue = open({ pollMs: 5, onError: (error) => errors.push(error) }, Parcel);
+
+      await expect(queue.next()).rejects.toMatchObject({ name: 'IndexConflictError' });
+
+      expect([await queue.next(), errors]).toEqual([{ done: true, value: undefined }, []]);
+    });
+
+    it.each([
+      ['a missing right', 13, 'Unauthorized', 'MongoServerError'],
+      ['a server that cannot do it', 238, 'NotImplemented', 'UnsupportedServerError'],
+    ])('%s', async (_, code, codeName, name) => {
+      jest
+        .spyOn(nativeOf(Letter), 'findOneAndUpdate')
+        .mockRejectedValue(new mongo.MongoServerError({ message: 'no', code, codeName }));
+      const signal = new AbortController().signal;
+
+      await expect(open({ pollMs: 5, signal }).next()).rejects.toMatchObject({ name });
+
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+    });
+  });
+
+  describe('with an `onError` that', () => {
+    const broken = new Error('the logger is out of order');
+
+    it.each([
+      [
+        'throws',
+        () => {
+          throw broken;
+        },
+      ],
+      ['rejects', () => Promise.reject(broken)],
+    ])('%s while nobody waits for it warns', async (_, onError) => {
+      const Short = makeLetter(database.connection, 'Deaf', { leaseMs: 150 });
+      await Short.push({ to: 'ada@example.org' });
+      const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+      const task = await nextOf(open({ onError }, Short));
+
+      await nativeOf(Short).deleteOne({ _id: task._id });
+
+      await eventually(() =>
+        expect(warn).toHaveBeenCalledWith(expect.stringContaining(broken.message), 'TaskQueueWarning'),
+      );
+      database.connection.deleteModel('Deaf');
+    });
+
+    it('throws while the loop waits ends it', async () => {
+      jest.spyOn(nativeOf(Letter), 'findOneAndUpdate').mockRejectedValueOnce(new Error('boom'));
+
+      const pending = open({
+        onError: () => {
+          throw broken;
+        },
+      }).next();
+
+      await expect(pending).rejects.toBe(broken);
+    });
+  });
+
+  it('tells of a task that it failed because the lease of its last attempt ended', async () => {
+    const Short = makeLetter(database.connection, 'Crashing', { leaseMs: 50, maxAttempts: 1 });
+    const { _id } = await Short.push({ to: 'ada@example.org' });
+    await Short.pop();
+    const errors: unknown[] = [];
+    const queue = open({ pollMs: 10, onError: (error) => errors.push(error) }, Short);
+    const pending = queue.next();
+
+    await eventually(() => expect(errors).toHaveLength(1));
+
+    expect(errors[0]).toMatchObject({
+      name: 'TaskStateError',
+      taskId: _id,
+      state: 'FAILED',
+      message: expect.stringContaining('lease') as unknown,
+    });
+    await queue.return();
+    await pending;
+  });
+
+  describe('that nobody has any more', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const collectThen = (assertion: () => unknown) =>
+      eventually(async () => (collect(), assertion()), { timeoutMs: 10_000 });
+
+    it('before it was iterated, leaves nothing on its signal', () => {
+      const { signal } = new AbortController();
+
+      for (let count = 0; count < 100; count++) Letter.queue({ signal });
+
+      expect(getEventListeners(signal, 'abort')).toEqual([]);
+    });
+
+    it('nor its task, lets go of the task, of its signal and of what it listened to', async () => {
+      const Short = makeLetter(database.connection, 'Dropped', { leaseMs: 200 });
+      await Short.push({ to: 'ada@example.org' });
+      const { signal } = new AbortController();
+      const listening = jest.mocked(onArrival);
+      listening.mockClear();
+      await (async () => void (await Short.queue({ signal, pollMs: 10 }).next()))();
+
+      await collectThen(async () => expect(await Short.pop()).toMatchObject({ attempts: 2 }));
+
+      await collectThen(() => expect(getEventListeners(signal, 'abort')).toEqual([]));
+      for (const { value: stop } of listening.mock.results) expect(stop).toHaveBeenCalled();
+    });
+
+    it('but its task keeps the lease of that', async () => {
+      const Short = makeLetter(database.connection, 'Kept2', { leaseMs: 200 });
+      const { _id } = await Short.push({ to: 'ada@example.org' });
+      const task = await (async () => (await Short.queue({ pollMs: 10 }).next()).value!)();
+      const until = async () => (await stored(Short, _id))['_task'].availableAt.getTime() as number;
+      const first = await until();
+
+      await collectThen(async () => expect(await until()).toBeGreaterThan(first + 600));
+
+      await task.finish();
+    });
+
+    it('but that is asked for a task gets it', async () => {
+      const pending = (() => Letter.queue({ pollMs: 10 }).next())();
+      for (let count = 0; count < 5; count++) await new Promise(setImmediate).then(collect);
+
+      await Letter.push({ to: 'ada@example.org' });
+
+      const { value } = await pending;
+      await value!.finish();
     });
   });
 

@@ -1,9 +1,12 @@
 import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireFunction, requireInteger, wrongValue } from '../check';
 import type { AnyDocument, AnyModel } from '../definition';
+import { Ending } from './ending';
 import { Idle } from './idle';
-import { checkPopOptions, pop, type PopOptions } from '../claim/pop';
+import { checkPopOptions, popNext, type PopOptions } from '../claim/pop';
+import { isPermanent } from '../permanent';
 import { indexesReady } from '../prepare';
 import { keepLease } from './renewal';
+import { Reporter } from './report';
 import { release } from '../settle/settle';
 
 export interface QueueOptions extends PopOptions {
@@ -20,7 +23,9 @@ export interface QueueOptions extends PopOptions {
   signal?: AbortSignal | undefined;
 
   /**
-   * Called with what went wrong while the queue goes on: a connection that is lost, a lease that could not be renewed.
+   * Called with what went wrong while the queue goes on: a connection that is lost, a lease that could not be renewed, a task that was
+   * failed because the lease of its last attempt ended (`TaskStateError`). What it throws ends the loop, or is a process warning where no look is under way. What does not pass by
+   * itself, such as a missing right, is not told but thrown, and ends the loop.
    * Default: the model's `error` listeners, or a process warning when there is none.
    */
   onError?: ((error: unknown) => void) | undefined;
@@ -28,42 +33,78 @@ export interface QueueOptions extends PopOptions {
 
 const KNOWN = ['category', 'populate', 'pollMs', 'changeStreams', 'signal', 'onError'];
 
-/** An endless iterator over ready tasks. See `TaskStatics.queue`. */
-export function queue(model: AnyModel, options: QueueOptions = {}): AsyncGenerator<AnyDocument, void, void> {
-  checkOptions(model, options);
-  const ending = new AbortController();
-  const tasks = iterate(model, options, ending.signal);
-  const end = follow(options.signal, ending);
+type Queue = AsyncGenerator<AnyDocument, void, void>;
 
-  // A generator answers `return()` only after the `next()` under way: ending its wait first makes that at once.
-  return Object.assign(Object.create(tasks) as typeof tasks, {
-    next: () => tasks.next(),
-    return: () => (end(), tasks.return()),
-    throw: (error: unknown) => (end(), tasks.throw(error)),
-  });
+/** Queues that are asked for a task: until it comes, the asking alone keeps one. */
+const asked = new Set<Queue>();
+/** Of queues that nobody has any more, how to end them. */
+const dropped = new FinalizationRegistry<() => void>((end) => end());
+
+/** An endless iterator over ready tasks. See `TaskStatics.queue`. */
+export function queue(model: AnyModel, options: QueueOptions = {}): Queue {
+  checkOptions(model, options);
+  const { pollMs = 1_000, changeStreams = true } = options;
+  const consumer = {
+    model,
+    options,
+    idle: new Idle([model], pollMs, changeStreams),
+    ending: new Ending(options.signal),
+    reporter: new Reporter(model, options.onError),
+  };
+  const iterator = iteratorOf(iterate(consumer), consumer.ending);
+  dropped.register(iterator, endingOf(consumer));
+
+  return iterator;
 }
 
-async function* iterate(
-  model: AnyModel,
-  options: QueueOptions,
-  signal: AbortSignal,
-): AsyncGenerator<AnyDocument, void, void> {
-  const { pollMs = 1_000, changeStreams = true, onError: report = reporter(model) } = options;
-  const idle = new Idle([model], pollMs, changeStreams);
+interface Consumer {
+  readonly model: AnyModel;
+  readonly options: QueueOptions;
+  readonly idle: Idle;
+  readonly ending: Ending;
+  readonly reporter: Reporter;
+}
+
+function iteratorOf(tasks: Queue, ending: Ending): Queue {
+  const iterator: Queue = Object.assign(Object.create(tasks) as Queue, {
+    next: () => {
+      ending.follow();
+      asked.add(iterator);
+      return tasks.next().finally(() => asked.delete(iterator));
+    },
+    // A generator answers `return()` only after the `next()` under way: ending its wait first makes that at once.
+    return: () => (ending.end(), tasks.return()),
+    throw: (error: unknown) => (ending.end(), tasks.throw(error)),
+  });
+
+  return iterator;
+}
+
+// By itself, so that it has nothing of the iterator it is to outlive.
+function endingOf({ idle, ending }: Consumer): () => void {
+  return () => {
+    ending.end();
+    idle.close();
+  };
+}
+
+async function* iterate(consumer: Consumer): Queue {
+  const { idle, ending, reporter } = consumer;
   try {
-    while (!signal.aborted) {
-      const task = await next(model, options, idle, signal, report);
-      if (task) yield* hold(task, report);
-      else await idle.wait(signal);
+    while (!ending.signal.aborted) {
+      const task = await next(consumer);
+      if (task) yield* hold(task, reporter);
+      else await idle.wait(ending.signal);
     }
   } finally {
     idle.close();
+    ending.end();
   }
 }
 
 /** Hands the task out and keeps its lease until the consumer asks for the next, breaks or throws. */
-function* hold(task: AnyDocument, report: (error: unknown) => void): Generator<AnyDocument, void, void> {
-  const stopRenewing = keepLease(task, report);
+function* hold(task: AnyDocument, { reportAside }: Reporter): Generator<AnyDocument, void, void> {
+  const stopRenewing = keepLease(task, reportAside);
   try {
     yield task;
   } finally {
@@ -72,49 +113,31 @@ function* hold(task: AnyDocument, report: (error: unknown) => void): Generator<A
 }
 
 // On a lost connection the pop may hang; the queue ends all the same, and what that pop brings later goes back.
-async function next(
-  model: AnyModel,
-  options: QueueOptions,
-  idle: Idle,
-  signal: AbortSignal,
-  report: (error: unknown) => void,
-): Promise<AnyDocument | null> {
-  const popped = popListening(model, options, idle);
+async function next(consumer: Consumer): Promise<AnyDocument | null> {
+  const { idle, ending, reporter } = consumer;
+  const popped = popListening(consumer);
   try {
-    const task = await unlessAborted(popped, signal);
-    if (!signal.aborted) {
+    const task = await unlessAborted(popped, ending.signal);
+    if (!ending.signal.aborted) {
       idle.succeeded(task !== null);
       return task;
     }
-    popped.then((late) => late && release(late)).catch(report);
+    popped.then((late) => late && release(late)).catch(reporter.reportAside);
   } catch (error) {
+    if (isPermanent(error)) throw error;
     idle.failed();
-    report(error);
+    reporter.report(error);
   }
 
   return null;
 }
 
-async function popListening(
-  model: AnyModel,
-  { category, populate }: QueueOptions,
-  idle: Idle,
-): Promise<AnyDocument | null> {
+async function popListening({ model, options, idle, reporter }: Consumer): Promise<AnyDocument | null> {
+  const { category, populate } = options;
   await indexesReady(model);
   idle.listen();
 
-  return pop(model, { category, populate });
-}
-
-function follow(signal: AbortSignal | undefined, ending: AbortController): () => void {
-  const end = () => {
-    signal?.removeEventListener('abort', end);
-    ending.abort();
-  };
-  if (signal?.aborted) end();
-  else signal?.addEventListener('abort', end, { once: true });
-
-  return end;
+  return popNext(model, { category, populate }, reporter.reportAside);
 }
 
 // Not Promise.race(): what it hangs on a signal that lives long is never taken off again.
@@ -125,22 +148,6 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T |
     signal.addEventListener('abort', abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
-}
-
-function reporter(model: AnyModel): (error: unknown) => void {
-  let isWarned = false;
-
-  return (error) => {
-    if (model.listeners('error').length > 0) {
-      model.emit('error', error);
-    } else if (!isWarned) {
-      isWarned = true;
-      process.emitWarning(
-        `A queue of ${model.modelName} goes on after: ${String(error)}. Pass \`onError\` to see every one.`,
-        'TaskQueueWarning',
-      );
-    }
-  };
 }
 
 function checkOptions(model: AnyModel, options: QueueOptions): void {

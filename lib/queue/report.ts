@@ -1,0 +1,49 @@
+import { lineOf } from '../describe';
+import type { AnyModel } from '../definition';
+
+export type Report = (error: unknown) => void;
+
+/** How a queue tells of what went wrong: to `onError`, else to the model's `error` listeners, else by one process warning. */
+export class Reporter {
+  #isWarned = false;
+
+  constructor(
+    private readonly model: AnyModel,
+    private readonly onError: Report | undefined,
+  ) {}
+
+  /** For the loop: what a listener throws ends it. */
+  readonly report: Report = (error) => {
+    const listeners = this.#listeners();
+    if (listeners.length === 0) this.#warn(error);
+    for (const listener of listeners) this.#tell(listener, error);
+  };
+
+  /** For what nobody waits for: what a listener throws is a warning. */
+  readonly reportAside: Report = (error) => {
+    try {
+      this.report(error);
+    } catch (thrown) {
+      this.#warn(thrown);
+    }
+  };
+
+  #listeners(): Report[] {
+    return this.onError ? [this.onError] : (this.model.listeners('error') as Report[]);
+  }
+
+  #tell(listener: Report, error: unknown): void {
+    const heard: unknown = listener.call(this.model, error);
+    // One that is async has nobody who waits for it.
+    if (heard instanceof Promise) heard.catch((thrown: unknown) => this.#warn(thrown));
+  }
+
+  #warn(error: unknown): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    process.emitWarning(
+      `A queue of ${this.model.modelName} goes on after: ${lineOf(error)}. Pass \`onError\` to see every one.`,
+      'TaskQueueWarning',
+    );
+  }
+}
