@@ -615,7 +615,7 @@ describe('queue', () => {
       const Short = makeLetter(database.connection, 'Deaf', { leaseMs: 150 });
       await Short.push({ to: 'ada@example.org' });
       const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
-      const task = await nextOf(open({ onError }, Short));
+      const task = await nextOf(open({ onError: onError as () => void }, Short));
 
       await nativeOf(Short).deleteOne({ _id: task._id });
 

@@ -68,7 +68,7 @@ const scenarios: Record<string, () => Promise<unknown>> = {
   'listeners that reject': () =>
     work(makeJob(), 3, {}, (worker) => {
       for (const name of ['started', 'finished', 'idle', 'stopped', 'error'] as const)
-        worker.on(name, () => Promise.reject(broken));
+        worker.on(name, (() => Promise.reject(broken)) as () => void);
     }),
   'an `onError` that throws at a renewal': async () => {
     const Job = makeJob({ leaseMs: 60 });
