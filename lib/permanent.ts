@@ -17,7 +17,7 @@ const PERMANENT = new Set<unknown>([
   COMMAND_NOT_SUPPORTED,
   NOT_IMPLEMENTED,
 ]);
-const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnsupportedServerError']);
+const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnauthorizedError', 'UnsupportedServerError']);
 
 /** Whether trying again is of no use before somebody has changed rights, indexes, the server or the program. */
 export function isPermanent(error: unknown): boolean {
