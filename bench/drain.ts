@@ -1,4 +1,4 @@
-import { Worker, type ModelOf } from 'mongoose-task-queue';
+import { Worker, type QueueOf } from 'mongoose-task-queue';
 import { popOne } from './claim';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
@@ -52,7 +52,7 @@ export function byWorker(Task: Task, prepare: Contender['prepare'], options: { c
 
 /** How long each of that many tasks had a slot. */
 export async function drainByWorker<Doc extends object>(
-  model: ModelOf<Doc>,
+  model: QueueOf<Doc>,
   count: number,
   options: { concurrency: number },
 ): Promise<number[]> {

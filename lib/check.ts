@@ -57,6 +57,23 @@ export function requireObject(name: string, value: unknown, instead: string): vo
   if (!isObject(value)) throw wrongValue(name, 'an object', value, instead);
 }
 
+/**
+ * Refuses what the database cannot keep: the driver leaves out functions and symbols in silence, and cuts off bigints of more than 64 bits.
+ * Values that know how they are stored, like dates and documents, are let through.
+ */
+export function requireStorable(name: string, value: unknown, above: readonly object[] = []): void {
+  const isWrong =
+    typeof value === 'function' ||
+    typeof value === 'symbol' ||
+    (typeof value === 'bigint' && BigInt.asIntN(64, value) !== value) ||
+    above.includes(value as object);
+  if (isWrong) throw wrongValue(name, 'a value that can be stored', value, `\`{ done: 3, of: 10 }\`, or a text of it`);
+  if (!isObject(value) && !Array.isArray(value)) return;
+  if ('toBSON' in value || '_bsontype' in value || ArrayBuffer.isView(value)) return;
+
+  for (const [key, one] of Object.entries(value)) requireStorable(`${name}.${key}`, one, [...above, value]);
+}
+
 /** How a value is shown in a message: the value and its type, for example `"5"` (string). */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return `\`${String(value)}\``;
@@ -66,7 +83,7 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object') return `an object (${value.constructor?.name ?? 'no prototype'})`;
 
-  return `\`${String(value as string | number | boolean | bigint | symbol)}\` (${typeof value})`;
+  return `\`${String(value as string | number | boolean | bigint | symbol).slice(0, MAX_SHOWN)}\` (${typeof value})`;
 }
 
 function isObject(value: unknown): value is object {

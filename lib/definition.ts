@@ -106,7 +106,7 @@ function define(model: AnyModel): Definition {
   const options = schema && optionsOf(schema);
   if (!options) {
     throw new InvalidOptionError(
-      `${schema ? `The model ${model.modelName}` : shown(model)} is no task queue. Write \`schema.plugin(taskQueue)\` before it is compiled.`,
+      `${schema ? `The model ${model.modelName}` : shown(model)} is no task queue${schema && hasDependsOn(schema) ? ', and its `dependsOn` has no effect' : ''}. Write \`schema.plugin(taskQueue)\` before it is compiled.`,
     );
   }
 
@@ -131,6 +131,10 @@ function define(model: AnyModel): Definition {
     writeConcern: writeConcernOf(schema),
     updatedAt: updatedAtOf(schema),
   };
+}
+
+function hasDependsOn({ paths }: AnySchema): boolean {
+  return Object.values(paths).some(({ options }) => 'dependsOn' in options);
 }
 
 function kindOf(model: AnyModel): Definition['kind'] {

@@ -36,6 +36,7 @@ export {
 export {
   TaskBase,
   type ModelOf,
+  type QueueOf,
   type TaskDocument,
   type TaskFields,
   type TaskFilter,

@@ -50,6 +50,18 @@ export interface ModelOf<Doc, Raw = unknown> {
   castObject(input: never): Raw;
 }
 
+/** There in types alone: what a model has whose schema has the plugin, also with `bind: false`. */
+declare const hasTaskQueue: unique symbol;
+export interface WithTaskQueue {
+  readonly [hasTaskQueue]: true;
+}
+
+/** A model whose schema has the plugin, and whose documents are `Doc`. */
+export type QueueOf<Doc, Raw = unknown> = ModelOf<Doc, Raw> & WithTaskQueue;
+
+/** What `progress()` takes: any BSON value, which a function or a symbol is not. */
+export type Storable<T> = T extends ((...values: never) => unknown) | symbol ? never : T;
+
 /** A document of any model, told by a property that neither a plain object nor a model has. */
 export interface DocumentLike {
   $locals: Record<string, unknown>;
@@ -74,7 +86,7 @@ export type TaskInput<Raw> = DeepPartial<ApplyBasicCreateCasting<WithId<Omit<Raw
 export type TaskFilter<Raw> = QueryFilter<Raw> & { [path: `_task.${string}`]: unknown };
 
 /** The statics of a model with the plugin. Wrong options and arguments reject with `InvalidOptionError`. */
-export interface TaskStatics {
+export interface TaskStatics extends WithTaskQueue {
   /**
    * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED or FAILED, or stays in the queue
    * until its expiry. Takes input or documents and resolves to the documents, CREATED.
@@ -181,7 +193,7 @@ export interface TaskMethods {
    * Stores a value that says how far the work is, any BSON value, and renews the lease in the same write. Others read it as
    * `lastProgress`. Rejects with `TaskStateError` when it was not popped.
    */
-  progress(value: unknown): Promise<Lease>;
+  progress<T>(value: Storable<T>): Promise<Lease>;
 
   /**
    * Ends a recurring task: a run under way is its last, one that is not due yet does not take place. Does nothing to a task that
@@ -215,7 +227,7 @@ export interface TaskMethods {
 export type BoundMethods<O extends TaskQueueOptions = {}> = O extends { bind: false } ? {} : TaskMethods;
 
 /** The statics the plugin adds under these options: none with `bind: false`. */
-export type BoundStatics<O extends TaskQueueOptions = {}> = O extends { bind: false } ? {} : TaskStatics;
+export type BoundStatics<O extends TaskQueueOptions = {}> = O extends { bind: false } ? WithTaskQueue : TaskStatics;
 
 /** A task of `TaskModel<T, O>`. */
 export type TaskDocument<T, O extends TaskQueueOptions = {}> = HydratedDocument<WithTaskFields<T, O>, BoundMethods<O>>;
@@ -261,7 +273,7 @@ export interface TaskVerbs {
   retry<Doc extends DocumentLike>(task: Doc, options?: RetryOptions): Promise<Doc>;
   release<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
   renew(task: DocumentLike, leaseMs?: number): Promise<Lease>;
-  progress(task: DocumentLike, value: unknown): Promise<Lease>;
+  progress<T>(task: DocumentLike, value: Storable<T>): Promise<Lease>;
   unschedule<Doc extends DocumentLike>(task: Doc): Promise<Doc>;
   blockedBy(task: DocumentLike): Promise<BlockedBy[]>;
   lease(task: DocumentLike): Lease | null;

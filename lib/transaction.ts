@@ -1,4 +1,5 @@
 import type { ClientSession, mongo } from 'mongoose';
+import { wrongValue } from './check';
 import type { AnyModel } from './definition';
 
 type Restore = () => void;
@@ -18,7 +19,7 @@ export function sessionOf(
   model: AnyModel,
   options: { session?: ClientSession | null | undefined },
 ): ClientSession | null {
-  if (Object.hasOwn(options, 'session')) return options.session ?? null;
+  if (Object.hasOwn(options, 'session')) return requireSession(options.session ?? null);
 
   const { transactionAsyncLocalStorage } = model.db.base as {
     transactionAsyncLocalStorage?: { getStore(): { session?: ClientSession } | undefined };
@@ -30,6 +31,15 @@ export function sessionOf(
 export function whenCommitted(session: ClientSession | null, effect: () => void): void {
   if (session?.inTransaction()) pendingOf(session).committed.push(effect);
   else effect();
+}
+function requireSession(session: ClientSession | null): ClientSession | null {
+  if (session === null || typeof (session as { inTransaction?: unknown }).inTransaction === 'function') return session;
+  throw wrongValue(
+    'session',
+    'a session, null or undefined',
+    session,
+    '`connection.transaction((session) => task.finish({ session }))`',
+  );
 }
 
 /**

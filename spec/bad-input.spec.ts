@@ -10,6 +10,7 @@ import {
   pop,
   popMany,
   Priority,
+  progress,
   push,
   queue,
   release,
@@ -21,6 +22,7 @@ import {
   TaskQueueError,
   TaskStateError,
   UnsupportedServerError,
+  Worker,
 } from '../lib';
 import { ServerClock } from '../lib/clock';
 import { useDatabase } from './support/database';
@@ -320,11 +322,105 @@ describe('a call that is refused', () => {
         'got an object (AbortController). Write for example `signal: controller.signal`',
       ],
       [{ onError: true }, 'Expected `onError` to be a function, got `true` (boolean)'],
-      [{ populate: 5 }, 'Expected `populate` to be a path or populate options, got `5` (number)'],
+      [{ populate: 5 }, 'Expected `populate` to be a path or populate options with a `path`, got `5` (number)'],
     ])('says what is wrong with queue(%p), at once', async (options, message) => {
       expect(() => Email.queue(wrong(options))).toThrow(message);
 
       expect(await refusalOf(() => Email.queue(wrong(options)))).toBeInstanceOf(InvalidOptionError);
+    });
+  });
+
+  describe('for a value', () => {
+    const circle: Record<string, unknown> = {};
+    circle['again'] = { circle };
+
+    it.each<[unknown, string]>([
+      [() => 1, 'Expected `value` to be a value that can be stored, got the function'],
+      [Symbol('half'), '`Symbol(half)` (symbol)'],
+      [10n ** 40n, '(bigint)'],
+      [-(2n ** 63n) - 1n, '(bigint)'],
+      [{ done: () => 1 }, 'Expected `value.done` to be'],
+      [{ rows: [1, 2n ** 63n] }, 'Expected `value.rows.1` to be'],
+      [circle, 'Expected `value.again.circle` to be'],
+    ])('that cannot be stored: progress(%p)', async (value, message) => {
+      for (const call of [() => held.progress(wrong(value)), () => progress(held, wrong(value))]) {
+        const error = await refusalOf(call, held);
+
+        expect(error).toBeInstanceOf(InvalidOptionError);
+        expect(error.message).toContain(message);
+      }
+    });
+
+    it.each([
+      [null],
+      [2n ** 63n - 1n],
+      [{ at: new Date(0), id: new Types.ObjectId(), rows: [1, { two: /x/ }], bytes: Buffer.from('a') }],
+      [new Map([['a', 1]])],
+    ])('but not progress(%p)', async (value) => {
+      await held.progress(value);
+
+      expect(held.lastProgress).toBe(value);
+    });
+
+    it('that is no session, by every verb that takes one', async () => {
+      const session = wrong({});
+      const calls: Record<string, Call> = {
+        push: () => Email.push({ to: 'eve' }, { session }),
+        'push of many': () => Email.push([{ to: 'eve' }, { to: 'bob' }], { session }),
+        'push again': () => waiting.push({ session }),
+        finish: () => held.finish({ session }),
+        fail: () => held.fail('no', { session }),
+        retry: () => held.retry({ session }),
+        release: () => held.release({ session }),
+      };
+
+      for (const [name, call] of Object.entries(calls)) {
+        const error = await refusalOf(call, held, waiting);
+        expect({ name, error }).toMatchObject({ error: { name: 'InvalidOptionError' } });
+        expect(error.message).toContain('Expected `session` to be a session');
+      }
+    });
+
+    it.each<[unknown, string]>([
+      ['', 'with a `path`, got "" (string)'],
+      [{}, 'with a `path`, got an object (Object)'],
+      [['to', { path: '' }], 'with a `path`, got an object (Object)'],
+      [null, 'with a `path`, got `null`'],
+      ['sender', 'got `sender`, which its schema does not have'],
+      ['to sender.name', 'got `sender.name`, which its schema does not have'],
+      [{ path: 'sender' }, "Correct it, or write `populate: { path: 'sender', strictPopulate: false }`"],
+    ])('that names no path: populate: %j', async (populate, message) => {
+      const options = wrong({ populate });
+      const calls: Call[] = [
+        () => Email.pop(options),
+        () => Email.popMany(2, options),
+        () => Email.queue(options),
+        () => new Worker(Email, { handler: () => {}, ...(options as object) }),
+      ];
+
+      for (const call of calls) {
+        const error = await refusalOf(call);
+        expect(error).toBeInstanceOf(InvalidOptionError);
+        expect(error.message).toContain(message);
+      }
+    });
+
+    it('but not a path of a kind, nor one that Mongoose is not to be strict about', async () => {
+      const Base = database.connection.model('Base', taskQueue(new Schema({ n: Number })));
+      Base.discriminator('Kind', new Schema({ email: { type: Schema.Types.ObjectId, ref: 'Email' } }));
+      await Base.push({ n: 1 });
+
+      expect(await Base.pop({ populate: 'email' })).toMatchObject({ n: 1 });
+      expect(await Base.pop({ populate: { path: 'sender', strictPopulate: false } })).toBeNull();
+    });
+
+    it('says that `dependsOn` without the plugin has no effect', async () => {
+      const source = { type: Schema.Types.ObjectId, ref: 'Email', dependsOn: 'DIRECT' };
+      const Stray = database.connection.model('Stray', new Schema({ source }));
+
+      const error = await refusalOf(() => push(Stray, {}));
+
+      expect(error.message).toContain('`dependsOn` has no effect. Write `schema.plugin(taskQueue)`');
     });
   });
 

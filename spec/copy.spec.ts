@@ -74,7 +74,7 @@ describe('a plugin that is applied after the model was compiled', () => {
       renew: () => first.renew(stored),
       stats: () => first.stats(Job),
       blocked: () => first.blocked(Job),
-      Worker: () => new first.Worker(Job, { handler: () => {} }),
+      Worker: () => new first.Worker(Job as never, { handler: () => {} }),
     };
 
     for (const [name, way] of Object.entries(ways)) {

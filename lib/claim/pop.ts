@@ -1,5 +1,5 @@
 import type { PopulateOptions } from 'mongoose';
-import { refuseUnknown, requireInteger, wrongValue } from '../check';
+import { refuseUnknown, requireInteger } from '../check';
 import { candidateIds } from './candidates';
 import { claimAtOnce, claimInParts } from './claim';
 import { claimNext } from './collect';
@@ -16,13 +16,11 @@ import {
 } from '../definition';
 import { attempts, holdLease } from '../handle';
 import { withIndexes } from '../prepare';
+import { checkPopulate, type Populate } from './populate';
 import { readyQuery, type Category } from './ready';
 import { noteInHand } from '../settle/in-hand';
 import { failOver, release } from '../settle/settle';
 import { trace } from '../trace';
-
-/** A path to populate, several, or Mongoose's populate options. */
-export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
 
 export interface PopOptions {
   /** Only tasks of this category, or of one of several; priority and age decide among them. Default: all. */
@@ -123,9 +121,7 @@ export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'catego
 /** @throws {InvalidOptionError} for a category or populate option the model cannot serve. */
 export function checkPopOptions(model: AnyModel, { category, populate }: PopOptions): void {
   readyQuery(definitionOf(model), category);
-  if (populate !== undefined && (populate === null || !['string', 'object'].includes(typeof populate))) {
-    throw wrongValue('populate', 'a path or populate options', populate, "`populate: 'source'`");
-  }
+  if (populate !== undefined) checkPopulate(model, populate);
 }
 
 async function handOut(

@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import { requireStorable } from '../check';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
@@ -44,6 +45,7 @@ async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: 
 
 /** See `TaskMethods.progress`. */
 export async function progress(task: AnyDocument, value: unknown): Promise<Lease> {
+  requireStorable('value', value);
   const lease = await extend(task, 'progress', definitionOf(modelOf(task)).options.leaseMs, {
     '_task.progress': { $literal: value },
   });

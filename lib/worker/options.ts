@@ -8,7 +8,7 @@ import {
   wrongValue,
 } from '../check';
 import { definitionOf, type AnyDocument, type AnyModel } from '../definition';
-import type { ModelOf } from '../model';
+import type { QueueOf } from '../model';
 import { checkPopOptions, type PopOptions } from '../claim/pop';
 import type { TaskContext } from './context';
 import type { TaskLogger } from './log';
@@ -59,7 +59,7 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
 
 /** A model with its share of the worker: one of weight 2 is given twice the slots of one of weight 1, while both have tasks. */
 export interface WeightedModel<Doc> {
-  model: ModelOf<Doc>;
+  model: QueueOf<Doc>;
   /** A whole number from 1 to 1 000. Default: 1. */
   weight?: number;
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../check';
 import type { AnyDocument } from '../definition';
-import type { ModelOf } from '../model';
+import type { QueueOf } from '../model';
 import type { WorkerEvents } from './events';
 import { logWorker } from './log';
 import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
@@ -9,7 +9,7 @@ import { Run } from './run';
 import { Voice } from './voice';
 
 /** One model or several; several share the worker evenly, or by weight. */
-export type WorkerModels<Doc> = ModelOf<Doc> | WeightedModel<Doc> | readonly (ModelOf<Doc> | WeightedModel<Doc>)[];
+export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];
 
 export interface StopOptions {
   /** How long the tasks in hand may still take, in milliseconds; then their signals are aborted and they are released. Default: 30 000. */

@@ -10,6 +10,7 @@ import {
   lease,
   pop,
   popMany,
+  progress,
   push,
   queue,
   release,
@@ -90,4 +91,26 @@ export async function functionsOverATask(task: Task): Promise<void> {
 
 export async function anyModelTypeWillDo(Declared: Model<{ to: string }>): Promise<void> {
   expectTypeOf((await pop(Declared))!.to).toEqualTypeOf<string>();
+}
+
+export async function progressIsAValue(task: Task, value: unknown): Promise<void> {
+  expectTypeOf(await progress(task, { done: 3, of: 10 })).toEqualTypeOf<Lease>();
+  await progress(task, value);
+  await progress(task, [1, 'two', 3n, null]);
+  // @ts-expect-error a function cannot be stored
+  await progress(task, () => 1);
+  // @ts-expect-error nor can a symbol
+  await progress(task, Symbol('half'));
+}
+
+export async function sessionsAreSessions(task: Task): Promise<void> {
+  // @ts-expect-error an object is none
+  await finish(task, { session: {} });
+  // @ts-expect-error an object is none
+  await push(task, { session: {} });
+}
+
+export function schemasAreSchemas(): void {
+  // @ts-expect-error a definition is none
+  taskQueue({ to: String });
 }

@@ -1,6 +1,13 @@
 import { expectTypeOf } from 'expect-type';
 import { model, Schema } from 'mongoose';
-import { runWorkers, taskQueue, Worker, type TaskContext, type WorkerEvents } from 'mongoose-task-queue';
+import {
+  runWorkers,
+  taskQueue,
+  Worker,
+  type TaskContext,
+  type TaskModel,
+  type WorkerEvents,
+} from 'mongoose-task-queue';
 
 const Mail = model('Mail', taskQueue(new Schema({ to: { type: String, required: true } })));
 const Parcel = model('Parcel', taskQueue(new Schema({ grams: Number })));
@@ -18,6 +25,19 @@ export function handlersGetTasksOfTheModel(): void {
   new Worker({ model: Mail, weight: 2 }, { handler: (mail) => expectTypeOf(mail.to).toEqualTypeOf<string>() });
   // @ts-expect-error misspelt
   new Worker(Mail, { concurency: 8 });
+}
+
+export function modelsWithoutTheQueueAreRefused(): void {
+  const Plain = model('Plain', new Schema({ to: String }));
+  // @ts-expect-error no task queue
+  new Worker(Plain, { handler: () => {} });
+  // @ts-expect-error no task queue
+  new Worker({ model: Plain, weight: 2 });
+  // @ts-expect-error no task queue
+  new Worker([Mail, Plain]);
+  new Worker(model('Unbound', taskQueue(new Schema({ to: String }), { bind: false })));
+  const Declared = model<{ to: string }, TaskModel<{ to: string }, { bind: false }>>('Declared', new Schema());
+  new Worker(Declared);
 }
 
 export function severalModelsShareAWorker(): void {

@@ -1,0 +1,40 @@
+import type { PopulateOptions } from 'mongoose';
+import { wrongValue } from '../check';
+import type { AnyModel, AnySchema } from '../definition';
+import { InvalidOptionError } from '../errors';
+
+/** A path to populate, several, or Mongoose's populate options. */
+export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
+
+/** @throws {InvalidOptionError} for what names no path, or one that no task of the model can have: a task claimed for it would only go back. */
+export function checkPopulate(model: AnyModel, populate: unknown): void {
+  for (const one of Array.isArray(populate) ? (populate as unknown[]) : [populate]) {
+    const options = typeof one === 'string' ? { path: one } : (one as Partial<PopulateOptions> | null);
+    const path: unknown = options?.path;
+    if (typeof path !== 'string' || path.trim() === '')
+      throw wrongValue('populate', 'a path or populate options with a `path`', one, "`populate: 'source'`");
+    if (options?.strictPopulate === false || isLenient(model)) continue;
+    for (const name of path.trim().split(/\s+/)) if (!isKnown(model, name)) throw unknownPath(model, name);
+  }
+}
+
+function isLenient(model: AnyModel): boolean {
+  const { options: ofSchema } = model.schema as { options?: { strictPopulate?: boolean } };
+  const { options } = model.db.base as { options?: { strictPopulate?: boolean } };
+
+  return (ofSchema?.strictPopulate ?? options?.strictPopulate) === false;
+}
+
+// What comes after the first name may belong to a kind of a sub-document, or be in no schema: Mongoose looks at that.
+function isKnown(model: AnyModel, path: string): boolean {
+  const [first] = path.split('.') as [string];
+  const kinds = Object.values((model.discriminators ?? {}) as Record<string, AnyModel>);
+
+  return [model, ...kinds].some((one) => (one.schema as AnySchema).pathType(first) !== 'adhocOrUndefined');
+}
+
+function unknownPath(model: AnyModel, path: string): InvalidOptionError {
+  return new InvalidOptionError(
+    `Expected \`populate\` to name paths of ${model.modelName}, got \`${path}\`, which its schema does not have. Correct it, or write \`populate: { path: '${path}', strictPopulate: false }\`.`,
+  );
+}
