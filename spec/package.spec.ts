@@ -15,7 +15,8 @@ describe('the packed package', () => {
 
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), 'consumer-'));
-    await run('npm', ['run', 'build'], root);
+    // As on a fresh clone: what is packed is built then.
+    await rm(join(root, 'dist'), { recursive: true, force: true });
     const packed = await run('npm', ['pack', '--silent', '--pack-destination', project], root);
 
     const installed = join(project, 'node_modules', packageJson.name);
