@@ -1,6 +1,7 @@
 import { mongo, Schema } from 'mongoose';
 import { taskQueue, TaskStateError, UnsupportedServerError, type IndexConflictError } from 'mongoose-task-queue';
-import { explained, isPermanent } from '../lib/permanent';
+import { explained } from '../lib/explained';
+import { isPermanent } from '../lib/permanent';
 import { openConnection } from './support/connections';
 import { useDatabase } from './support/database';
 import { hostile } from './support/hostile';
