@@ -67,15 +67,6 @@ describe('a task that has used its attempts without being settled', () => {
     expect(await stored(Job, _id)).toMatchObject({ state: State.FAILED });
   });
 
-  it('is a process warning where nobody listens', async () => {
-    const { id } = await crash();
-    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
-
-    await Job.pop();
-
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining(id), 'TaskQueueWarning');
-  });
-
   it('is handed to nobody because a listener throws, nor does that reach the caller', async () => {
     await crash();
     const next = await Job.push({ n: 2 });

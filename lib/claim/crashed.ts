@@ -17,10 +17,10 @@ export function crashed(task: AnyDocument): TaskStateError {
   );
 }
 
-/** Who pops by hand is told by the model's `error` listeners, or by a process warning when there is none. */
+/** Who pops by hand is told by the model's `error` listeners. */
 export const tellModel: TellCrashed = (error, task) => {
   const model = modelOf(task);
-  if (model.listenerCount('error') === 0) return process.emitWarning(error.message, 'TaskQueueWarning');
+  if (model.listenerCount('error') === 0) return;
   try {
     model.emit('error', error);
   } catch (thrown) {
