@@ -84,6 +84,7 @@ export class Idle {
 
   #unheed(): void {
     this.#stopListening?.();
+    this.#stopListening = null;
     this.#stopWatching?.();
     this.#stopWatching = null;
   }
