@@ -586,7 +586,7 @@ describe('queue', () => {
     });
 
     it.each([
-      ['a missing right', 13, 'Unauthorized', 'MongoServerError'],
+      ['a missing right', 13, 'Unauthorized', 'UnauthorizedError'],
       ['a server that cannot do it', 238, 'NotImplemented', 'UnsupportedServerError'],
     ])('%s', async (_, code, codeName, name) => {
       jest

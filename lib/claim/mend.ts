@@ -2,20 +2,23 @@ import { collectionOf, type Definition, type Filter, type RawDocument } from '..
 import { LIVE_STATES, State } from '../fields';
 import { isBookkeeping, misfits, type TaskFailure } from '../bookkeeping';
 import { read } from '../read';
+import { isPermanent } from '../permanent';
 import { isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed } from '../transient';
 
 /** By these codes the server says that a document has no room for what an update adds. */
 const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
-/** Of the caller: not allowed, not logged in, a write conflict. */
-const NOT_OF_DOCUMENT = new Set<unknown>([13, 18, 112]);
+const WRITE_CONFLICT = 112;
 
 /** Whether the server refused a claim, by what can be the fault of one document: what is in it, its size, a validator of its collection. */
 export function isOfDocument(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: string; code?: unknown };
   const isOfServer = name === 'MongoServerError' || name === 'MongoBulkWriteError';
-  const isRefusal = isOfServer && typeof code === 'number' && !NOT_OF_DOCUMENT.has(code);
+  const isRefusal = isOfServer && typeof code === 'number' && code !== WRITE_CONFLICT;
 
-  return isRefusal && ![isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed].some((isOther) => isOther(error));
+  return (
+    isRefusal &&
+    ![isPermanent, isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed].some((isOther) => isOther(error))
+  );
 }
 
 /**
