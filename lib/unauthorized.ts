@@ -1,3 +1,4 @@
+import { safely } from './describe';
 import { UnauthorizedError } from './errors';
 
 const UNAUTHORIZED = 13;
@@ -14,7 +15,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
 };
 
 export function isUnauthorized(error: unknown): boolean {
-  return (error as { code?: unknown } | null | undefined)?.code === UNAUTHORIZED;
+  return safely(() => (error as { code?: unknown } | null | undefined)?.code) === UNAUTHORIZED;
 }
 
 /** The error to tell of for what the server said: where it is a right that is missing, one that names the right and shows no document. */

@@ -1,10 +1,13 @@
-import { definitionOf, modelOf, type AnyDocument } from '../definition';
+import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
 import { lineOf } from '../describe';
 import { TaskStateError } from '../errors';
 import { LEASE_ENDED } from '../handle';
 
-/** Hears of a task that was failed because it had used its attempts without being settled. Never throws. */
-export type TellCrashed = (error: TaskStateError, task: AnyDocument) => void;
+/**
+ * Hears of a task whose attempt ended without it being handed out: it had used all of them without being settled, or it, or what it refers
+ * to, cannot be read. `task` is null where no document can be made of it. Never throws.
+ */
+export type TellFailed = (error: TaskStateError, task: AnyDocument | null) => void;
 
 export function crashed(task: AnyDocument): TaskStateError {
   const { modelName } = modelOf(task);
@@ -17,13 +20,24 @@ export function crashed(task: AnyDocument): TaskStateError {
   );
 }
 
+export function unreadable({ model }: Pick<Definition, 'model'>, id: unknown, cause: unknown): TaskStateError {
+  const error = new TaskStateError(
+    `${model.modelName} ${String(id)} cannot be handed out, which counts as a failed attempt: ${lineOf(cause)}`,
+    id,
+    null,
+  );
+
+  return Object.assign(error, { cause });
+}
+
 /** Who pops by hand is told by the model's `error` listeners. */
-export const tellModel: TellCrashed = (error, task) => {
-  const model = modelOf(task);
-  if (model.listenerCount('error') === 0) return;
-  try {
-    model.emit('error', error);
-  } catch (thrown) {
-    process.emitWarning(lineOf(thrown), 'TaskQueueWarning');
-  }
-};
+export function tellModel(model: AnyModel): TellFailed {
+  return (error) => {
+    if (model.listenerCount('error') === 0) return;
+    try {
+      model.emit('error', error);
+    } catch (thrown) {
+      process.emitWarning(lineOf(thrown), 'TaskQueueWarning');
+    }
+  };
+}

@@ -1,26 +1,16 @@
-import type { PopulateOptions } from 'mongoose';
 import { refuseUnknown, requireInteger } from '../check';
 import { candidateIds } from './candidates';
 import { claimAtOnce, claimInParts } from './claim';
 import { claimNext } from './collect';
-import { crashed, tellModel, type TellCrashed } from './crashed';
+import { tellModel, type TellFailed } from './crashed';
+import { handOut } from './hand-out';
 import { hasReady } from '../dependencies/claim-ready';
 import { hasDependencies } from '../dependencies/references';
-import {
-  definitionOf,
-  hydrate,
-  type AnyDocument,
-  type AnyModel,
-  type Definition,
-  type RawDocument,
-} from '../definition';
-import { attempts, holdLease } from '../handle';
+import { definitionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
 import { withIndexes } from '../prepare';
 import { checkPopulate, type Populate } from './populate';
 import { readyQuery, type Category } from './ready';
 import { noteInHand } from '../settle/in-hand';
-import { failOver, release } from '../settle/settle';
-import { trace } from '../trace';
 
 export interface PopOptions {
   /** Only tasks of this category, or of one of several; priority and age decide among them. Default: all. */
@@ -37,11 +27,11 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   refuseUnknown(options, ['category', 'populate'], 'pop()');
   checkPopOptions(model, options);
 
-  return popNext(model, options, tellModel);
+  return popNext(model, options, tellModel(model));
 }
 
-/** The same with options that were checked. `tell` hears of a task that was failed because it had used its attempts. */
-export async function popNext(model: AnyModel, options: PopOptions, tell: TellCrashed): Promise<AnyDocument | null> {
+/** The same with options that were checked. `tell` hears of tasks that cannot be handed out. */
+export async function popNext(model: AnyModel, options: PopOptions, tell: TellFailed): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
   for (;;) {
@@ -53,7 +43,7 @@ export async function popNext(model: AnyModel, options: PopOptions, tell: TellCr
       noteInHand(task);
       return task;
     }
-    // It had used its attempts and was failed: on to the next.
+    // It had used its attempts, or cannot be handed out: on to the next.
   }
 }
 
@@ -64,7 +54,12 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   checkPopOptions(model, options);
 
   const tasks: AnyDocument[] = [];
-  await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped), tellModel);
+  try {
+    await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped), tellModel(model));
+  } catch (error) {
+    // What was claimed before is handed out; the next claim tells what is wrong.
+    if (tasks.length === 0) throw error;
+  }
   tasks.forEach(noteInHand);
 
   return tasks;
@@ -76,7 +71,7 @@ export async function popInParts(
   limit: number,
   options: PopOptions,
   take: (tasks: AnyDocument[]) => void,
-  tell: TellCrashed,
+  tell: TellFailed,
 ): Promise<number> {
   return popUpTo(model, limit, options, claimInParts, take, tell);
 }
@@ -87,7 +82,7 @@ async function popUpTo(
   options: PopOptions,
   claimUpTo: typeof claimInParts,
   take: (tasks: AnyDocument[]) => void,
-  tell: TellCrashed,
+  tell: TellFailed,
 ): Promise<number> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
@@ -122,36 +117,4 @@ export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'catego
 export function checkPopOptions(model: AnyModel, { category, populate }: PopOptions): void {
   readyQuery(definitionOf(model), category);
   if (populate !== undefined) checkPopulate(model, populate);
-}
-
-async function handOut(
-  definition: Definition,
-  raw: RawDocument[],
-  { populate }: PopOptions,
-  tell: TellCrashed,
-): Promise<AnyDocument[]> {
-  const claimed = raw.map((document) => toTask(definition, document));
-  const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
-  // Should that not get through, they are due again after this lease.
-  if (over.length > 0)
-    await Promise.allSettled(over.map((task) => failOver(task).then(() => tell(crashed(task), task))));
-  const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
-  for (const task of tasks) trace('popped', task);
-  if (populate === undefined || tasks.length === 0) return tasks;
-  try {
-    await definition.model.populate(tasks, populate as PopulateOptions);
-  } catch (error) {
-    // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
-    await Promise.allSettled(tasks.map((task) => release(task)));
-    throw error;
-  }
-
-  return tasks;
-}
-
-function toTask(definition: Definition, raw: RawDocument): AnyDocument {
-  const task = hydrate(definition, raw);
-  holdLease(task, definition.options.leaseMs);
-
-  return task;
 }

@@ -1,4 +1,4 @@
-import type { TellCrashed } from '../claim/crashed';
+import type { TellFailed } from '../claim/crashed';
 import { popInParts, type PopOptions } from '../claim/pop';
 import type { AnyDocument } from '../definition';
 import type { Source } from './options';
@@ -20,7 +20,7 @@ export class Supply {
   constructor(
     private readonly sources: readonly Source[],
     private readonly options: PopOptions,
-    private readonly tell: TellCrashed,
+    private readonly tell: TellFailed,
   ) {
     this.#shares = new Shares(sources);
   }

@@ -1,6 +1,7 @@
-import { modelOf, type AnyDocument } from '../definition';
+import { definitionOf, modelOf, type AnyDocument } from '../definition';
 import { lineOf } from '../describe';
 import { TaskQueueError } from '../errors';
+import { State } from '../fields';
 import { Idle } from '../queue/idle';
 import { returnAll } from '../settle/return';
 import { trace } from '../trace';
@@ -58,7 +59,7 @@ export class Work {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
     this.#hands = new Hands((error) => told.report(error));
-    this.#supply = new Supply(sources, pop, (error, task) => told.announce('failed', task, error));
+    this.#supply = new Supply(sources, pop, (error, task) => this.#tellFailed(error, task));
     this.#reserve = new Reserve(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
   }
@@ -210,6 +211,12 @@ export class Work {
   async #untilSlotFreed(): Promise<void> {
     await new Promise<void>((resolve) => (this.#slotFreed = resolve));
     await nextTurn();
+  }
+
+  #tellFailed(error: unknown, task: AnyDocument | null): void {
+    if (!task) return void this.told.report(error);
+    const { state } = definitionOf(modelOf(task)).options.fields;
+    this.told.announce(task.get(state) === State.FAILED ? 'failed' : 'retried', task, error);
   }
 
   #announceOutcome({ task }: Held, { name, error, hookError }: Outcome): void {

@@ -1,0 +1,91 @@
+import type { PopulateOptions } from 'mongoose';
+import { hydrate, type AnyDocument, type Definition, type RawDocument } from '../definition';
+import { TaskQueueError } from '../errors';
+import { attempts, holdLease } from '../handle';
+import { failOver, release, retryAnyhow } from '../settle/settle';
+import { trace } from '../trace';
+import { isOutOfReach } from '../transient';
+import { crashed, unreadable, type TellFailed } from './crashed';
+import type { Populate } from './populate';
+import { failUnreadable } from './unreadable';
+
+/** Makes tasks of what was claimed. Each that cannot be handed out ends its attempt by itself, and `tell` hears of it. */
+export async function handOut(
+  definition: Definition,
+  raw: readonly RawDocument[],
+  { populate }: { populate?: Populate | undefined },
+  tell: TellFailed,
+): Promise<AnyDocument[]> {
+  const claimed: AnyDocument[] = [];
+  for (const one of raw) {
+    const task = await toTask(definition, one, tell);
+    if (task) claimed.push(task);
+  }
+  const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
+  // Should that not get through, they are due again after this lease.
+  if (over.length > 0)
+    await Promise.allSettled(over.map((task) => failOver(task).then(() => tell(crashed(task), task))));
+  const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
+  for (const task of tasks) trace('popped', task);
+
+  return populate === undefined || tasks.length === 0 ? tasks : populated(definition, tasks, populate, tell);
+}
+
+async function toTask(definition: Definition, raw: RawDocument, tell: TellFailed): Promise<AnyDocument | null> {
+  const { _task: task } = raw;
+  try {
+    const document = hydrate(definition, raw);
+    holdLease(document, definition.options.leaseMs);
+    return document;
+  } catch (error) {
+    // Making a document takes the bookkeeping out of what it is made of.
+    await failUnreadable(definition, { ...raw, _task: task as unknown }, error).catch(() => {});
+    tell(unreadable(definition, raw._id, error), null);
+    return null;
+  }
+}
+
+async function populated(
+  definition: Definition,
+  tasks: AnyDocument[],
+  populate: Populate,
+  tell: TellFailed,
+): Promise<AnyDocument[]> {
+  try {
+    await definition.model.populate(tasks, populate as PopulateOptions);
+    return tasks;
+  } catch (error) {
+    if (isOfCaller(error)) {
+      // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
+      await Promise.allSettled(tasks.map((task) => release(task)));
+      throw error;
+    }
+  }
+  // What one of them refers to must not keep back the others.
+  const complete = await Promise.all(tasks.map((task) => isPopulated(definition, task, populate, tell)));
+  return tasks.filter((_, index) => complete[index]);
+}
+
+async function isPopulated(
+  { model }: Definition,
+  task: AnyDocument,
+  populate: Populate,
+  tell: TellFailed,
+): Promise<boolean> {
+  try {
+    await model.populate([task], populate as PopulateOptions);
+    return true;
+  } catch (error) {
+    const told = unreadable({ model }, task._id, error);
+    await retryAnyhow(task, error, () => {}).catch(() => {});
+    tell(told, task);
+    return false;
+  }
+}
+
+/** Whether it is wrong for any task: what was asked for, or the connection. */
+function isOfCaller(error: unknown): boolean {
+  const isOfOptions = error instanceof TaskQueueError || (error as Error | null)?.name === 'StrictPopulateError';
+
+  return isOfOptions || isOutOfReach(error);
+}

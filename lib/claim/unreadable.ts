@@ -1,0 +1,51 @@
+import { exponential, waitAfter } from '../backoff';
+import type { Bookkeeping } from '../bookkeeping';
+import { collectionOf, type Definition, type RawDocument } from '../definition';
+import { describe } from '../describe';
+import { State } from '../fields';
+import { MAX_FAILURES } from '../handle';
+import { persistently } from '../transient';
+import { heldBy } from './held-by';
+
+const defaultBackoff = exponential();
+
+/**
+ * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: it comes back with
+ * backoff, and fails with its last attempt, as one does whose handler throws.
+ */
+export async function failUnreadable(definition: Definition, raw: RawDocument, error: unknown): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const { token, attempts = 1, schedule } = raw['_task'] as Bookkeeping;
+  const isOver = attempts >= options.maxAttempts && !schedule;
+  const entry = { $mergeObjects: [{ $literal: { ...describe(error), attempt: attempts } }, { at: '$$NOW' }] };
+  const earlier = { $cond: [{ $isArray: '$_task.errors' }, '$_task.errors', []] };
+  const dueAt = { $add: ['$$NOW', waitMs(definition, attempts)] };
+  const end = isOver
+    ? { [options.fields.state]: State.FAILED, '_task.availableAt': '$_task.dueAt', '_task.settledAt': '$$NOW' }
+    : {
+        [options.fields.state]: State.CREATED,
+        '_task.availableAt': dueAt,
+        '_task.dueAt': dueAt,
+        ...expiresFrom(dueAt),
+      };
+  const update = [
+    { $set: { ...end, '_task.errors': { $slice: [{ $concatArrays: [earlier, [entry]] }, -MAX_FAILURES] } } },
+  ];
+
+  await persistently(() => collectionOf(model).updateOne(heldBy(definition, token!, [raw._id]), update, writeConcern));
+}
+
+function waitMs({ options }: Definition, attempt: number): number {
+  try {
+    return waitAfter(attempt, options.backoff);
+  } catch {
+    return defaultBackoff(attempt);
+  }
+}
+
+// A task that can expire does so counted from when it is due again.
+function expiresFrom(dueAt: object): object {
+  const canExpire = { $eq: [{ $type: '$_task.expiresFrom' }, 'date'] };
+
+  return { '_task.expiresFrom': { $cond: [canExpire, { $max: ['$_task.expiresFrom', dueAt] }, '$$REMOVE'] } };
+}
