@@ -1,4 +1,5 @@
 import { Error as MongooseError, type mongo } from 'mongoose';
+import { answered } from './answer';
 import type { AnyModel } from './definition';
 import { UnsupportedServerError } from './errors';
 import { monotonic as monotonicClock, sleep, wallClock } from './timers';
@@ -155,7 +156,8 @@ export function generationOf(model: AnyModel): number | undefined {
 
 function watch(client: mongo.MongoClient): ServerClock {
   const clock = new ServerClock(
-    () => client.db('admin').command({ hello: 1 }, { readPreference: 'primary' }) as unknown as Promise<Hello>,
+    () =>
+      answered(client.db('admin').command({ hello: 1 }, { readPreference: 'primary' })) as unknown as Promise<Hello>,
   );
   client.on('topologyDescriptionChanged', ({ previousDescription, newDescription }) => {
     if (primaryOf(previousDescription) !== primaryOf(newDescription)) clock.expire();

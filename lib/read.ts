@@ -1,5 +1,6 @@
 import { ConnectionStates, type mongo } from 'mongoose';
 import { collectionOf, type AnyModel, type Filter, type RawDocument } from './definition';
+import { answered } from './answer';
 import { persistently } from './transient';
 
 /** For reads by the driver's own methods: the newest there is, whatever the connection asks for. Only that tells who holds a task. */
@@ -13,6 +14,8 @@ export interface Find {
   readonly sort?: Readonly<Record<string, 1 | -1>>;
   readonly hint?: string;
   readonly collation?: { readonly locale: string };
+  /** Default: the newest there is. */
+  readonly readConcern?: { readonly level: 'majority' };
 }
 
 /**
@@ -28,8 +31,8 @@ export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> 
   if (Number(cursor.id) === 0) return cursor.firstBatch;
 
   // They do not fit into one answer.
-  await db.command({ killCursors: model.collection.collectionName, cursors: [cursor.id] });
-  return readByCursor(model, find);
+  await persistently(() => db.command({ killCursors: model.collection.collectionName, cursors: [cursor.id] }));
+  return answered(readByCursor(model, find));
 }
 
 /** The projection of these fields alone. */
@@ -50,6 +53,6 @@ function send(db: mongo.Db, collection: string, find: Find): Promise<Answer> {
 
 function readByCursor(model: AnyModel, { filter, ...options }: Find): Promise<RawDocument[]> {
   return collectionOf(model)
-    .find(filter, { ...options, batchSize: options.limit + 1, ...NEWEST })
+    .find(filter, { ...NEWEST, ...options, batchSize: options.limit + 1 })
     .toArray();
 }

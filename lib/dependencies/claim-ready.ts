@@ -1,20 +1,17 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Types } from 'mongoose';
 import { generationOf } from '../clock';
 import type { Bookkeeping } from '../handle';
-import { keyOf } from '../id';
 import { claimIds } from '../claim/claim-many';
 import { giveBack, giveBackLater } from '../claim/give-back';
 import { heldBy } from '../claim/held-by';
 import type { Definition, RawDocument } from '../definition';
-import { only, read } from '../read';
 import type { ReadyQuery } from '../claim/ready';
-import { valueAt } from './condition';
-import { judgeAgain, judgeNext, setAside, type Judgement } from './judged';
+import { judgeNext, setAside, type Judgement } from './judged';
 import { Obstacles } from './obstacles';
+import { outdatedOf } from './outdated';
 import { recheck } from './recheck';
 import { Pass } from './pass';
-import { dependencyPaths, kindKey } from './references';
+import { kindKey } from './references';
 import { wake } from './wake';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
@@ -154,7 +151,7 @@ async function claimJudged(
       tasks.map(({ _id }) => _id as unknown),
     );
   try {
-    const outdated = new Set(await findOutdated(definition, ready, claimed, generation));
+    const outdated = new Set(await outdatedOf(definition, ready, claimed, generation));
     if (outdated.size > 0) await giveBack(definition, heldAmong([...outdated]));
     return claimed.filter((task) => !outdated.has(task));
   } catch (error) {
@@ -163,43 +160,6 @@ async function claimJudged(
   }
 }
 
-async function findOutdated(
-  definition: Definition,
-  ready: readonly Judgement[],
-  claimed: readonly RawDocument[],
-  generation: number | undefined,
-): Promise<RawDocument[]> {
-  const { model, hidden } = definition;
-  // The acknowledgement of the claim covers what was read before from the same primary. What another one had may have been rolled back.
-  if (generationOf(model) !== generation) {
-    const again = await judgeAgain(
-      definition,
-      claimed.map(({ _id }) => _id as unknown),
-    );
-    const isReady = new Set(again.flatMap(({ task, verdict }) => (verdict.kind === 'ready' ? keyOf(task._id) : [])));
-    return claimed.filter(({ _id }) => !isReady.has(keyOf(_id)));
-  }
-  const judged = new Map(ready.map(({ task }) => [keyOf(task._id), task]));
-  const paths = dependencyPaths(model);
-  const asClaimed = hidden ? await readPaths(definition, claimed, paths) : claimed;
-  const changed = asClaimed.filter((task) =>
-    paths.some((path) => !isDeepStrictEqual(valueAt(task, path), valueAt(judged.get(keyOf(task._id)), path))),
-  );
-  const isChanged = new Set(changed.map(({ _id }) => keyOf(_id)));
-  return claimed.filter(({ _id }) => isChanged.has(keyOf(_id)));
-}
-
 function tokenOf(task: RawDocument): Types.ObjectId {
   return (task['_task'] as Bookkeeping).token!;
-}
-
-// A claim leaves out what the schema hides.
-async function readPaths(
-  { model }: Definition,
-  tasks: readonly RawDocument[],
-  paths: readonly string[],
-): Promise<RawDocument[]> {
-  const ids = tasks.map(({ _id }) => _id as never);
-
-  return read(model, { filter: { _id: { $in: ids } }, projection: only(paths), limit: ids.length });
 }

@@ -57,11 +57,11 @@ export async function judgeTasks(definition: Definition, tasks: readonly RawDocu
   return judgements;
 }
 
-/** Parks the tasks that must wait and fails those that have no chance. `isRecheck` says that they were parked before. */
+/** Parks the tasks that must wait and fails those that have no chance. `near` is when those that were parked before are looked at again. */
 export async function setAside(
   definition: Definition,
   judgements: readonly Judgement[],
-  isRecheck = false,
+  near: Date | null = null,
 ): Promise<void> {
   const waiting: Waiting[] = [];
   const doomed: Omit<Doomed, 'failure'>[] = [];
@@ -69,14 +69,14 @@ export async function setAside(
     if (verdict.kind === 'waits') waiting.push({ task, on: verdict.on, target: verdict.target });
     if (verdict.kind === 'doomed') doomed.push({ task, by: verdict.by, target: verdict.target });
   }
-  await park(definition, waiting, isRecheck);
+  await park(definition, waiting, near);
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
 }
 
 /** Goes on watching for tasks that were failed by a dependency and still have no chance. */
-export async function keepFailed(definition: Definition, judgements: readonly Judgement[]): Promise<void> {
+export async function keepFailed(definition: Definition, judgements: readonly Judgement[], near: Date): Promise<void> {
   const doomed = judgements.flatMap(({ task, verdict }) => (verdict.kind === 'doomed' ? [{ task, ...verdict }] : []));
-  await keepDoomed(definition, doomed);
+  await keepDoomed(definition, doomed, near);
 }
 
 function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {

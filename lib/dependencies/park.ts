@@ -9,7 +9,7 @@ import { isTimeExpired } from '../transient';
 import { arm, armDoomed } from './arm';
 import { valueAt } from './condition';
 import { writeConfirmed, type Bounds } from './bounded';
-import { recheckAt } from './recheck-time';
+import { notBeforeDue, recheckAt } from './recheck-time';
 import { dependencyPaths } from './references';
 import type { Target } from './targets';
 import type { Awaited } from './verdict';
@@ -49,7 +49,7 @@ interface Group {
  * Puts tasks behind one unmet clause each, out of the way of ready ones, then marks what they wait for. Never the other way
  * round: a mark that is set after the parking tells every later waker to look for this task.
  */
-export async function park(definition: Definition, waiting: readonly Waiting[], isRecheck: boolean): Promise<void> {
+export async function park(definition: Definition, waiting: readonly Waiting[], near: Date | null): Promise<void> {
   if (waiting.length === 0) return;
 
   await write(
@@ -58,7 +58,7 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
       definition,
       waiting,
       ({ on }) => on,
-      (one) => parkUpdate(definition, one, isRecheck),
+      (one) => parkUpdate(definition, one, near),
     ),
   );
   await arm(definition, waiting);
@@ -81,7 +81,11 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
 }
 
 /** Watches once more for tasks that were failed by a dependency: a mark may have got lost with its document. */
-export async function keepDoomed(definition: Definition, doomed: readonly Omit<Doomed, 'failure'>[]): Promise<void> {
+export async function keepDoomed(
+  definition: Definition,
+  doomed: readonly Omit<Doomed, 'failure'>[],
+  near: Date,
+): Promise<void> {
   if (doomed.length === 0) return;
 
   await write(
@@ -90,7 +94,7 @@ export async function keepDoomed(definition: Definition, doomed: readonly Omit<D
       definition,
       doomed,
       ({ by }) => by,
-      (one) => [{ $set: doomedFields(definition, one, true) }],
+      (one) => [{ $set: doomedFields(definition, one, near) }],
     ),
   );
   await armDoomed(definition, doomed);
@@ -154,7 +158,7 @@ async function writeAll(model: AnyModel, all: readonly Group[], bounds: Bounds):
   await collectionOf(model).bulkWrite(statements, { ordered: false, ...bounds });
 }
 
-function parkUpdate(definition: Definition, { on, target }: Waiting, isRecheck: boolean): object[] {
+function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date | null): object[] {
   return [
     {
       $set: {
@@ -162,7 +166,7 @@ function parkUpdate(definition: Definition, { on, target }: Waiting, isRecheck: 
         '_task.availableAt': NEVER,
         '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
         '_task.waitingOn': { $literal: waitedFor(target, on) },
-        '_task.recheckAt': recheckAt(definition, on, target, isRecheck),
+        '_task.recheckAt': near ? notBeforeDue(near) : recheckAt(definition, on, target),
       },
     },
     { $unset: '_task.token' },
@@ -178,7 +182,7 @@ function doomUpdate(definition: Definition, { by, target, failure }: Doomed): ob
         [definition.options.fields.state]: State.FAILED,
         '_task.availableAt': '$_task.dueAt',
         '_task.settledAt': '$$NOW',
-        ...doomedFields(definition, { by, target }, false),
+        ...doomedFields(definition, { by, target }, null),
         '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [entry]] }, -MAX_FAILURES] },
       },
     },
@@ -190,12 +194,12 @@ function doomUpdate(definition: Definition, { by, target, failure }: Doomed): ob
 function doomedFields(
   definition: Definition,
   { by, target }: Pick<Doomed, 'by' | 'target'>,
-  isRecheck: boolean,
+  near: Date | null,
 ): Record<string, unknown> {
   const canRevive = by.some(({ standing }) => standing === 'failed');
 
   return {
     '_task.doomedBy': { $literal: revivedBy(target, by) },
-    '_task.recheckAt': canRevive ? recheckAt(definition, by, target, isRecheck) : '$$REMOVE',
+    '_task.recheckAt': canRevive ? (near ?? recheckAt(definition, by, target)) : '$$REMOVE',
   };
 }

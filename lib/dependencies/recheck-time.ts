@@ -29,19 +29,16 @@ export function firstRecheckMs(definition: Definition, on: readonly Awaited[], t
   return Math.floor(min * (1 - JITTER + 2 * JITTER * Math.random()));
 }
 
-/**
- * The same for one that is parked where it is, as the server computes it. After a re-check that changed nothing the wait grows with the time
- * it has waited; not after a pop, whose marks a crash may have kept from being set.
- */
-export function recheckAt(
-  definition: Definition,
-  on: readonly Awaited[],
-  target: Target | null,
-  isRecheck: boolean,
-): object {
-  const [min, max] = bounds(definition, on, target);
+/** The same for one that is parked where it is, as the server computes it. */
+export function recheckAt(definition: Definition, on: readonly Awaited[], target: Target | null): object {
+  const [min] = bounds(definition, on, target);
 
-  return after([min, isRecheck ? max : min]);
+  return after([min, min]);
+}
+
+/** The same after a re-check that changed nothing: the wait grows with the time the task has waited. */
+export function laterRecheckAt(definition: Definition, on: readonly Awaited[], target: Target | null): object {
+  return after(bounds(definition, on, target));
 }
 
 /** The same for one that waits for a document that cannot be marked. */
@@ -54,6 +51,10 @@ function after([min, max]: Bounds): object {
   const jitter = { $add: [1 - JITTER, { $multiply: [2 * JITTER, { $rand: {} }] }] };
   const wait = { $multiply: [{ $max: [min, { $min: [waited, max] }] }, jitter] };
 
-  // Never before the task is due by itself.
-  return { $max: [{ $add: ['$$NOW', { $toLong: wait }] }, '$_task.dueAt'] };
+  return notBeforeDue({ $add: ['$$NOW', { $toLong: wait }] });
+}
+
+/** A task that is not due by itself need not be looked at. */
+export function notBeforeDue(time: object): object {
+  return { $max: [time, '$_task.dueAt'] };
 }

@@ -1,14 +1,20 @@
+import { serverNow } from '../clock';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
+import { groupBy } from '../group';
 import { read } from '../read';
 import { monotonic } from '../timers';
-import { judgeTasks, keepFailed, setAside } from './judged';
+import { judgeTasks, keepFailed, setAside, type Judgement } from './judged';
 import { writePastBlocked } from './past-blocked';
+import { laterRecheckAt } from './recheck-time';
+import type { Verdict } from './verdict';
 import { revival, wakening } from './wake';
 
 /** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */
 const EVERY_MS = 250;
 const WINDOW = 200;
+/** When a task is looked at again whose re-check does not come to its end, in milliseconds. */
+const NEAR_MS = 1_000;
 
 const lastAt = new WeakMap<object, number>();
 
@@ -31,8 +37,11 @@ export async function recheck(definition: Definition): Promise<number> {
     due.filter((task) => task[state] === State.CREATED),
   );
   const failed = await judgeTasks(definition, due.filter(isFailed));
-  await setAside(definition, parked, true);
-  await keepFailed(definition, failed);
+  // Put off only once the marks are set again: whoever dies before leaves re-checks that come soon.
+  const near = new Date((await serverNow(definition.model)).getTime() + NEAR_MS);
+  await setAside(definition, parked, near);
+  await keepFailed(definition, failed, near);
+  await putOff(definition, [...parked, ...failed], near);
   const ready = parked.filter(({ verdict }) => verdict.kind === 'ready').map(({ task }) => task);
   // Whoever was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
   const settled = due.filter((task) => task[state] !== State.CREATED && !isFailed(task));
@@ -41,6 +50,28 @@ export async function recheck(definition: Definition): Promise<number> {
   await putBack(definition, revived, State.FAILED, revival(definition));
 
   return ready.length + revived.length;
+}
+
+/** Those of tasks that were parked anew since then, by somebody whose marks may not be set yet, stay as they are. */
+async function putOff(definition: Definition, judgements: readonly Judgement[], near: Date): Promise<void> {
+  const { model } = definition;
+  const waiting = judgements.flatMap(({ task, verdict }) =>
+    verdict.kind === 'ready' ? [] : [{ id: task._id as unknown, at: atOf(definition, verdict) }],
+  );
+  for (const group of groupBy(waiting, ({ at }) => JSON.stringify(at)).values()) {
+    const ids = group.map(({ id }) => id);
+    await writePastBlocked(model, { writeConcern: { w: 1 } }, ids, (some, bounds) =>
+      collectionOf(model).updateMany(
+        { _id: { $in: some as never[] }, '_task.recheckAt': near },
+        [{ $set: { '_task.recheckAt': group[0]!.at } }],
+        { ...bounds },
+      ),
+    );
+  }
+}
+
+function atOf(definition: Definition, verdict: Exclude<Verdict, { kind: 'ready' }>): object {
+  return laterRecheckAt(definition, verdict.kind === 'waits' ? verdict.on : verdict.by, verdict.target);
 }
 
 function isDoomed(task: RawDocument): boolean {

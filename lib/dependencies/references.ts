@@ -114,11 +114,21 @@ function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
 }
 
 /** The documents of a target by their keys, with the fields that tell whether they are done. */
-export async function readTarget({ model, met, failed }: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
-  const projection = only(Object.keys({ ...met, ...failed }));
-  const documents = await read(model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
+export async function readTarget(target: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
+  const { model, met, failed } = target;
+  const find = {
+    filter: { _id: { $in: ids } },
+    projection: only(Object.keys({ ...met, ...failed })),
+    limit: ids.length,
+  };
+  const documents = await read(model, isElsewhere(target) ? { ...find, readConcern: { level: 'majority' } } : find);
 
   return new Map(documents.map((document) => [keyOf(document._id), document]));
+}
+
+// The acknowledgement of a claim covers what was read before on its own servers; what others have must be safe by itself.
+function isElsewhere({ model, dependent }: Target): boolean {
+  return model.db !== dependent.db && model.db.getClient() !== dependent.db.getClient();
 }
 
 function standingOf({ met, failed }: Target, document: RawDocument | undefined): Standing {

@@ -21,6 +21,8 @@ export interface Watch {
 /** The documents that a clause looks at and what decides about them. */
 export interface Target {
   readonly model: AnyModel;
+  /** The model whose tasks wait. */
+  readonly dependent: AnyModel;
   readonly met: Filter;
   /** When a document has failed; null where it cannot. */
   readonly failed: Filter | null;
@@ -100,6 +102,7 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
 
   return {
     model: referred,
+    dependent: model,
     met,
     failed,
     whenMet: watch(met, 'waiting'),

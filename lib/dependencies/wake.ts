@@ -1,4 +1,6 @@
 import { notBlocked } from '../claim/blocked';
+import { generationOf } from '../clock';
+import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { groupBy } from '../group';
 import { keyOf } from '../id';
@@ -25,12 +27,13 @@ const WORTH_A_STATEMENT = 4;
  * before whether there is anything to wake.
  */
 export async function wake(definition: Definition, onRead: (hasNews: boolean) => void = () => {}): Promise<number> {
+  const generation = generationOf(definition.model);
   const outboxes = await Promise.all(
     watchable(definition.model).map(async (watch) => ({ watch, changed: await readNext(definition, watch) })),
   );
   const news = outboxes.filter(({ changed }) => changed.length > 0);
   onRead(news.length > 0);
-  const woken = await Promise.all(news.map(({ watch, changed }) => wakeWatch(definition, watch, changed)));
+  const woken = await Promise.all(news.map(({ watch, changed }) => wakeWatch(definition, watch, changed, generation)));
 
   return woken.reduce((sum, count) => sum + count, 0);
 }
@@ -41,11 +44,19 @@ async function readNext(definition: Definition, watch: Watch): Promise<RawDocume
   return readOutbox(definition, watch);
 }
 
-async function wakeWatch(definition: Definition, watch: Watch, changed: RawDocument[]): Promise<number> {
+async function wakeWatch(
+  definition: Definition,
+  watch: Watch,
+  changed: RawDocument[],
+  generation: number | undefined,
+): Promise<number> {
   const watchers = watchersOf(definition, watch, changed);
   const { count, isComplete } = await wakeWatchers(definition, watch, watchers);
   // Out of budget: the marks stay, so whoever comes next goes on.
   if (count === BUDGET) return count;
+  // A mark goes only when no fail-over can take back what was seen and woken: a wake that was not acknowledged may be another's.
+  if (count === 0) await confirm(definition.model, definition.writeConcern);
+  if (generationOf(definition.model) !== generation) return count;
 
   // Every watcher was seen. One that parked since then has set, or will set, a mark that is newer than those read above.
   // Nobody has to wait for it but the next pass, which would read the same documents again and reports what went wrong here.
