@@ -63,11 +63,11 @@ export function isTimeExpired(error: unknown): boolean {
 export function isUnconfirmed(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== MAX_TIME_EXPIRED && code !== WRITE_CONCERN_TIMEOUT) return false;
-  const { name, errorResponse, writeErrors } = error as Partial<mongo.MongoBulkWriteError>;
+  const { name, ok, writeErrors } = error as Partial<mongo.MongoBulkWriteError> & { ok?: number };
   if (name === 'MongoWriteConcernError') return true;
 
-  // A bulk write has one error for both, and wraps only that of a write that did not get through.
-  return name === 'MongoBulkWriteError' && !(errorResponse instanceof Error) && [writeErrors ?? []].flat().length === 0;
+  // A bulk write has one error for both; what did not get through brings the server's answer along.
+  return name === 'MongoBulkWriteError' && ok !== 0 && [writeErrors ?? []].flat().length === 0;
 }
 
 /** Whether the hinted index does not exist: it, or the whole collection, was dropped under us. */

@@ -1,12 +1,11 @@
 import type { PopulateOptions } from 'mongoose';
 import { hydrate, type AnyDocument, type Definition, type RawDocument } from '../definition';
-import { TaskQueueError } from '../errors';
 import { attempts, holdLease } from '../handle';
 import { failOver, release, retryAnyhow } from '../settle/settle';
 import { trace } from '../trace';
 import { isOutOfReach } from '../transient';
 import { crashed, unreadable, type TellFailed } from './crashed';
-import type { Populate } from './populate';
+import { isOfTask, type Populate } from './populate';
 import { failUnreadable } from './unreadable';
 
 /** Makes tasks of what was claimed. Each that cannot be handed out ends its attempt by itself, and `tell` hears of it. */
@@ -55,7 +54,7 @@ async function populated(
     await definition.model.populate(tasks, populate as PopulateOptions);
     return tasks;
   } catch (error) {
-    if (isOfCaller(error)) {
+    if (isOutOfReach(error) || !isOfTask(definition.model, populate, error)) {
       // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
       await Promise.allSettled(tasks.map((task) => release(task)));
       throw error;
@@ -81,11 +80,4 @@ async function isPopulated(
     tell(told, task);
     return false;
   }
-}
-
-/** Whether it is wrong for any task: what was asked for, or the connection. */
-function isOfCaller(error: unknown): boolean {
-  const isOfOptions = error instanceof TaskQueueError || (error as Error | null)?.name === 'StrictPopulateError';
-
-  return isOfOptions || isOutOfReach(error);
 }

@@ -8,14 +8,53 @@ export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
 
 /** @throws {InvalidOptionError} for what names no path, or one that no task of the model can have: a task claimed for it would only go back. */
 export function checkPopulate(model: AnyModel, populate: unknown): void {
-  for (const one of Array.isArray(populate) ? (populate as unknown[]) : [populate]) {
-    const options = typeof one === 'string' ? { path: one } : (one as Partial<PopulateOptions> | null);
+  for (const one of listOf(populate)) {
+    const options = optionsIn(one);
     const path: unknown = options?.path;
     if (typeof path !== 'string' || path.trim() === '')
       throw wrongValue('populate', 'a path or populate options with a `path`', one, "`populate: 'source'`");
     if (options?.strictPopulate === false || isLenient(model)) continue;
     for (const name of path.trim().split(/\s+/)) if (!isKnown(model, name)) throw unknownPath(model, name);
   }
+}
+
+/**
+ * Whether an error of `populate()` can be the fault of one task, and of no other: where the task itself says to which model it refers, or
+ * what it refers to is no reference. A model that a schema or the caller names, and that is missing, is missing for all.
+ */
+export function isOfTask(model: AnyModel, populate: Populate, error: unknown): boolean {
+  const name = (error as Error | null)?.name;
+  if (name === 'StrictPopulateError') return false;
+
+  return name !== 'MissingSchemaError' || listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
+}
+
+function isNamedByTask(model: AnyModel, options: Partial<PopulateOptions> | null): boolean {
+  if (options?.model !== undefined || typeof options?.path !== 'string') return false;
+
+  return options.path
+    .trim()
+    .split(/\s+/)
+    .some((path) => refPathOf(model, path) !== undefined);
+}
+
+function refPathOf(model: AnyModel, path: string): unknown {
+  const type = (model.schema as AnySchema).path(path) as unknown as Referring | undefined;
+
+  return type?.options.refPath ?? type?.embeddedSchemaType?.options.refPath;
+}
+
+interface Referring {
+  readonly options: { readonly refPath?: unknown };
+  readonly embeddedSchemaType?: Referring;
+}
+
+function listOf(populate: unknown): unknown[] {
+  return Array.isArray(populate) ? (populate as unknown[]) : [populate];
+}
+
+function optionsIn(one: unknown): Partial<PopulateOptions> | null {
+  return typeof one === 'string' ? { path: one } : (one as Partial<PopulateOptions> | null);
 }
 
 function isLenient(model: AnyModel): boolean {

@@ -22,18 +22,17 @@ export async function writeConfirmed<Item>(
   items: readonly Item[],
   { write, ...parts }: BoundedParts<Item>,
 ): Promise<Refused<Item>[]> {
-  let hasProbed = false;
+  let isUnconfirmed = false;
   const refused = await writeInParts(items, {
     ...parts,
-    write(some, maxTimeMS, isProbe) {
-      hasProbed ||= isProbe;
-      if (isProbe) return persistently(() => write(some, { writeConcern: { w: 1 }, maxTimeMS }));
-
-      return writeBounded(model, concern, () => write(some, { ...concern, maxTimeMS }));
+    async write(some, maxTimeMS, isProbe) {
+      if (!isProbe) return writeBounded(model, concern, () => write(some, { ...concern, maxTimeMS }));
+      await persistently(() => write(some, { writeConcern: { w: 1 }, maxTimeMS }));
+      isUnconfirmed = true;
     },
   });
   // For many small writes it is waited for once.
-  if (hasProbed) await confirm(model, concern);
+  if (isUnconfirmed) await confirm(model, concern);
 
   return refused;
 }

@@ -22,9 +22,9 @@ function countSetAside(commands: readonly Command[], collection: string): Map<st
   const counts = new Map<string, number>();
   const statements = commands
     .filter(({ body }) => body['update'] === collection)
-    .flatMap(({ body }) => body['updates'] as { q: mongo.Document; u: mongo.Document[] }[]);
+    .flatMap(({ body }) => body['updates'] as { q: mongo.Document; u: mongo.Document | mongo.Document[] }[]);
   for (const { q, u } of statements) {
-    if (!u.some(({ $set }) => $set && ('_task.waitingOn' in $set || '_task.doomedBy' in $set))) continue;
+    if (![u].flat().some(({ $set }) => $set && ('_task.waitingOn' in $set || '_task.doomedBy' in $set))) continue;
     for (const id of q['_id'].$in as unknown[]) counts.set(String(id), (counts.get(String(id)) ?? 0) + 1);
   }
 
