@@ -4,6 +4,7 @@ import { keyOf } from '../id';
 import { tryLater } from '../later';
 import { isOutOfReach } from '../transient';
 import { writeConfirmed, type Bounds } from './bounded';
+import { isUnmarkable } from './outbox';
 import { writePastBlocked } from './past-blocked';
 import { unwatchedRecheckAt } from './recheck-time';
 import type { Target, Watch } from './targets';
@@ -88,9 +89,13 @@ class Arms {
 
 async function setMarks({ model, mark }: Watch, ids: unknown[], concern: WriteConcern): Promise<unknown[]> {
   const write = (some: unknown[], bounds: Bounds) => setMark(model, mark, some, bounds);
-  const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
-
-  return refused.map(({ item }) => item);
+  try {
+    const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
+    return refused.map(({ item }) => item);
+  } catch (error) {
+    if (isUnmarkable(error)) return ids;
+    throw error;
+  }
 }
 
 async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bounds): Promise<void> {
@@ -99,7 +104,9 @@ async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bo
   await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { ...bounds, hint: '_id_' });
 }
 
-// No right to write, a validator, a view, a lock: whatever the server says no to is left to the re-check.
+// A validator, a lock: what the server says no to for one document is left to the re-check.
 function isRefusal(error: unknown): boolean {
-  return typeof (error as { code?: unknown }).code === 'number' && !isOutOfReach(error);
+  const isOfServer = typeof (error as { code?: unknown }).code === 'number';
+
+  return isOfServer && !isUnmarkable(error) && !isOutOfReach(error);
 }

@@ -3,12 +3,14 @@ import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definiti
 import { hasIndex, type TaskIndex } from '../existing-indexes';
 import { isUnauthorized } from '../unauthorized';
 import { certainWatchesFor, watchesFor } from './references';
+import { UnauthorizedError } from '../errors';
 import type { Watch } from './targets';
 
 /** Collections whose documents cannot be marked: what waits for them is found by its re-checks alone. */
 const unwatchable = new WeakSet<AnyModel>();
 
-const REFUSED = new Set(['Unauthorized', 'CommandNotSupportedOnView', 'InvalidNamespace', 'OptionNotSupportedOnView']);
+/** Unauthorized, InvalidNamespace, CommandNotSupportedOnView, OptionNotSupportedOnView. Not by their names, which an error of a write lacks. */
+const REFUSED = new Set<unknown>([13, 73, 166, 167]);
 
 /** The index in which the server itself collects the watched documents that meet a condition, whoever wrote them. */
 export function outboxIndex({ model, mark, condition }: Watch): TaskIndex {
@@ -32,6 +34,11 @@ function indexable(schema: AnySchema, fields: readonly string[]): string[] {
   const single = fields.filter(isSingle);
 
   return [...single, ...fields.filter((field) => !single.includes(field)).slice(0, 1)];
+}
+
+/** Whether the server refuses to mark any document of a collection: it is a view, or the user lacks the right. */
+export function isUnmarkable(error: unknown): boolean {
+  return error instanceof UnauthorizedError || REFUSED.has((error as { code?: unknown }).code);
 }
 
 /** The watches of a model whose documents can be marked. */
@@ -65,7 +72,7 @@ async function ensureOutbox(watch: Watch): Promise<void> {
   try {
     await collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]);
   } catch (error) {
-    if (!REFUSED.has((error as { codeName?: string }).codeName ?? '')) throw error;
+    if (!isUnmarkable(error)) throw error;
     // Another user may have made it.
     if (isUnauthorized(error) && (await hasIndex(watch.model, outboxIndex(watch)))) return;
     unwatchable.add(watch.model);
