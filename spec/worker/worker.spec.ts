@@ -79,8 +79,10 @@ describe('a worker', () => {
           });
           let calls = 0;
           const worker = await startWorker(Email, { handler: () => void calls++, concurrency });
-          await eventually(() => expect(calls).toBeGreaterThanOrEqual(most));
-          // One more would have been begun by then.
+          await eventually(() => expect(settles).toHaveBeenCalled());
+          const begun = async () => [calls, await nativeOf(Email).countDocuments(isRunning)];
+          await eventually(async () => expect(await begun()).toEqual([most, most]));
+          // More would be by then.
           await sleep(50);
           const meanwhile = await begun();
 
