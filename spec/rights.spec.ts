@@ -88,19 +88,19 @@ describe('a user with few rights', () => {
     return error as UnauthorizedError;
   }
 
-  it('produces with `insert`; with keys by `find`, with dependencies by `find` and `update` there', async () => {
+  it('produces with `insert`; with keys by `find` and `update`, with dependencies by both of them there', async () => {
     await deploy();
     const { Part } = makeModels(await userWith({ parts: PRODUCE }));
     const part = await Part.push({ note: SECRET });
     await Part.push([{ note: SECRET }, { note: SECRET }]);
 
-    const keyed = makeModels(await userWith({ parts: [...PRODUCE, 'find'] })).Part;
+    const keyed = makeModels(await userWith({ parts: [...PRODUCE, 'find', 'update'] })).Part;
     await keyed.push({ note: SECRET }, { key: 'one' });
     await keyed.push({ note: SECRET }, { key: 'one' });
 
     const { Whole } = makeModels(await userWith({ wholes: PRODUCE, parts: WORK }));
     const whole = await Whole.push({ part: part._id });
-    expect(await stored(makeModels(root).Whole, whole._id)).toMatchObject({ _task: { waitingOn: [part._id] } });
+    expect(await stored(makeModels(root).Whole, whole._id)).toMatchObject({ _task: { waitingOn: [{ id: part._id }] } });
     expect(await makeModels(root).Part.stats()).toMatchObject({ created: 4 });
   });
 
@@ -181,7 +181,7 @@ describe('a user with few rights', () => {
   it.each<[string, Action[], string, (models: ReturnType<typeof makeModels>) => Promise<unknown>]>([
     ['push()', ['find'], 'insert', ({ Part }) => Part.push({ note: SECRET })],
     ['push() of many', ['find'], 'insert', ({ Part }) => Part.push([{ note: SECRET }, { note: SECRET }])],
-    ['push() with a key', ['find'], 'insert', ({ Part }) => Part.push({ note: SECRET }, { key: 'a' })],
+    ['push() with a key', ['find', 'insert'], 'update', ({ Part }) => Part.push({ note: SECRET }, { key: 'a' })],
     ['push() again', ['find'], 'update', async ({ Part }) => (await Part.findOne({ note: SECRET }))!.push()],
     ['pop()', ['find'], 'find` and `update', ({ Part }) => Part.pop()],
     ['popMany()', ['find'], 'update', ({ Part }) => Part.popMany(2)],

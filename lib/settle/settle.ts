@@ -196,6 +196,8 @@ async function writeBySchedule(
 
     const found = await readStanding(task, session);
     if (isOwn(found, change)) {
+      // In a transaction it is of an earlier one, which was committed: what else this one writes would be written twice.
+      if (handle.lease && session?.inTransaction()) throw refusal(task, verb, found);
       await recognise(task, change, session);
       return change;
     }
