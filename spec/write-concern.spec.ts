@@ -85,6 +85,18 @@ describe('a write that the majority has late', () => {
     await session.endSession();
   });
 
+  it('a lease that is shorter than that does not end before the task is handed out', async () => {
+    const schema = taskQueue(new Schema({ n: Number }), { leaseMs: LAG_MS / 2 });
+    const Job = connection.model('ShortLease', schema);
+    await Job.push([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    await Job.isEmpty();
+
+    const [one, many] = await lagging(async () => [await Job.pop(), await Job.popMany(2)] as const);
+
+    expect([one?.attempts, ...many.map(({ attempts }) => attempts)]).toEqual([1, 1, 1]);
+    expect(one?.lease?.fence).toBe(1);
+  });
+
   it('a Worker performs every task once', async () => {
     const Job = makeModel('Worked');
     await Job.push(Array.from({ length: 20 }, (_, n) => ({ n })));

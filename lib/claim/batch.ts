@@ -1,9 +1,9 @@
 import { Types } from 'mongoose';
 import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
 import { claimUpdate } from './claim-update';
+import { confirmHeld } from './confirm-held';
 import { giveBackLater, LANDED_MS } from './give-back';
 import { heldBy } from './held-by';
-import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { keyOf } from '../id';
 import { isOfDocument, mend } from './mend';
@@ -57,7 +57,7 @@ export class Batch {
     if (!this.#isUncertain || found.length === 0) return found;
 
     // Some may have been claimed by what was sent before a connection broke and carried out only after what was acknowledged.
-    await confirm(this.definition.model, this.definition.writeConcern);
+    await this.#confirm();
     return this.#find();
   }
 
@@ -77,7 +77,11 @@ export class Batch {
       if (isTimeExpired(error) || isOfDocument(error)) for (const id of this.ids) await this.#probe(id);
       else if (!isUnconfirmed(error)) throw error;
     }
-    await confirm(this.definition.model, this.definition.writeConcern);
+    await this.#confirm();
+  }
+
+  #confirm(): Promise<void> {
+    return confirmHeld(this.definition, heldBy(this.definition, this.#token, this.ids), '_id_');
   }
 
   async #probe(id: unknown): Promise<void> {

@@ -2,12 +2,12 @@ import { Types, type mongo } from 'mongoose';
 import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
 import { claimUpdate } from './claim-update';
+import { confirmHeld } from './confirm-held';
 import type { Bookkeeping } from '../bookkeeping';
 import { giveBackLater, LANDED_MS } from './give-back';
 import { isOfDocument, mend } from './mend';
 import { Refusals } from './refusals';
 import { serverNow } from '../clock';
-import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
@@ -144,9 +144,13 @@ class Claim {
   }
 
   #putBack(filter: Filter, hint: string, afterMs = 0): void {
+    giveBackLater(this.definition, this.#held(filter), { hint, afterMs });
+  }
+
+  #held(filter: Filter): Filter {
     const { state } = this.definition.options.fields;
-    const held = { ...filter, [state]: State.RUNNING, '_task.token': this.token };
-    giveBackLater(this.definition, held, { hint, afterMs });
+
+    return { ...filter, [state]: State.RUNNING, '_task.token': this.token };
   }
 
   /** What can be claimed, whenever. */
@@ -177,12 +181,11 @@ class Claim {
 
   /** What it took although its answer was lost or came too late. It counts once a fail-over cannot take it back. */
   async #findConfirmed(): Promise<RawDocument | null> {
-    const { model, writeConcern } = this.definition;
-    await confirm(model, writeConcern);
+    await confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
     if (!(await this.#find())) return null;
 
     // It may have been carried out only after that.
-    await confirm(model, writeConcern);
+    await confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
     return this.#find();
   }
 

@@ -1,0 +1,26 @@
+import { confirm } from '../confirm';
+import { collectionOf, type Definition, type Filter } from '../definition';
+import { clearInterval, setInterval } from '../timers';
+import { takeoverAt } from './takeover';
+
+const EXTENSIONS_PER_LEASE = 3;
+const MAX_TIME_MS = 1_000;
+
+/** Waits until a claim meets its write concern, and keeps what it holds from others meanwhile: that may take longer than a lease. */
+export async function confirmHeld(definition: Definition, held: Filter, hint: string): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const until = takeoverAt({ $subtract: ['$_task.attempts', 1] }, options);
+  const extended = [{ $set: { '_task.availableAt': until, '_task.startedAt': '$$NOW' } }];
+  const how = { hint, writeConcern: { w: 1 }, maxTimeMS: MAX_TIME_MS };
+  // What one does not reach, the next one does, or the lease ends.
+  const extend = () =>
+    void collectionOf(model)
+      .updateMany(held, extended, how)
+      .catch(() => {});
+  const timer = setInterval(extend, Math.max(1, options.leaseMs / EXTENSIONS_PER_LEASE)).unref();
+  try {
+    await confirm(model, writeConcern);
+  } finally {
+    clearInterval(timer);
+  }
+}
