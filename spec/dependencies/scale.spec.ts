@@ -1,29 +1,26 @@
 import { Schema, Types } from 'mongoose';
 import { taskQueue, type DependencyPolicy } from 'mongoose-task-queue';
-import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { nativeOf } from '../support/raw';
+import { workOf, type Work } from '../support/work';
 
 const MANY = 100_000;
 const POPS = 5;
-/** What one pop may read and send at the most, however many tasks there are. */
-const FEW_TASKS = 6_000;
-const FEW_COMMANDS = 60;
+/** What one pop may cost, among so many: commands, and what the server looks at for them. */
+const FEW_COMMANDS = 40;
+const FEW_EXAMINED = 10_000;
+/** One walk through all of them, by the index: what nobody has judged yet is passed over by what it waits for. */
+const ONE_WALK = 2 * MANY;
 const PAST = new Date(0);
 
 const { ObjectId } = Schema.Types;
 
 describe('beside 100 000 tasks', () => {
   const database = useDatabase();
-  let monitored: MonitoredConnection;
   let number = 0;
 
-  beforeAll(async () => {
-    monitored = await monitoredConnection(database.uri);
-  });
-
   const makeModels = (onFailed: DependencyPolicy) => {
-    const { connection } = monitored;
+    const { connection } = database;
     const parent = { type: ObjectId, ref: `Parent${++number}` };
     const schema = new Schema({
       parent: { ...parent, dependsOn: { type: 'DIRECT' as const, onFailed } },
@@ -51,25 +48,24 @@ describe('beside 100 000 tasks', () => {
     await insertMany(Child, { ...layout, _task: { ...task, ...fields } });
   };
 
-  /** What some pops return. Each reads few tasks and sends few commands; how long the slowest takes is noted. */
+  /** What some pops return, and what the one did that did most. */
   const popSome = async (Child: Children) => {
     const popped: (Types.ObjectId | null)[] = [];
-    let slowestMs = 0;
-    for (let count = 0; count < POPS; count++) {
-      monitored.forget();
-      const startedAt = performance.now();
-      popped.push((await Child.pop())?._id ?? null);
-      slowestMs = Math.max(slowestMs, performance.now() - startedAt);
-
-      const limits = monitored.sent('find').map(({ body }) => (body['limit'] as number | undefined) ?? Infinity);
-      expect(limits.reduce((sum, limit) => sum + limit, 0)).toBeLessThan(FEW_TASKS);
-      expect(monitored.all().length).toBeLessThan(FEW_COMMANDS);
-    }
+    const pops = Array.from({ length: POPS }, () => async () => void popped.push((await Child.pop())?._id ?? null));
+    const work = await workOf(database.connection, pops);
+    const most = {
+      commands: Math.max(...work.map(({ commands }) => commands)),
+      examined: Math.max(...work.map(({ examined }) => examined)),
+    };
     process.stderr.write(
-      `${expect.getState().currentTestName}: the slowest of ${POPS} took ${slowestMs.toFixed()} ms\n`,
+      `${expect.getState().currentTestName}: at most ${most.commands} commands, ${most.examined} keys and documents\n`,
     );
 
-    return popped;
+    return { popped, most };
+  };
+  const expectLittle = ({ commands, examined }: Work, isJudged = true) => {
+    expect(commands).toBeLessThan(FEW_COMMANDS);
+    expect(examined).toBeLessThan(FEW_EXAMINED + (isJudged ? 0 : ONE_WALK));
   };
 
   describe('that wait for one that has failed, a pop returns soon', () => {
@@ -79,36 +75,30 @@ describe('beside 100 000 tasks', () => {
       { onFailed: 'ignore', ready: true },
     ] as const;
 
-    it.each(policies)(
-      'when they were pushed before: $onFailed',
-      async ({ onFailed, ready }) => {
-        const { Parent, Child } = makeModels(onFailed);
-        const parent = await Parent.push({});
-        await insertParked(Child, { parent: parent._id });
-        expect(await Child.pop()).toBeNull();
-        await parent.fail('of no use');
+    it.each(policies)('when they were pushed before: $onFailed', async ({ onFailed, ready }) => {
+      const { Parent, Child } = makeModels(onFailed);
+      const parent = await Parent.push({});
+      await insertParked(Child, { parent: parent._id });
+      expect(await Child.pop()).toBeNull();
+      await parent.fail('of no use');
 
-        const popped = await popSome(Child);
+      const { popped, most } = await popSome(Child);
 
-        expect(popped.map((id) => id !== null)).toEqual(popped.map(() => ready));
-      },
-      60_000,
-    );
+      expect(popped.map((id) => id !== null)).toEqual(popped.map(() => ready));
+      expectLittle(most);
+    });
 
-    it.each(policies)(
-      'when another program inserted them: $onFailed',
-      async ({ onFailed, ready }) => {
-        const { Parent, Child } = makeModels(onFailed);
-        const parent = await Parent.push({});
-        await parent.fail('of no use');
-        await insertMany(Child, { state: 'CREATED', priority: 2, parent: parent._id });
+    it.each(policies)('when another program inserted them: $onFailed', async ({ onFailed, ready }) => {
+      const { Parent, Child } = makeModels(onFailed);
+      const parent = await Parent.push({});
+      await parent.fail('of no use');
+      await insertMany(Child, { state: 'CREATED', priority: 2, parent: parent._id });
 
-        const popped = await popSome(Child);
+      const { popped, most } = await popSome(Child);
 
-        expect(popped.map((id) => id !== null)).toEqual(popped.map(() => ready));
-      },
-      60_000,
-    );
+      expect(popped.map((id) => id !== null)).toEqual(popped.map(() => ready));
+      expectLittle(most, false);
+    });
   });
 
   it('that were inserted by another program and must wait, a pop finds the one that is ready behind them', async () => {
@@ -117,10 +107,11 @@ describe('beside 100 000 tasks', () => {
     await insertMany(Child, { state: 'CREATED', priority: 2, parent: parent._id });
     const ready = await Child.push({ priority: 1 });
 
-    const popped = await popSome(Child);
+    const { popped, most } = await popSome(Child);
 
     expect(popped).toEqual([ready._id, null, null, null, null]);
-  }, 60_000);
+    expectLittle(most, false);
+  });
 
   it.each(['parked', 'inserted by another program'])(
     'that wait for any of two of which one has failed, a pop returns soon: %s',
@@ -132,11 +123,11 @@ describe('beside 100 000 tasks', () => {
       else await insertMany(Child, { state: 'CREATED', priority: 2, others });
       await failed!.fail('of no use');
 
-      const popped = await popSome(Child);
+      const { popped, most } = await popSome(Child);
 
       expect(popped).toEqual(popped.map(() => null));
+      expectLittle(most, how === 'parked');
     },
-    60_000,
   );
 
   it('whose re-checks are all due at once, a pop returns soon, and what is ready first', async () => {
@@ -145,8 +136,9 @@ describe('beside 100 000 tasks', () => {
     await insertParked(Child, { parent: parent._id }, { recheckAt: PAST });
     const ready = await Child.push({});
 
-    const popped = await popSome(Child);
+    const { popped, most } = await popSome(Child);
 
     expect(popped).toEqual([ready._id, null, null, null, null]);
-  }, 60_000);
+    expectLittle(most);
+  });
 });
