@@ -2,6 +2,8 @@ import { monotonic, sleep } from './timers';
 import { isOutOfReach, isTimeExpired, isUnconfirmed } from './transient';
 
 const PAUSE_MS = 1_000;
+/** After so long what was sent by a connection that broke has reached the server, or never will, in milliseconds. */
+export const LANDED_MS = 3_000;
 
 /**
  * Goes on trying in the background while the server is out of reach, or a document is locked, for as long as it makes sense. For what other

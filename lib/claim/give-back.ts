@@ -3,8 +3,6 @@ import { State } from '../fields';
 import { tryLater } from '../later';
 import { persistently } from '../transient';
 
-/** After so long what was sent by a connection that broke has reached the server, or never will, in milliseconds. */
-export const LANDED_MS = 3_000;
 const MAX_TIME_MS = 1_000;
 
 /** Puts back what one claim still holds of some tasks (see `heldBy`), as if they had not been claimed. */

@@ -9,6 +9,7 @@ import { NEVER } from './park';
 import { firstRecheckMs } from './recheck-time';
 import { hasDependencies, judgeable, referencesOfDocument } from './references';
 import { knowsTargets } from './targets';
+import { LANDED_MS, tryLater } from '../later';
 import { isOutOfReach } from '../transient';
 import { judge, type Awaited, type Judged, type Verdict } from './verdict';
 import { revivedBy, waitedFor } from './waited-for';
@@ -58,17 +59,26 @@ function withPeers(model: AnyModel, documents: readonly AnyDocument[], judged: J
 
 /** Marks what the inserted tasks wait for. It comes after the insert, as it comes after any parking. */
 export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
-  const waiting = tasks.flatMap(({ document, verdict }) =>
-    verdict?.kind === 'waits' ? [{ task: document, ...verdict }] : [],
-  );
-  const doomed = tasks.flatMap(({ verdict }) => (verdict?.kind === 'doomed' ? [verdict] : []));
   try {
-    if (waiting.length > 0) await arm(definitionOf(model), waiting);
-    if (doomed.length > 0) await armDoomed(definitionOf(model), doomed);
+    await setMarks(model, tasks);
   } catch (error) {
     // They are in the queue: an error would have them pushed once more. The marks are set later, and there are the re-checks.
     if (!isOutOfReach(error)) throw error;
   }
+}
+
+/** The same for tasks of which nobody knows whether they were inserted: a mark for one that was not is taken off by the next wake. */
+export function armUncertain(model: AnyModel, tasks: readonly NewTask[]): void {
+  tryLater(() => setMarks(model, tasks), definitionOf(model).options.recheckMs, LANDED_MS);
+}
+
+async function setMarks(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
+  const waiting = tasks.flatMap(({ document, verdict }) =>
+    verdict?.kind === 'waits' ? [{ task: document, ...verdict }] : [],
+  );
+  const doomed = tasks.flatMap(({ verdict }) => (verdict?.kind === 'doomed' ? [verdict] : []));
+  if (waiting.length > 0) await arm(definitionOf(model), waiting);
+  if (doomed.length > 0) await armDoomed(definitionOf(model), doomed);
 }
 
 async function place(

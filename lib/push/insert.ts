@@ -1,6 +1,7 @@
 import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
-import { armNew, parkNew, type NewTask } from '../dependencies/park-new';
+import { armNew, armUncertain, parkNew, type NewTask } from '../dependencies/park-new';
+import { isOutOfReach } from '../transient';
 import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../handle';
 import { hasSaveHooks } from '../plugin/hooks';
@@ -83,6 +84,9 @@ async function insertJudged(
   try {
     if (documents.every(isPlain)) await insertPlain(model, tasks, session);
     else await insertSaved(model, tasks, session, { validateBeforeSave: false });
+  } catch (error) {
+    if (isOutOfReach(error)) armUncertain(model, tasks);
+    throw error;
   } finally {
     // Some are in the queue also when the server has refused one.
     await armNew(

@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import { modelOf, type AnyDocument } from '../definition';
+import { modelOf, type AnyDocument, type AnyModel } from '../definition';
 import { handleOf } from '../handle';
 import { snapshot } from './snapshot';
 import { onTransaction } from '../transaction';
@@ -26,20 +26,39 @@ class Hands {
   };
 }
 
+type Holder = () => Iterable<AnyDocument>;
+
+/** Who tells which tasks it has in hand, for each client. */
+const holders = new WeakMap<mongo.MongoClient, Set<Holder>>();
 const handsOf = new WeakMap<mongo.MongoClient, Hands>();
 
 /**
- * Notes that a task is in the hands of its caller. Of such a task a transaction keeps what it was when the transaction began: what its
- * callback changes before it first writes the task is put back as well.
+ * Has a holder of tasks asked for them when a transaction begins, until the returned function is called. Of such a task a transaction keeps
+ * what it was then: what its callback changes before it first writes the task is put back as well.
  */
+export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
+  const client = model.db.getClient() as unknown as mongo.MongoClient;
+  let ofClient = holders.get(client);
+  if (!ofClient) {
+    const all = new Set<Holder>();
+    holders.set(client, all);
+    onTransaction(client, () => [...all].flatMap((held) => [...held()]).map((one) => [one, snapshot(one)]));
+    ofClient = all;
+  }
+  ofClient.add(holder);
+
+  return () => ofClient.delete(holder);
+}
+
+/** The same for one task that was handed to a caller, for as long as the caller has it. */
 export function noteInHand(task: AnyDocument): void {
-  const client = modelOf(task).db.getClient() as unknown as mongo.MongoClient;
+  const model = modelOf(task);
+  const client = model.db.getClient() as unknown as mongo.MongoClient;
   let hands = handsOf.get(client);
   if (!hands) {
     hands = new Hands();
     handsOf.set(client, hands);
-    const { held } = hands;
-    onTransaction(client, () => held().map((one) => [one, snapshot(one)]));
+    onHandsAsked(model, hands.held);
   }
   hands.add(task);
 }

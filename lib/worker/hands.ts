@@ -10,6 +10,7 @@ import { keyOf } from '../id';
 import { heldBy } from '../claim/held-by';
 import { outlive } from '../claim/outlive';
 import { takeoverAt } from '../claim/takeover';
+import { onHandsAsked } from '../settle/in-hand';
 import { clearInterval, setInterval } from '../timers';
 import { persistently } from '../transient';
 import { NEWEST } from '../read';
@@ -19,7 +20,8 @@ const RENEWALS_PER_LEASE = 3;
 /** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
 export class Hands {
   readonly #held = new Map<AnyModel, Set<Held>>();
-  readonly #timers = new Map<AnyModel, NodeJS.Timeout>();
+  /** Ends what is done for the tasks of a model while there are any. */
+  readonly #stops = new Map<AnyModel, () => void>();
   readonly #renewing = new Set<AnyModel>();
   #isClosed = false;
 
@@ -48,22 +50,26 @@ export class Hands {
     const ofModel = this.#held.get(model);
     ofModel?.delete(held);
     if (ofModel?.size) return;
-    clearInterval(this.#timers.get(model));
-    this.#timers.delete(model);
+    this.#stops.get(model)?.();
+    this.#stops.delete(model);
   }
 
   /** Renews nothing any more: what is held is left to its lease. */
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers.values()) clearInterval(timer);
-    this.#timers.clear();
+    for (const stop of this.#stops.values()) stop();
+    this.#stops.clear();
   }
 
   #startRenewing(model: AnyModel): void {
-    if (this.#isClosed || this.#timers.has(model)) return;
+    if (this.#isClosed || this.#stops.has(model)) return;
     const { leaseMs } = definitionOf(model).options;
-    const renew = () => void this.#renewOnce(model);
-    this.#timers.set(model, setInterval(renew, Math.max(1, leaseMs / RENEWALS_PER_LEASE)));
+    const timer = setInterval(() => void this.#renewOnce(model), Math.max(1, leaseMs / RENEWALS_PER_LEASE));
+    const forget = onHandsAsked(model, () => this.#of(model).map(({ task }) => task));
+    this.#stops.set(model, () => {
+      clearInterval(timer);
+      forget();
+    });
   }
 
   #of(model: AnyModel): Held[] {

@@ -1,4 +1,3 @@
-import { noteInHand } from '../settle/in-hand';
 import { contextOf } from './context';
 import type { Held } from './held';
 import type { ResolvedWorkerOptions } from './options';
@@ -10,7 +9,6 @@ export interface Thrown {
 
 /** Runs the handler until it has ended, or its task is to be left alone. Null when it came to its end. */
 export async function perform(held: Held, { handler }: Pick<ResolvedWorkerOptions, 'handler'>): Promise<Thrown | null> {
-  noteInHand(held.task);
   try {
     const running: unknown = handler(held.task, contextOf(held));
     // A handler that does not look at its signal must not keep the slot: its task is settled without it.
