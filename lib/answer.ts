@@ -14,24 +14,42 @@ let timer: NodeJS.Timeout | null = null;
 /**
  * The outcome of an operation, or the error of a lost connection when none comes: an operation of the driver may never end, for example
  * when its connection breaks while a command is being written. Whether it was carried out is unknown then; `onLate` is told the result
- * should it come after all.
+ * should it come after all. What may take longer is given the patience of several.
  */
-export function answered<T>(operation: Promise<T>, onLate?: (result: T) => void): Promise<T> {
+export function answered<T>(operation: Promise<T>, onLate?: (result: T) => void, patience = 1): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const period = recent;
-    period.add(reject);
+    let period = recent;
+    let left = patience;
+    const refuse = (error: Error) => {
+      if (--left === 0) return reject(error);
+      period = recent;
+      period.add(refuse);
+      timer ??= startPeriod();
+    };
+    period.add(refuse);
     timer ??= startPeriod();
     operation.then(
       (result) => {
-        if (period.delete(reject)) resolve(result);
+        if (period.delete(refuse)) resolve(result);
         else onLate?.(result);
       },
       (error: unknown) => {
-        period.delete(reject);
+        period.delete(refuse);
         reject(error as Error);
       },
     );
   });
+}
+
+/** The same for what may take any time, as the building of an index does: it is asked for again, more and more patiently. */
+export async function untilAnswered<T>(operation: () => Promise<T>): Promise<T> {
+  for (let patience = 1; ; patience *= 2) {
+    try {
+      return await answered(operation(), undefined, patience);
+    } catch (error) {
+      if (!(error instanceof mongo.MongoNetworkTimeoutError)) throw error;
+    }
+  }
 }
 
 // One after the other: after the process stood still, what has arrived meanwhile is read before the next period ends.
@@ -43,7 +61,8 @@ function endPeriod(): void {
   const overdue = earlier;
   earlier = recent;
   recent = new Set();
-  timer = earlier.size > 0 ? startPeriod() : null;
+  timer = null;
+  if (earlier.size > 0) timer = startPeriod();
   for (const refuse of overdue) {
     overdue.delete(refuse);
     refuse(new mongo.MongoNetworkTimeoutError('The server has not answered: the connection is taken for lost.'));

@@ -1,3 +1,4 @@
+import { answered } from './answer';
 import { collectionOf, type Definition } from './definition';
 import { LIVE_STATES, State } from './fields';
 import { MAX_FAILURES } from './handle';
@@ -25,25 +26,28 @@ export async function settleDuplicates(definition: Definition): Promise<void> {
     ];
   });
 
-  if (statements.length > 0) await collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern });
+  if (statements.length > 0)
+    await answered(collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern }));
 }
 
 async function readDuplicates({ model, options, kind, kindOnly }: Definition): Promise<OfKey[]> {
   const { state } = options.fields;
   const live = { [state]: { $in: [...LIVE_STATES] }, ...(kindOnly && kind && { [kind.key]: kind.value }) };
 
-  return collectionOf(model)
-    .aggregate<OfKey>(
-      [
-        { $match: { ...live, '_task.key': { $exists: true } } },
-        // RUNNING comes after CREATED.
-        { $sort: { [state]: -1, '_task.dueAt': 1, _id: 1 } },
-        { $group: { _id: '$_task.key', ids: { $push: '$_id' } } },
-        { $match: { 'ids.1': { $exists: true } } },
-      ],
-      { readPreference: 'primary', allowDiskUse: true },
-    )
-    .toArray();
+  return answered(
+    collectionOf(model)
+      .aggregate<OfKey>(
+        [
+          { $match: { ...live, '_task.key': { $exists: true } } },
+          // RUNNING comes after CREATED.
+          { $sort: { [state]: -1, '_task.dueAt': 1, _id: 1 } },
+          { $group: { _id: '$_task.key', ids: { $push: '$_id' } } },
+          { $match: { 'ids.1': { $exists: true } } },
+        ],
+        { readPreference: 'primary', allowDiskUse: true },
+      )
+      .toArray(),
+  );
 }
 
 function failing({ options }: Definition, key: string): object[] {

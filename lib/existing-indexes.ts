@@ -1,3 +1,4 @@
+import { answered } from './answer';
 import { isDeepStrictEqual } from 'node:util';
 import type { mongo } from 'mongoose';
 import { collectionOf, type AnyModel } from './definition';
@@ -55,12 +56,10 @@ function collationOf(indexes: readonly mongo.IndexDescriptionInfo[]): Collation 
 }
 
 function listIndexes(model: AnyModel): Promise<mongo.IndexDescriptionInfo[]> {
-  return collectionOf(model)
-    .indexes()
-    .catch((error: { codeName?: string }) => {
-      if (error.codeName === 'NamespaceNotFound') return [];
-      throw error;
-    });
+  return answered(collectionOf(model).indexes()).catch((error: { codeName?: string }) => {
+    if (error.codeName === 'NamespaceNotFound') return [];
+    throw error;
+  });
 }
 
 // The expiry is left out: it is the one difference that can be changed in place.

@@ -1,3 +1,4 @@
+import { answered } from './answer';
 import { connected } from './clock';
 import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
 import { UnsupportedServerError } from './errors';
@@ -41,15 +42,16 @@ export async function stats(model: AnyModel): Promise<TaskStats> {
 async function countSettled({ model, options, kind }: Definition): Promise<Pick<TaskStats, 'finished' | 'failed'>> {
   const { state } = options.fields;
   const settled = { [state]: { $in: [State.FINISHED, State.FAILED] }, ...(kind && { [kind.key]: kind.value }) };
-  const found = await collectionOf(model)
-    .aggregate<{ _id: State; count: number }>(
-      [{ $match: settled }, { $group: { _id: `$${state}`, count: { $sum: 1 } } }],
-      NEWEST,
-    )
-    .toArray()
-    .catch((error: unknown) => {
-      throw isScanRefused(error) ? needsIndex(model, state) : explained(error);
-    });
+  const found = await answered(
+    collectionOf(model)
+      .aggregate<{ _id: State; count: number }>(
+        [{ $match: settled }, { $group: { _id: `$${state}`, count: { $sum: 1 } } }],
+        NEWEST,
+      )
+      .toArray(),
+  ).catch((error: unknown) => {
+    throw isScanRefused(error) ? needsIndex(model, state) : explained(error);
+  });
   const countOf = (one: State) => found.find(({ _id }) => _id === one)?.count ?? 0;
 
   return { finished: countOf(State.FINISHED), failed: countOf(State.FAILED) };
@@ -74,25 +76,27 @@ async function readLive(definition: Definition): Promise<Live> {
   const due = { $lte: ['$_task.availableAt', '$$NOW'] };
   const ready = { $and: [created, due, { $not: blocked }] };
   const count = (condition: object) => ({ $sum: { $cond: [condition, 1, 0] } });
-  const [found] = await collectionOf(model)
-    .aggregate(
-      [
-        { $match: liveFilter(definition) },
-        {
-          $group: {
-            _id: null,
-            created: count(created),
-            running: count({ $not: created }),
-            ready: count(ready),
-            blocked: count(blocked),
-            oldest: { $min: { $cond: [ready, '$_task.availableAt', null] } },
-            now: { $first: '$$NOW' },
+  const [found] = await answered(
+    collectionOf(model)
+      .aggregate(
+        [
+          { $match: liveFilter(definition) },
+          {
+            $group: {
+              _id: null,
+              created: count(created),
+              running: count({ $not: created }),
+              ready: count(ready),
+              blocked: count(blocked),
+              oldest: { $min: { $cond: [ready, '$_task.availableAt', null] } },
+              now: { $first: '$$NOW' },
+            },
           },
-        },
-      ],
-      { hint: indexName(definition, 'claim'), ...NEWEST },
-    )
-    .toArray();
+        ],
+        { hint: indexName(definition, 'claim'), ...NEWEST },
+      )
+      .toArray(),
+  );
   if (!found) return { created: 0, running: 0, ready: 0, delayed: 0, blocked: 0, oldestReadyAgeMs: null };
 
   const {

@@ -34,6 +34,7 @@ export class Batch {
     try {
       await this.#markAll();
     } catch (error) {
+      this.#won = [];
       this.#putBack(this.ids);
       throw error;
     }
@@ -75,7 +76,7 @@ export class Batch {
       return;
     } catch (error) {
       // One of them is locked, or cannot be claimed as it is, and stopped the update somewhere on its way.
-      if (isTimeExpired(error) || isOfDocument(error)) for (const id of this.ids) await this.#probe(id);
+      if (isTimeExpired(error) || isOfDocument(error)) await this.#probeAll();
       else if (!isUnconfirmed(error)) throw error;
     }
     await this.#confirm();
@@ -83,6 +84,14 @@ export class Batch {
 
   #confirm(): Promise<void> {
     return confirmHeld(this.definition, heldBy(this.definition, this.#token, this.ids), '_id_');
+  }
+
+  async #probeAll(): Promise<void> {
+    for (const id of this.ids) {
+      // So many in a row are no fault of theirs.
+      if (this.#refusals.areMany) return;
+      await this.#probe(id);
+    }
   }
 
   async #probe(id: unknown): Promise<void> {

@@ -1,4 +1,4 @@
-import { Types, type mongo } from 'mongoose';
+import { mongo, Types } from 'mongoose';
 import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './blocked';
 import { candidateIds } from './candidates';
 import { claimUpdate } from './claim-update';
@@ -18,6 +18,8 @@ import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
 
 /** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than the driver waits for one. */
 const RECENT_MS = 120_000;
+/** Bounds the index to leases that have not ended. */
+const HELD_NOW = { $expr: { $gt: ['$_task.availableAt', '$$NOW'] } };
 /** Neighbours that are tried. */
 const WINDOW = 32;
 
@@ -104,6 +106,7 @@ class Claim {
   settled: RawDocument | null = null;
   /** Whether it may have taken a task without this process knowing it. */
   #isUncertain = false;
+  #hasEnded = false;
 
   constructor(
     private readonly definition: Definition,
@@ -118,11 +121,17 @@ class Claim {
     try {
       return await this.#update(extra, maxTimeMS);
     } catch (error) {
+      // Applied, whatever is wrong with its acknowledgement.
+      const isApplied = error instanceof mongo.MongoWriteConcernError;
+      this.#isUncertain ||= isApplied && !isUnconfirmed(error);
       if (!isUnconfirmed(error)) throw error;
-      this.#isUncertain = true;
-      // A rollback may have taken it back: then it is taken anew.
-      return (await this.#findConfirmed()) ?? this.#update(extra, maxTimeMS);
     }
+    const found = await this.#findConfirmed();
+    if (found) return found;
+
+    // A rollback has taken it back, or somebody has taken it over: another is taken.
+    this.#isUncertain = true;
+    return this.#update(extra, maxTimeMS);
   }
 
   /** Whether the task has the lease: its bookkeeping may be of a type that holds none. */
@@ -132,16 +141,23 @@ class Claim {
 
   /** The server carried it out after it was given up. */
   refuse(late: RawDocument | null): void {
+    // What comes before its end is found by its token.
+    if (!this.#hasEnded) return;
     if (late && keyOf(late._id) !== keyOf(this.settled?._id)) this.#putBack({ _id: late._id }, '_id_');
   }
 
   /** What it may still take, or has taken without being told, is put back: nobody else would before its lease ends. */
   end(): void {
+    this.#hasEnded = true;
     if (!this.#isUncertain) return;
     const { settled } = this;
     // One that was asked for by its id is all that there is.
     if (settled && '_id' in this.#live) return;
-    this.#putBack({ ...this.#live, ...(settled && { _id: { $ne: settled._id } }) }, this.query.hint, LANDED_MS);
+    this.#putBack(
+      { ...this.#live, ...HELD_NOW, ...(settled && { _id: { $ne: settled._id } }) },
+      this.query.hint,
+      LANDED_MS,
+    );
   }
 
   #putBack(filter: Filter, hint: string, afterMs = 0): void {

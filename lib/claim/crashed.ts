@@ -33,11 +33,8 @@ export function unreadable({ model }: Pick<Definition, 'model'>, id: unknown, ca
 /** Who pops by hand is told by the model's `error` listeners. */
 export function tellModel(model: AnyModel): TellFailed {
   return (error) => {
-    if (model.listenerCount('error') === 0) return;
-    try {
-      model.emit('error', error);
-    } catch (thrown) {
-      process.emitWarning(lineOf(thrown), 'TaskQueueWarning');
-    }
+    const warn = (thrown: unknown) => process.emitWarning(lineOf(thrown), 'TaskQueueWarning');
+    for (const listener of model.listeners('error') as ((error: unknown) => unknown)[])
+      (async () => listener.call(model, error))().catch(warn);
   };
 }

@@ -3,7 +3,6 @@ import { hydrate, type AnyDocument, type Definition, type RawDocument } from '..
 import { attempts, holdLease } from '../handle';
 import { failOver, release, retryAnyhow } from '../settle/settle';
 import { trace } from '../trace';
-import { isOutOfReach } from '../transient';
 import { crashed, unreadable, type TellFailed } from './crashed';
 import { isOfTask, type Populate } from './populate';
 import { failUnreadable } from './unreadable';
@@ -54,7 +53,7 @@ async function populated(
     await definition.model.populate(tasks, populate as PopulateOptions);
     return tasks;
   } catch (error) {
-    if (isOutOfReach(error) || !isOfTask(definition.model, populate, error)) {
+    if (!isOfTask(definition.model, populate, error)) {
       // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
       await Promise.allSettled(tasks.map((task) => release(task)));
       throw error;

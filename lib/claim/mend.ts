@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { LIVE_STATES, State } from '../fields';
 import { isBookkeeping, misfits, type TaskFailure } from '../bookkeeping';
@@ -7,13 +8,14 @@ import { isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed } from '..
 
 /** By these codes the server says that a document has no room for what an update adds. */
 const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
-const WRITE_CONFLICT = 112;
+/** A write conflict, and what holds for every document: a full disk, writes that are switched off, the quota of a service. */
+const NOT_OF_DOCUMENT = new Set<unknown>([112, 371, 8_000, 14_031]);
 
 /** Whether the server refused a claim, by what can be the fault of one document: what is in it, its size, a validator of its collection. */
 export function isOfDocument(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: string; code?: unknown };
   const isOfServer = name === 'MongoServerError' || name === 'MongoBulkWriteError';
-  const isRefusal = isOfServer && typeof code === 'number' && code !== WRITE_CONFLICT;
+  const isRefusal = isOfServer && typeof code === 'number' && !NOT_OF_DOCUMENT.has(code);
 
   return (
     isRefusal &&
@@ -34,7 +36,9 @@ export async function mend(definition: Definition, _id: unknown, error?: unknown
   const asRead: Filter = { _id, [state]: { $in: [...LIVE_STATES] }, _task: { $eq: raw['_task'] as unknown } };
   for (const update of repairs(definition, raw, error)) {
     try {
-      const { modifiedCount } = await collectionOf(model).updateOne(asRead, update, { hint: '_id_', ...writeConcern });
+      const { modifiedCount } = await answered(
+        collectionOf(model).updateOne(asRead, update, { hint: '_id_', ...writeConcern }),
+      );
       return modifiedCount > 0;
     } catch (refused) {
       if (!isOfDocument(refused)) throw refused;

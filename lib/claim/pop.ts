@@ -21,6 +21,29 @@ export interface PopOptions {
 }
 
 const MAX_LIMIT = 1_000;
+/** So many tasks in a row that cannot be read are no fault of theirs. */
+const MANY = 10;
+
+/** Counts the tasks that one pop could not read. */
+class Unreadable {
+  #count = 0;
+  #last: unknown;
+
+  constructor(private readonly told: TellFailed) {}
+
+  readonly tell: TellFailed = (error, task) => {
+    if (error.cause !== undefined) {
+      this.#count++;
+      this.#last = error.cause;
+    }
+    this.told(error, task);
+  };
+
+  /** @throws what the last of them threw, if there were many. */
+  refuseMany(): void {
+    if (this.#count >= MANY) throw this.#last;
+  }
+}
 
 /** Takes the next ready task, or null. See `TaskStatics.pop`. */
 export async function pop(model: AnyModel, options: PopOptions = {}): Promise<AnyDocument | null> {
@@ -34,16 +57,18 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
 export async function popNext(model: AnyModel, options: PopOptions, tell: TellFailed): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
+  const unreadable = new Unreadable(tell);
   for (;;) {
     const raw = await withIndexes(model, () => claimNext(definition, query));
     if (!raw) return null;
 
-    const [task] = await handOut(definition, [raw], options, tell);
+    const [task] = await handOut(definition, [raw], options, unreadable.tell);
     if (task) {
       noteInHand(task);
       return task;
     }
     // It had used its attempts, or cannot be handed out: on to the next.
+    unreadable.refuseMany();
   }
 }
 
@@ -87,8 +112,9 @@ async function popUpTo(
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
   let count = 0;
+  const unreadable = new Unreadable(tell);
   const takeRaw = async (raw: RawDocument[]) => {
-    const tasks = await handOut(definition, raw, options, tell);
+    const tasks = await handOut(definition, raw, options, unreadable.tell);
     count += tasks.length;
     take(tasks);
   };
@@ -97,6 +123,7 @@ async function popUpTo(
     const claimed = await withIndexes(model, () => claimUpTo(definition, query, limit - count, takeRaw));
     // Those that had used their attempts were failed, and others may be behind them.
     if (claimed < asked) break;
+    if (count === 0) unreadable.refuseMany();
   }
 
   return count;

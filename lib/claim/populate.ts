@@ -19,14 +19,14 @@ export function checkPopulate(model: AnyModel, populate: unknown): void {
 }
 
 /**
- * Whether an error of `populate()` can be the fault of one task, and of no other: where the task itself says to which model it refers, or
- * what it refers to is no reference. A model that a schema or the caller names, and that is missing, is missing for all.
+ * Whether an error of `populate()` is the fault of one task, and of no other: where what it refers to is no reference, or the task itself
+ * names a model that is missing. One that a schema or the caller names is missing for all, and what the server or a hook says is nobody's.
  */
 export function isOfTask(model: AnyModel, populate: Populate, error: unknown): boolean {
   const name = (error as Error | null)?.name;
-  if (name === 'StrictPopulateError') return false;
+  if (name !== 'MissingSchemaError') return name === 'CastError';
 
-  return name !== 'MissingSchemaError' || listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
+  return listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
 }
 
 function isNamedByTask(model: AnyModel, options: Partial<PopulateOptions> | null): boolean {

@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { refuseUnknown, requireInteger } from '../check';
 import { connected } from '../clock';
 import {
@@ -57,7 +58,7 @@ const MAX_VISITED = 1_000;
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const { model, options } = definitionOf(modelOf(task));
   await connected(model);
-  const stored = task.isNew ? null : await collectionOf(model).findOne({ _id: task._id }, NEWEST);
+  const stored = task.isNew ? null : await answered(collectionOf(model).findOne({ _id: task._id }, NEWEST));
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
@@ -169,7 +170,7 @@ async function next(step: Step, known: Known): Promise<Step[]> {
 
 async function judgeStored({ model, id }: Step): Promise<Judged[]> {
   if (!hasDependencies(model)) return [];
-  const document = await collectionOf(model).findOne({ _id: id as never }, NEWEST);
+  const document = await answered(collectionOf(model).findOne({ _id: id as never }, NEWEST));
   if (!document) return [];
 
   return (await judgeable([referencesOfRaw(model, document)]))[0]!;

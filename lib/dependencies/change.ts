@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import type { ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
 import { State } from '../fields';
@@ -25,5 +26,5 @@ export async function judgeAnew(document: AnyDocument, session: ClientSession | 
     '_task.waitingOn': { $exists: true },
   };
 
-  await collectionOf(model).updateOne(parked, wakening, { ...writeConcern, ...(session && { session }) });
+  await answered(collectionOf(model).updateOne(parked, wakening, { ...writeConcern, ...(session && { session }) }));
 }

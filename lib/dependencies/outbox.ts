@@ -1,3 +1,4 @@
+import { untilAnswered } from '../answer';
 import { declare } from '../declared';
 import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition';
 import { hasIndex, type TaskIndex } from '../existing-indexes';
@@ -70,7 +71,7 @@ function makeKnown(watch: Watch): void {
 
 async function ensureOutbox(watch: Watch): Promise<void> {
   try {
-    await collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]);
+    await untilAnswered(() => collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]));
   } catch (error) {
     if (!isUnmarkable(error)) throw error;
     // Another user may have made it.

@@ -4,6 +4,7 @@ import { changesReferences, judgeAnew } from '../dependencies/change';
 import { LeaseLostError } from '../errors';
 import { handleOf, takeBookkeeping, type Bookkeeping } from '../handle';
 import { beforeAll, builtIn } from './hooks';
+import { forgetUnchanged } from '../settle/in-hand';
 import { readStanding, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
 import { hasMisfit, unmark } from '../settle/memory';
@@ -60,6 +61,7 @@ const hooks = [
   },
   async function unfenceSave(this: AnyDocument) {
     unfence(this);
+    forgetUnchanged(this);
     if (handleOf(this).rejudge) await judgeAnew(this, this.$session());
   },
   function unfenceFailedSave(this: AnyDocument, error: Error, _document: unknown, next: (error: Error) => void) {

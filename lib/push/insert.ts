@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
 import { armNew, armUncertain, parkNew, type NewTask } from '../dependencies/park-new';
@@ -12,6 +13,8 @@ import { dropForged, stage, unstage } from '../settle/write';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
 const BATCH = 1_000;
+/** Hooks of saves are the user's and may take their time. */
+const SAVE_PATIENCE = 4;
 /** Validations under way at once; more only cost memory. */
 const VALIDATIONS = 100;
 
@@ -130,7 +133,7 @@ async function insertBatch(
     const { key } = batch[0]!.task;
     if (key !== undefined && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
     else if (raw.length === 1 && !session) await insertTogether(definition, raw[0]!);
-    else await collectionOf(model).insertMany(raw, options);
+    else await answered(collectionOf(model).insertMany(raw, options));
     inserted.push(...batch);
   } catch (error) {
     const { writeErrors } = error as { writeErrors?: { index: number } | { index: number }[] };
@@ -160,8 +163,8 @@ async function insertSaved(
     AnyModel['bulkSave']
   >[1];
   try {
-    if (documents.length === 1) await documents[0]!.save({ session, ...options });
-    else await model.bulkSave(documents, bulkOptions);
+    if (documents.length === 1) await answered(documents[0]!.save({ session, ...options }), undefined, SAVE_PATIENCE);
+    else await answered(model.bulkSave(documents, bulkOptions), undefined, SAVE_PATIENCE);
   } finally {
     tasks.forEach(({ document, task }, index) => {
       unstage(document);

@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import type { ClientSession } from 'mongoose';
 import { indexName } from '../claim/ready';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
@@ -62,5 +63,5 @@ async function upsert(definition: Definition, key: string, document: object, ses
   const update = [{ $replaceWith: { $cond: [isFound, '$$ROOT', document] } }];
   const options = { upsert: true, hint: indexName(definition, 'key'), ...writeConcern, ...(session && { session }) };
 
-  return withIndexes(model, () => collectionOf(model).updateOne(liveOf(definition, key), update, options));
+  return withIndexes(model, () => answered(collectionOf(model).updateOne(liveOf(definition, key), update, options)));
 }

@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { mongo, type ClientSession } from 'mongoose';
 import { indexName } from '../claim/ready';
 import { collectionOf, definitionOf, hydrate, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
@@ -71,12 +72,14 @@ function runAgain(model: AnyModel): Error {
 async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
   const { hidden, kindOnly } = definition;
-  const raw = await collectionOf(model).findOne(liveOf(definition, key), {
-    hint: indexName(definition, 'key'),
-    ...(hidden && { projection: hidden }),
-    ...NEWEST,
-    ...(session && { session }),
-  });
+  const raw = await answered(
+    collectionOf(model).findOne(liveOf(definition, key), {
+      hint: indexName(definition, 'key'),
+      ...(hidden && { projection: hidden }),
+      ...NEWEST,
+      ...(session && { session }),
+    }),
+  );
 
   // Kinds of one base share their keys: what has this one may be of another kind.
   return raw && hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);

@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { Types, type mongo } from 'mongoose';
 import { refuseUnknown, requireInteger } from '../check';
 import { serverNow } from '../clock';
@@ -7,7 +8,7 @@ import { castFilter } from './filter';
 import { isDuplicateKey } from './key';
 import { indexesReady } from '../prepare';
 import { announceAt } from '../queue/due';
-import { read } from '../read';
+import { NEWEST } from '../read';
 import { persistently } from '../transient';
 
 export interface RequeueOptions {
@@ -72,12 +73,13 @@ const KEY = '_task.key';
 async function* withoutKey({ model }: Definition, failed: Filter, left: () => number): AsyncGenerator<unknown[]> {
   let after: Filter = {};
   while (left() > 0) {
-    const found = await read(model, {
-      filter: { $and: [failed, { [KEY]: { $exists: false } }, after] },
-      projection: { _id: 1 },
-      sort: { _id: 1 },
-      limit: Math.min(BATCH, left()),
-    });
+    // It may take long where no index serves the filter, so it has no limit of ours.
+    const found = await collectionOf(model)
+      .find(
+        { $and: [failed, { [KEY]: { $exists: false } }, after] },
+        { projection: { _id: 1 }, sort: { _id: 1 }, limit: Math.min(BATCH, left()), ...NEWEST },
+      )
+      .toArray();
     if (found.length === 0) return;
     const ids = found.map(({ _id }) => _id as unknown);
     after = { _id: { $gt: ids.at(-1) } };
@@ -122,9 +124,15 @@ async function next(cursor: mongo.AggregationCursor<OfKey>, limit: number): Prom
 async function writeBatch(definition: Definition, ids: readonly unknown[], update: object[]): Promise<number> {
   const { model, options, writeConcern } = definition;
   const filter = { _id: { $in: ids as never[] }, [options.fields.state]: State.FAILED };
-  const { modifiedCount } = await persistently(() => collectionOf(model).updateMany(filter, update, writeConcern));
+  let isUncertain = false;
+  const { modifiedCount } = await persistently((again) => {
+    isUncertain ||= again;
+    return collectionOf(model).updateMany(filter, update, writeConcern);
+  });
+  if (!isUncertain) return modifiedCount;
 
-  return modifiedCount;
+  // The answer that said how many there were was lost.
+  return ids.length - (await answered(collectionOf(model).countDocuments(filter, NEWEST)));
 }
 
 // The unique index decides: where a live task has the key, that one statement is refused.

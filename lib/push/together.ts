@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { mongo } from 'mongoose';
 import { Collector, type Caller } from '../collector';
 import { collectionOf, type Definition, type RawDocument } from '../definition';
@@ -23,7 +24,7 @@ async function serve(definition: Definition, callers: readonly Caller<RawDocumen
   const options = { ordered: false, ...definition.writeConcern };
   let refused: readonly Caller<RawDocument, void>[] = [];
   try {
-    await collectionOf(definition.model).insertMany(documents, options);
+    await answered(collectionOf(definition.model).insertMany(documents, options));
   } catch (error) {
     refused = refusedBy(error, callers);
   }
@@ -36,7 +37,7 @@ async function insertAlone(definition: Definition, callers: readonly Caller<RawD
   const collection = collectionOf(definition.model);
   await Promise.all(
     callers.map(({ item, resolve, reject }) =>
-      collection.insertOne(item, definition.writeConcern).then(() => resolve(), reject),
+      answered(collection.insertOne(item, definition.writeConcern)).then(() => resolve(), reject),
     ),
   );
 }

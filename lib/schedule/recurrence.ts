@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { isDeepStrictEqual } from 'node:util';
 import type { ClientSession } from 'mongoose';
 import { announce } from '../queue/arrivals';
@@ -39,7 +40,7 @@ export async function reschedule(
   ];
   const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
   const sent = { ...writeConcern, ...(session && { session }) };
-  const { matchedCount } = await collectionOf(model).updateOne(isLive, update, sent).catch(throwExplained);
+  const { matchedCount } = await answered(collectionOf(model).updateOne(isLive, update, sent)).catch(throwExplained);
   const { expiresFrom: _, ...stored } = handle.stored;
   handle.stored = { ...stored, schedule };
 
@@ -65,9 +66,13 @@ export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
     },
     { $unset: ['_task.schedule', '_task.waitingOn', '_task.recheckAt'] },
   ];
-  const updated = await collectionOf(model)
-    .findOneAndUpdate(live, update, { projection: { [state]: 1 }, returnDocument: 'after', ...writeConcern })
-    .catch(throwExplained);
+  const updated = await answered(
+    collectionOf(model).findOneAndUpdate(live, update, {
+      projection: { [state]: 1 },
+      returnDocument: 'after',
+      ...writeConcern,
+    }),
+  ).catch(throwExplained);
 
   const { stored } = handleOf(task);
   delete stored.schedule;

@@ -42,7 +42,7 @@ export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
   if (!ofClient) {
     const all = new Set<Holder>();
     holders.set(client, all);
-    onTransaction(client, () => [...all].flatMap((held) => [...held()]).map((one) => [one, snapshot(one)]));
+    onTransaction(client, () => [...all].flatMap((held) => [...held()]).map((one) => [one, remembered(one)]));
     ofClient = all;
   }
   ofClient.add(holder);
@@ -61,6 +61,28 @@ export function noteInHand(task: AnyDocument): void {
     onHandsAsked(model, hands.held);
   }
   hands.add(task);
+}
+
+/** How to put back tasks that nobody has changed since: many may be in hand while one transaction after the other begins. */
+const unchanged = new WeakMap<AnyDocument, () => void>();
+
+function remembered(task: AnyDocument): () => void {
+  const isChanged = task.isModified();
+  const known = isChanged ? undefined : unchanged.get(task);
+  if (known) return known;
+
+  const restore = snapshot(task);
+  const once = () => {
+    unchanged.delete(task);
+    restore();
+  };
+  if (!isChanged) unchanged.set(task, once);
+  return once;
+}
+
+/** To be called when a task was saved: it has no changes, but is not what it was. */
+export function forgetUnchanged(task: AnyDocument): void {
+  unchanged.delete(task);
 }
 
 function isHeld(task: AnyDocument | undefined): boolean {

@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import type { Types, ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument } from '../definition';
 import { LeaseLostError, TaskStateError } from '../errors';
@@ -20,13 +21,15 @@ const RECURRENCE = { '_task.schedule': 1, '_task.slot': 1, '_task.dueAt': 1, '_t
 
 export async function readStanding(task: AnyDocument, session: ClientSession | null): Promise<Standing | null> {
   const { model, options } = definitionOf(modelOf(task));
-  const found = await collectionOf(model).findOne(
-    { _id: task._id },
-    {
-      projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
-      ...NEWEST,
-      ...(session && { session }),
-    },
+  const found = await answered(
+    collectionOf(model).findOne(
+      { _id: task._id },
+      {
+        projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
+        ...NEWEST,
+        ...(session && { session }),
+      },
+    ),
   );
 
   if (!found) return null;

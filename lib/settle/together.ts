@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import type { mongo, Types } from 'mongoose';
 import { heldBy } from '../claim/held-by';
 import { Collector, type Caller } from '../collector';
@@ -64,12 +65,14 @@ async function write(definition: Definition, endings: readonly Ending[]): Promis
   if (matchedCount === endings.length) return null;
 
   const { state } = definition.options.fields;
-  const found = await collection
-    .find(
-      { _id: { $in: endings.map(({ id }) => id) as never[] } },
-      { projection: { [state]: 1, '_task.token': 1 }, ...NEWEST },
-    )
-    .toArray();
+  const found = await answered(
+    collection
+      .find(
+        { _id: { $in: endings.map(({ id }) => id) as never[] } },
+        { projection: { [state]: 1, '_task.token': 1 }, ...NEWEST },
+      )
+      .toArray(),
+  );
   const settled = new Map(found.map((document) => [keyOf(document._id), document]));
 
   return new Set(

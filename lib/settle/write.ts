@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from '../definition';
 import { State } from '../fields';
@@ -6,7 +7,7 @@ import { isUnscheduled } from '../schedule/stored';
 import { hasMisfit, rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
 import { NEWEST } from '../read';
-import { persistently } from '../transient';
+import { isNetworkError, persistently } from '../transient';
 import { explained } from '../explained';
 
 /** What a write makes of a task. A value of undefined removes the field. */
@@ -98,7 +99,7 @@ async function updateOne(
 
   const write = { $set, ...(Object.keys($unset).length > 0 && { $unset }) };
   const run = () => collectionOf(model).updateOne(filter, write, { ...writeConcern, ...(session && { session }) });
-  const { matchedCount } = session?.inTransaction() ? await run() : await persistently(run);
+  const { matchedCount } = session?.inTransaction() ? await answered(run()) : await persistently(run);
 
   return matchedCount > 0;
 }
@@ -112,6 +113,19 @@ export function throwHookError(document: AnyDocument): void {
   if (thrown) throw thrown.error;
 }
 
+// Its hooks are the user's and may take their time.
+const SAVE_PATIENCE = 4;
+
+async function savedWithin(document: AnyDocument, options: object): Promise<void> {
+  try {
+    await answered(document.save(options), undefined, SAVE_PATIENCE);
+  } catch (error) {
+    // One that never ends must not keep the document from being saved again.
+    if (isNetworkError(error)) (document as { $op: string | null }).$op = null;
+    throw error;
+  }
+}
+
 async function save(
   document: AnyDocument,
   filter: Filter,
@@ -121,23 +135,24 @@ async function save(
   // A save of the user's that is under way would take what is staged here for its own.
   if (document.$op) throw new MongooseError.ParallelSaveError(document as never);
 
-  const { options } = definitionOf(modelOf(document));
+  const { fields } = definitionOf(modelOf(document)).options;
   const handle = handleOf(document);
   const userFilter = handle.userFilter ? handle.userFilter.filter : document.$where;
   const restore = remember(document);
 
   Object.assign(handle, { saving: true, userFilter: null });
   document.$where = { ...userFilter, ...filter };
-  document.set(options.fields.state, change.state);
-  document.markModified(options.fields.state);
+  document.set(fields.state, change.state);
+  document.markModified(fields.state);
   stage(document, change);
   try {
     // What was stored so, and not changed, must not keep the task from being settled.
-    await document.save({ session, ...(hasMisfit(document) && canSave(document) && { validateModifiedOnly: true }) });
+    const validateModifiedOnly = hasMisfit(document) && canSave(document);
+    await savedWithin(document, { session, ...(validateModifiedOnly && { validateModifiedOnly }) });
     unstage(document);
     return true;
   } catch (error) {
-    const isWritten = !document.isDirectModified(options.fields.state);
+    const isWritten = !document.isDirectModified(fields.state);
     unstage(document);
     if (isWritten) {
       hookErrors.set(document, { error });
@@ -201,7 +216,7 @@ async function reload(document: AnyDocument, session: ClientSession | null): Pro
     ...(hidden && { projection: hidden }),
     ...(session && { session }),
   };
-  const raw = await collectionOf(model).findOne({ _id: document._id }, options);
+  const raw = await answered(collectionOf(model).findOne({ _id: document._id }, options));
   for (const path of document.directModifiedPaths()) unmark(document, path);
   if (raw) document.init(raw);
 }
@@ -222,13 +237,15 @@ function adopt(document: AnyDocument, { state, task }: Change, touchedAt?: Date 
 }
 
 async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {
-  const found = await collectionOf(modelOf(document)).findOne(
-    { _id: document._id, ...filter },
-    {
-      projection: { _id: 1 },
-      ...NEWEST,
-      ...(session && { session }),
-    },
+  const found = await answered(
+    collectionOf(modelOf(document)).findOne(
+      { _id: document._id, ...filter },
+      {
+        projection: { _id: 1 },
+        ...NEWEST,
+        ...(session && { session }),
+      },
+    ),
   );
 
   return found !== null;

@@ -1,3 +1,4 @@
+import { answered } from '../answer';
 import { Types } from 'mongoose';
 import { serverNow } from '../clock';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
@@ -134,12 +135,14 @@ async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]>
 
 async function findLost(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
   const { state } = definitionOf(model).options.fields;
-  const found = await collectionOf(model)
-    .find(
-      { _id: { $in: held.map(({ task }) => task._id) as never[] }, [state]: State.RUNNING },
-      { projection: { '_task.token': 1 }, ...NEWEST },
-    )
-    .toArray();
+  const found = await answered(
+    collectionOf(model)
+      .find(
+        { _id: { $in: held.map(({ task }) => task._id) as never[] }, [state]: State.RUNNING },
+        { projection: { '_task.token': 1 }, ...NEWEST },
+      )
+      .toArray(),
+  );
   const tokens = new Map(
     found.map((document) => [
       keyOf(document._id),

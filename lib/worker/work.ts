@@ -214,7 +214,10 @@ export class Work {
   }
 
   #tellFailed(error: unknown, task: AnyDocument | null): void {
-    if (!task) return void this.told.report(error);
+    if (!task) {
+      this.told.report(error);
+      return;
+    }
     const { state } = definitionOf(modelOf(task)).options.fields;
     this.told.announce(task.get(state) === State.FAILED ? 'failed' : 'retried', task, error);
   }
