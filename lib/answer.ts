@@ -4,6 +4,9 @@ import { setTimeout } from './timers';
 /** An operation waits for its answer for one to two of these, in milliseconds: longer than the driver waits for a server. */
 const PERIOD_MS = 35_000;
 
+/** One of the errors of a lost connection, told apart from those of the driver. */
+export class NoAnswerError extends mongo.MongoNetworkTimeoutError {}
+
 type Refuse = (error: Error) => void;
 
 // Operations by the period in which they began. A timer for each would cost more than all else that is done for it here.
@@ -41,17 +44,6 @@ export function answered<T>(operation: Promise<T>, onLate?: (result: T) => void,
   });
 }
 
-/** The same for what may take any time, as the building of an index does: it is asked for again, more and more patiently. */
-export async function untilAnswered<T>(operation: () => Promise<T>): Promise<T> {
-  for (let patience = 1; ; patience *= 2) {
-    try {
-      return await answered(operation(), undefined, patience);
-    } catch (error) {
-      if (!(error instanceof mongo.MongoNetworkTimeoutError)) throw error;
-    }
-  }
-}
-
 // One after the other: after the process stood still, what has arrived meanwhile is read before the next period ends.
 function startPeriod(): NodeJS.Timeout {
   return setTimeout(endPeriod, PERIOD_MS).unref();
@@ -65,6 +57,6 @@ function endPeriod(): void {
   if (earlier.size > 0) timer = startPeriod();
   for (const refuse of overdue) {
     overdue.delete(refuse);
-    refuse(new mongo.MongoNetworkTimeoutError('The server has not answered: the connection is taken for lost.'));
+    refuse(new NoAnswerError('The server has not answered: the connection is taken for lost.'));
   }
 }

@@ -1,4 +1,4 @@
-import { answered } from './answer';
+import { persistently } from './transient';
 import { isDeepStrictEqual } from 'node:util';
 import type { mongo } from 'mongoose';
 import { collectionOf, type AnyModel } from './definition';
@@ -56,7 +56,7 @@ function collationOf(indexes: readonly mongo.IndexDescriptionInfo[]): Collation 
 }
 
 function listIndexes(model: AnyModel): Promise<mongo.IndexDescriptionInfo[]> {
-  return answered(collectionOf(model).indexes()).catch((error: { codeName?: string }) => {
+  return persistently(() => collectionOf(model).indexes()).catch((error: { codeName?: string }) => {
     if (error.codeName === 'NamespaceNotFound') return [];
     throw error;
   });

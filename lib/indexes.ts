@@ -1,4 +1,4 @@
-import { answered, untilAnswered } from './answer';
+import { patiently, persistently } from './transient';
 import { collectionOf, definitionOf, rootOf, type AnyModel, type Definition } from './definition';
 import { declare } from './declared';
 import { settleDuplicates } from './duplicates';
@@ -103,7 +103,7 @@ async function ensureUnlisted(model: AnyModel, indexes: readonly TaskIndex[]): P
 async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
   const collection = collectionOf(model);
   const wanted = indexes as Parameters<typeof collection.createIndexes>[0];
-  const created = () => untilAnswered(() => collection.createIndexes(wanted));
+  const created = () => patiently(() => collection.createIndexes(wanted));
   await created().catch(async (error: { code?: unknown }) => {
     if (error.code !== DUPLICATE_KEY) throw error;
     await settleDuplicates(definitionOf(model));
@@ -187,14 +187,16 @@ function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexCo
 }
 
 async function changeExpiry(model: AnyModel, { name, expireAfterSeconds }: TaskIndex): Promise<void> {
-  await answered(model.db.db!.command({ collMod: model.collection.name, index: { name, expireAfterSeconds } }));
+  await persistently(() =>
+    model.db.db!.command({ collMod: model.collection.name, index: { name, expireAfterSeconds } }),
+  );
 }
 
 async function dropExpiry(definition: Definition, existing: readonly TaskIndex[]): Promise<void> {
   const name = indexName(definition, 'expiry');
   if (!existing.some((index) => index.name === name)) return;
 
-  await answered(collectionOf(definition.model).dropIndex(name)).catch((error: { codeName?: string }) => {
+  await persistently(() => collectionOf(definition.model).dropIndex(name)).catch((error: { codeName?: string }) => {
     if (error.codeName !== 'IndexNotFound') throw error;
   });
 }

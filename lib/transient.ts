@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import { answered } from './answer';
+import { answered, NoAnswerError } from './answer';
 import { sleep } from './timers';
 import { explained } from './explained';
 
@@ -48,6 +48,20 @@ export async function persistently<T>(
       again ||= isNetworkError(error);
       await sleep(Math.random() * 10 * 2 ** attempt);
     }
+  }
+}
+
+/** The same for what may take any time, as the building of an index does: where no answer comes it is asked for again, more and more patiently. */
+export async function patiently<T>(operation: () => Promise<T>): Promise<T> {
+  let patience = 1;
+  for (let attempt = 1; ;) {
+    try {
+      return await answered(operation(), undefined, patience);
+    } catch (error) {
+      if (error instanceof NoAnswerError) patience *= 2;
+      else if (attempt++ === TRIES || !isTransient(error)) throw error;
+    }
+    await sleep(Math.random() * 10 * 2 ** attempt);
   }
 }
 

@@ -1,4 +1,4 @@
-import { untilAnswered } from '../answer';
+import { patiently } from '../transient';
 import { declare } from '../declared';
 import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition';
 import { hasIndex, type TaskIndex } from '../existing-indexes';
@@ -71,7 +71,7 @@ function makeKnown(watch: Watch): void {
 
 async function ensureOutbox(watch: Watch): Promise<void> {
   try {
-    await untilAnswered(() => collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]));
+    await patiently(() => collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]));
   } catch (error) {
     if (!isUnmarkable(error)) throw error;
     // Another user may have made it.

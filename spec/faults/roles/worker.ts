@@ -40,10 +40,22 @@ export function makeWorker(part: Part, options: WorkerOptions<Task> = {}): Worke
 /** One that lives as long as its process. */
 export async function runWorker(part: Part): Promise<void> {
   const worker = makeWorker(part);
-  const start = worker.start().catch((error: unknown) => part.note({ name: 'complained', text: String(error) }));
+  const start = startAnyhow(part, worker);
   if (!part.ending.aborted) await once(part.ending, 'abort');
   await stopWithin(part, worker, 1_000);
   await start;
+}
+
+/** A start that finds no server rejects, as it does in any program. */
+async function startAnyhow({ note, ending }: Part, worker: Worker<Task>): Promise<void> {
+  for (let isReady = false; !isReady && !ending.aborted;)
+    isReady = await worker.start().then(
+      () => true,
+      (error: unknown) => {
+        note({ name: 'complained', text: String(error) });
+        return false;
+      },
+    );
 }
 
 /** Stops a worker and tells whether it kept its limit, and how far this machine is to blame. */
