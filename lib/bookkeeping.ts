@@ -104,5 +104,8 @@ export function readBookkeeping(raw: unknown): Bookkeeping {
 }
 
 function isFields(value: unknown): value is object {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) && !('_bsontype' in value);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+
+  // A field of that name is one like any other.
+  return !('_bsontype' in value) || Object.hasOwn(value, '_bsontype');
 }

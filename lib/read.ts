@@ -6,6 +6,9 @@ import { persistently } from './transient';
 /** For reads by the driver's own methods: the newest there is, whatever the connection asks for. Only that tells who holds a task. */
 export const NEWEST = { readPreference: 'primary', readConcern: { level: 'local' } } as const;
 
+/** How to read what JavaScript has not: a text of bytes that are none, a regular expression of another language. */
+const LENIENT = { enableUtf8Validation: false, bsonRegExp: true } as const;
+
 /** What is read, in the words of the server's `find`. */
 export interface Find {
   readonly filter: Filter;
@@ -27,12 +30,28 @@ export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> 
   // Mongoose holds back what is asked of a connection that is not open yet, or no more.
   if (!db || readyState !== ConnectionStates.connected) return readByCursor(model, find);
 
-  const { cursor } = await persistently(() => send(db, model.collection.collectionName, find));
+  const { cursor } = await leniently((how) => persistently(() => send(db, model.collection.collectionName, find, how)));
   if (Number(cursor.id) === 0) return cursor.firstBatch;
 
   // They do not fit into one answer.
   await persistently(() => db.command({ killCursors: model.collection.collectionName, cursors: [cursor.id] }));
   return answered(readByCursor(model, find));
+}
+
+/** Reads once more where an answer cannot be read, because one document holds what another program alone understands. */
+export async function leniently<T>(reading: (how: Partial<typeof LENIENT>) => Promise<T>): Promise<T> {
+  try {
+    return await reading({});
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+
+    return reading(LENIENT);
+  }
+}
+
+/** Whether an answer came that cannot be read. */
+export function isUnreadable(error: unknown): boolean {
+  return ['BSONError', 'SyntaxError'].includes((error as Error | null)?.name ?? '');
 }
 
 /** The projection of these fields alone. */
@@ -45,14 +64,16 @@ interface Answer {
 }
 
 // A command inherits nothing from the connection.
-function send(db: mongo.Db, collection: string, find: Find): Promise<Answer> {
+function send(db: mongo.Db, collection: string, find: Find, how: object): Promise<Answer> {
   const command = { find: collection, ...find, batchSize: find.limit + 1 };
 
-  return db.command(command, { ...db.bsonOptions, readPreference: 'primary' }) as unknown as Promise<Answer>;
+  return db.command(command, { ...db.bsonOptions, ...how, readPreference: 'primary' }) as unknown as Promise<Answer>;
 }
 
 function readByCursor(model: AnyModel, { filter, ...options }: Find): Promise<RawDocument[]> {
-  return collectionOf(model)
-    .find(filter, { ...NEWEST, ...options, batchSize: options.limit + 1 })
-    .toArray();
+  return leniently((how) =>
+    collectionOf(model)
+      .find(filter, { ...NEWEST, ...options, ...how, batchSize: options.limit + 1 })
+      .toArray(),
+  );
 }

@@ -75,6 +75,8 @@ async function readLive(definition: Definition): Promise<Live> {
   const blocked = { $and: [created, { $gt: ['$_task.waitingOn', null] }] };
   const due = { $lte: ['$_task.availableAt', '$$NOW'] };
   const ready = { $and: [created, due, { $not: blocked }] };
+  // What is no date is due as well, but not since then.
+  const isDated = { $eq: [{ $type: '$_task.availableAt' }, 'date'] };
   const count = (condition: object) => ({ $sum: { $cond: [condition, 1, 0] } });
   const [found] = await answered(
     collectionOf(model)
@@ -88,7 +90,7 @@ async function readLive(definition: Definition): Promise<Live> {
               running: count({ $not: created }),
               ready: count(ready),
               blocked: count(blocked),
-              oldest: { $min: { $cond: [ready, '$_task.availableAt', null] } },
+              oldest: { $min: { $cond: [{ $and: [ready, isDated] }, '$_task.availableAt', null] } },
               now: { $first: '$$NOW' },
             },
           },
@@ -113,6 +115,7 @@ async function readLive(definition: Definition): Promise<Live> {
     ready: isReady!,
     delayed: all! - isReady! - waiting!,
     blocked: waiting!,
-    oldestReadyAgeMs: oldest ? Math.max(0, now.getTime() - oldest.getTime()) : null,
+    // A date may be beyond those that JavaScript has.
+    oldestReadyAgeMs: oldest && !Number.isNaN(oldest.getTime()) ? Math.max(0, now.getTime() - oldest.getTime()) : null,
   };
 }

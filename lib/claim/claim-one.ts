@@ -12,7 +12,7 @@ import { serverNow } from '../clock';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
-import { NEWEST } from '../read';
+import { isUnreadable, leniently, NEWEST } from '../read';
 import type { ReadyQuery } from './ready';
 import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
 
@@ -124,7 +124,7 @@ class Claim {
       // Applied, whatever is wrong with its acknowledgement.
       const isApplied = error instanceof mongo.MongoWriteConcernError;
       this.#isUncertain ||= isApplied && !isUnconfirmed(error);
-      if (!isUnconfirmed(error)) throw error;
+      if (!isUnconfirmed(error) && !isUnreadable(error)) throw error;
     }
     const found = await this.#findConfirmed();
     if (found) return found;
@@ -212,9 +212,11 @@ class Claim {
     const now = await serverNow(model);
     const recent = { $gte: new Date(now.getTime() + options.leaseMs - RECENT_MS) };
 
-    return collectionOf(model).findOne(
-      { ...this.#live, '_task.availableAt': recent, '_task.token': this.token },
-      { hint: this.query.hint, ...(hidden && { projection: hidden }), ...NEWEST },
+    return leniently((how) =>
+      collectionOf(model).findOne(
+        { ...this.#live, '_task.availableAt': recent, '_task.token': this.token },
+        { hint: this.query.hint, ...(hidden && { projection: hidden }), ...NEWEST, ...how },
+      ),
     );
   }
 }

@@ -1,5 +1,5 @@
 import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition } from '../definition';
-import { lineOf } from '../describe';
+import { lineOf, safely } from '../describe';
 import { TaskStateError } from '../errors';
 import { LEASE_ENDED } from '../handle';
 
@@ -20,12 +20,20 @@ export function crashed(task: AnyDocument): TaskStateError {
   );
 }
 
-export function unreadable({ model }: Pick<Definition, 'model'>, id: unknown, cause: unknown): TaskStateError {
-  const error = new TaskStateError(
-    `${model.modelName} ${String(id)} cannot be handed out, which counts as a failed attempt: ${lineOf(cause)}`,
-    id,
-    null,
-  );
+type OfModel = Pick<Definition, 'model'>;
+
+export function unreadable(definition: OfModel, id: unknown, cause: unknown): TaskStateError {
+  return because(definition, id, 'cannot be handed out, which counts as a failed attempt', cause);
+}
+
+/** Of a task that `blocked()` leaves out. */
+export function unlisted(definition: OfModel, id: unknown, cause: unknown): TaskStateError {
+  return because(definition, id, 'cannot be listed', cause);
+}
+
+function because({ model }: OfModel, id: unknown, what: string, cause: unknown): TaskStateError {
+  const shown = safely(() => String(id)) ?? 'of an odd id';
+  const error = new TaskStateError(`${model.modelName} ${shown} ${what}: ${lineOf(cause)}`, id, null);
 
   return Object.assign(error, { cause });
 }

@@ -3,6 +3,7 @@ import { collectionOf, type Definition, type Filter, type RawDocument } from '..
 import { LIVE_STATES, State } from '../fields';
 import { isBookkeeping, misfits, type TaskFailure } from '../bookkeeping';
 import { read } from '../read';
+import { isWritable } from '../writable';
 import { isPermanent } from '../permanent';
 import { isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed } from '../transient';
 
@@ -33,7 +34,9 @@ export async function mend(definition: Definition, _id: unknown, error?: unknown
   const [raw] = await read(model, { filter: { _id }, projection: { [state]: 1, _task: 1 }, limit: 1 });
   if (!raw) return false;
 
-  const asRead: Filter = { _id, [state]: { $in: [...LIVE_STATES] }, _task: { $eq: raw['_task'] as unknown } };
+  const task: unknown = raw['_task'];
+  const unchanged = isWritable(task) ? { _task: { $eq: task } } : {};
+  const asRead: Filter = { _id, [state]: { $in: [...LIVE_STATES] }, ...unchanged };
   for (const update of repairs(definition, raw, error)) {
     try {
       const { modifiedCount } = await answered(

@@ -1,19 +1,20 @@
-import { answered } from '../answer';
+import { tellModel, unlisted } from '../claim/crashed';
 import { refuseUnknown, requireInteger } from '../check';
 import { connected } from '../clock';
 import {
-  collectionOf,
   definitionOf,
   hydrate,
   modelOf,
   namespaceOf,
   type AnyDocument,
   type AnyModel,
+  type Definition,
   type Filter,
+  type RawDocument,
 } from '../definition';
 import { State } from '../fields';
 import { keyOf } from '../id';
-import { NEWEST, read } from '../read';
+import { read } from '../read';
 import { valueAt } from './condition';
 import type { DependencyType } from './declare';
 import {
@@ -58,7 +59,7 @@ const MAX_VISITED = 1_000;
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const { model, options } = definitionOf(modelOf(task));
   await connected(model);
-  const stored = task.isNew ? null : await answered(collectionOf(model).findOne({ _id: task._id }, NEWEST));
+  const stored = task.isNew ? null : await findStored(model, task._id);
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
@@ -86,10 +87,20 @@ export async function blocked(
   const blocking = await Promise.all(
     found.map((task) => explain(model, task._id, referencesOfRaw(model, task), known)),
   );
-  return found.map((raw, index) => ({
-    task: hydrate({ model, hidden }, raw),
-    blockedBy: blocking[index]!,
-  }));
+  return found.flatMap((raw, index) => {
+    const task = documentOf({ model, hidden }, raw);
+    return task ? [{ task, blockedBy: blocking[index]! }] : [];
+  });
+}
+
+/** One of which no document can be made is left out: it must not hide the others. */
+function documentOf(definition: Pick<Definition, 'model' | 'hidden'>, raw: RawDocument): AnyDocument | null {
+  try {
+    return hydrate(definition, raw);
+  } catch (error) {
+    tellModel(definition.model)(unlisted(definition, raw._id, error), null);
+    return null;
+  }
 }
 
 async function explain(
@@ -170,10 +181,16 @@ async function next(step: Step, known: Known): Promise<Step[]> {
 
 async function judgeStored({ model, id }: Step): Promise<Judged[]> {
   if (!hasDependencies(model)) return [];
-  const document = await answered(collectionOf(model).findOne({ _id: id as never }, NEWEST));
+  const document = await findStored(model, id);
   if (!document) return [];
 
   return (await judgeable([referencesOfRaw(model, document)]))[0]!;
+}
+
+async function findStored(model: AnyModel, _id: unknown): Promise<RawDocument | undefined> {
+  const [found] = await read(model, { filter: { _id }, limit: 1 });
+
+  return found;
 }
 
 function stepsFrom(from: Step, { target, references }: Judged): Step[] {

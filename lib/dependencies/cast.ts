@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { mongo } from 'mongoose';
 import type { AnyModel } from '../definition';
 import { isNumber, isPlain } from './equality';
+import { isWritable } from '../writable';
 
 /** A reference of a task. */
 export interface Reference {
@@ -28,7 +29,7 @@ export function isPossible(value: unknown): boolean {
   if (Array.isArray(value) || value instanceof RegExp) return false;
   if (['BSONRegExp', 'DBRef'].includes((value as { _bsontype?: string } | null)?._bsontype ?? '')) return false;
 
-  return !isPlain(value) || !Object.keys(value).some((key) => key.startsWith('$'));
+  return !isPlain(value) || (!Object.keys(value).some((key) => key.startsWith('$')) && isWritable(value));
 }
 
 function castId({ schema }: AnyModel, given: unknown): unknown {

@@ -12,6 +12,7 @@ import { outdatedOf } from './outdated';
 import { recheck } from './recheck';
 import { Pass } from './pass';
 import { kindKey } from './references';
+import { Sightings } from './sightings';
 import { wake } from './wake';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
@@ -78,6 +79,7 @@ async function claimJudgedNext(
 ): Promise<void> {
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
+  const sightings = new Sightings(definition.model);
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   let most = MAX_ASIDE;
   while (won.length < limit) {
@@ -96,7 +98,7 @@ async function claimJudgedNext(
     await setAside(definition, judgements);
     // What others took in the meantime may have been in front of more.
     const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
-    if (judgements.length === 0 || isEnd) break;
+    if (judgements.length === 0 || isEnd || sightings.note(judgements)) break;
     most = asManyAs(judgements);
     window = Math.min(MAX_WINDOW, most, ready.length === 0 ? window * 4 : window);
     obstacles.note(judgements);
@@ -118,6 +120,7 @@ function asManyAs(judgements: readonly Judgement[]): number {
 export async function hasReady(definition: Definition, query: ReadyQuery): Promise<boolean> {
   await wake(definition);
   let obstacles = new Obstacles(kindKey(definition.model));
+  const sightings = new Sightings(definition.model);
   let window = FIRST_WINDOW;
   for (;;) {
     const judgements = await judgeNext(definition, obstacles.past(query), window);
@@ -125,6 +128,7 @@ export async function hasReady(definition: Definition, query: ReadyQuery): Promi
     if (judgements.some(({ verdict }) => verdict.kind === 'ready')) return true;
     await setAside(definition, judgements);
     obstacles.note(judgements);
+    if (sightings.note(judgements)) return false;
     if (judgements.length > 0) continue;
     if ((await recheck(definition)) === 0) return false;
     // What was put back may wait for what was an obstacle before.

@@ -6,6 +6,7 @@ import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocu
 import { State } from '../fields';
 import { MAX_FAILURES, type TaskFailure } from '../handle';
 import { isTimeExpired } from '../transient';
+import { isWritable } from '../writable';
 import { arm, armDoomed } from './arm';
 import { valueAt } from './condition';
 import { writeConfirmed, type Bounds } from './bounded';
@@ -122,8 +123,12 @@ function groups<One extends { readonly task: RawDocument }>(
 /** The task exactly as it was judged: whoever changed it since decides again. What it refers to is data, and no operator. */
 function asRead({ model, options }: Definition, task: RawDocument): Filter {
   const paths = [options.fields.state, '_task.token', '_task.availableAt', ...dependencyPaths(model)];
+  const values = paths.map((path) => [path, valueAt(task, path) ?? null] as const);
 
-  return Object.fromEntries(paths.map((path) => [path, { $eq: valueAt(task, path) ?? null }]));
+  // What cannot be sent cannot be compared.
+  return Object.fromEntries(
+    values.filter(([, value]) => isWritable(value)).map(([path, value]) => [path, { $eq: value }]),
+  );
 }
 
 async function write(definition: Definition, all: readonly Group[]): Promise<void> {

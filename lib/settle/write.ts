@@ -6,7 +6,7 @@ import { handleOf, type Bookkeeping } from '../handle';
 import { isUnscheduled } from '../schedule/stored';
 import { hasMisfit, rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
-import { NEWEST } from '../read';
+import { leniently, NEWEST } from '../read';
 import { isNetworkError, persistently } from '../transient';
 import { explained } from '../explained';
 
@@ -216,7 +216,9 @@ async function reload(document: AnyDocument, session: ClientSession | null): Pro
     ...(hidden && { projection: hidden }),
     ...(session && { session }),
   };
-  const raw = await answered(collectionOf(model).findOne({ _id: document._id }, options));
+  const raw = await leniently((how) =>
+    answered(collectionOf(model).findOne({ _id: document._id }, { ...options, ...how })),
+  );
   for (const path of document.directModifiedPaths()) unmark(document, path);
   if (raw) document.init(raw);
 }

@@ -1,0 +1,11 @@
+import { mongo } from 'mongoose';
+
+/** Whether the driver can send a value that it has read: objects of other programs may look like types of its own. */
+export function isWritable(value: unknown): boolean {
+  try {
+    mongo.BSON.serialize({ value });
+    return true;
+  } catch {
+    return false;
+  }
+}
