@@ -44,7 +44,8 @@ export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Sch
 
 /** Whether a stored value is a schedule. It may be of another program, or of a version with another idea of time zones. */
 export function isSchedule(value: unknown): value is Schedule {
-  const { every, cron, timeZone } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
+  const { every, cron, timeZone, ...others } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
+  if (Object.keys(others).length > 0) return false;
   if (every !== undefined)
     return Number.isInteger(every) && (every as number) >= 1 && (every as number) <= MAX_INTERVAL_MS;
   if (typeof cron !== 'string' || typeof timeZone !== 'string') return false;

@@ -4,9 +4,14 @@ import type { Filter } from '../definition';
 /** The path of a task's schedule. */
 const PATH = '_task.schedule';
 
-/** The filter for tasks whose schedule is stored so; null for none. It may be of another program, and of any type. */
+/**
+ * The filter for tasks whose schedule is stored so; null for none. It may be of another program, and of any type: what is no schedule is not
+ * asked for, because what the driver makes of it need not be equal to it.
+ */
 export function requireSchedule(schedule: unknown): Filter {
-  return { [PATH]: schedule === null ? null : { $eq: schedule } };
+  if (schedule === null) return { [PATH]: null };
+
+  return isSchedule(schedule) ? { [PATH]: { $eq: schedule } } : {};
 }
 
 /** Whether a filter lets only tasks without a schedule through. */

@@ -21,6 +21,9 @@ import { sessionOf, whenCommitted } from '../transaction';
 import { whileUnderWay } from './under-way';
 import { recognise, throwHookError, writeIf, type Change } from './write';
 
+/** How often a settle is tried while the schedule of its task changes. */
+const TRIES = 10;
+
 export interface SettleOptions {
   /** A session, to settle in its transaction. */
   session?: ClientSession | null | undefined;
@@ -190,7 +193,8 @@ async function writeBySchedule(
   session: ClientSession | null,
 ): Promise<Signed> {
   const handle = handleOf(task);
-  for (let stored: unknown = handle.stored.schedule ?? null; ;) {
+  let stored: unknown = handle.stored.schedule ?? null;
+  for (let tries = 1; ; tries++) {
     const change = nextSlot(task, end());
     if (await writeIf(task, { ...filter, ...requireSchedule(stored) }, change, session)) return change;
 
@@ -201,7 +205,7 @@ async function writeBySchedule(
       await recognise(task, change, session);
       return change;
     }
-    if (!found || isDeepStrictEqual(found.schedule, stored)) throw refusal(task, verb, found);
+    if (!found || tries === TRIES || isDeepStrictEqual(found.schedule, stored)) throw refusal(task, verb, found);
     stored = found.schedule;
     handle.stored = { ...handle.stored, ...found.recurrence };
   }
