@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import { isBookkeeping } from '../bookkeeping';
 import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
@@ -43,7 +44,7 @@ export class Batch {
   async read(): Promise<RawDocument[]> {
     try {
       const found = await this.#findConfirmed();
-      const kept = found.filter(({ _task: task }) => !Array.isArray(task));
+      const kept = found.filter(({ _task: task }) => isBookkeeping(task));
       this.#won = inOrderOf(this.ids, kept);
       if (this.#isUncertain) this.#refuseLate();
       if (this.#updated > kept.length) await this.#mendOthers();

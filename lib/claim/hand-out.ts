@@ -4,7 +4,7 @@ import { attempts, holdLease } from '../handle';
 import { failOver, release, retryAnyhow } from '../settle/settle';
 import { trace } from '../trace';
 import { crashed, unreadable, type TellFailed } from './crashed';
-import { isOfTask, type Populate } from './populate';
+import { inheritedName, isOfTask, type Populate } from './populate';
 import { failUnreadable } from './unreadable';
 
 /** Makes tasks of what was claimed. Each that cannot be handed out ends its attempt by itself, and `tell` hears of it. */
@@ -45,10 +45,16 @@ async function toTask(definition: Definition, raw: RawDocument, tell: TellFailed
 
 async function populated(
   definition: Definition,
-  tasks: AnyDocument[],
+  all: AnyDocument[],
   populate: Populate,
   tell: TellFailed,
 ): Promise<AnyDocument[]> {
+  const tasks: AnyDocument[] = [];
+  for (const task of all) {
+    const name = inheritedName(definition.model, populate, task);
+    if (name === undefined) tasks.push(task);
+    else await failUnpopulated(definition, task, new TypeError(`There is no model \`${name}\`.`), tell);
+  }
   try {
     await definition.model.populate(tasks, populate as PopulateOptions);
     return tasks;
@@ -65,18 +71,27 @@ async function populated(
 }
 
 async function isPopulated(
-  { model }: Definition,
+  definition: Definition,
   task: AnyDocument,
   populate: Populate,
   tell: TellFailed,
 ): Promise<boolean> {
   try {
-    await model.populate([task], populate as PopulateOptions);
+    await definition.model.populate([task], populate as PopulateOptions);
     return true;
   } catch (error) {
-    const told = unreadable({ model }, task._id, error);
-    await retryAnyhow(task, error, () => {}).catch(() => {});
-    tell(told, task);
+    await failUnpopulated(definition, task, error, tell);
     return false;
   }
+}
+
+async function failUnpopulated(
+  definition: Definition,
+  task: AnyDocument,
+  error: unknown,
+  tell: TellFailed,
+): Promise<void> {
+  const told = unreadable(definition, task._id, error);
+  await retryAnyhow(task, error, () => {}).catch(() => {});
+  tell(told, task);
 }

@@ -1,6 +1,6 @@
 import type { PopulateOptions } from 'mongoose';
 import { wrongValue } from '../check';
-import type { AnyModel, AnySchema } from '../definition';
+import type { AnyDocument, AnyModel, AnySchema } from '../definition';
 import { InvalidOptionError } from '../errors';
 
 /** A path to populate, several, or Mongoose's populate options. */
@@ -27,6 +27,18 @@ export function isOfTask(model: AnyModel, populate: Populate, error: unknown): b
   if (name !== 'MissingSchemaError') return name === 'CastError';
 
   return listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
+}
+
+/**
+ * The name that a task gives for a model and that Mongoose would look up on `Object.prototype`: it takes what it finds there for one, and
+ * `populate()` never ends.
+ */
+export function inheritedName(model: AnyModel, populate: Populate, task: AnyDocument): string | undefined {
+  const paths = listOf(populate).flatMap((one) => optionsIn(one)?.path?.trim().split(/\s+/) ?? []);
+  const refPaths = paths.map((path) => refPathOf(model, path)).filter((path) => typeof path === 'string');
+  const names = refPaths.flatMap((path) => [task.get(path, null, { getters: false }) as unknown].flat());
+
+  return names.find((name) => typeof name === 'string' && name in Object.prototype) as string | undefined;
 }
 
 function isNamedByTask(model: AnyModel, options: Partial<PopulateOptions> | null): boolean {
