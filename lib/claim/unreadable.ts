@@ -1,9 +1,10 @@
 import { exponential, waitAfter } from '../backoff';
-import type { Bookkeeping } from '../bookkeeping';
+import { readBookkeeping, type Bookkeeping } from '../bookkeeping';
 import { collectionOf, type Definition, type RawDocument } from '../definition';
 import { describe } from '../describe';
 import { State } from '../fields';
 import { MAX_FAILURES } from '../handle';
+import { nextRun } from '../schedule/schedule';
 import { persistently } from '../transient';
 import { heldBy } from './held-by';
 
@@ -15,11 +16,14 @@ const defaultBackoff = exponential();
  */
 export async function failUnreadable(definition: Definition, raw: RawDocument, error: unknown): Promise<void> {
   const { model, options, writeConcern } = definition;
-  const { token, attempts = 1, schedule } = raw['_task'] as Bookkeeping;
-  const isOver = attempts >= options.maxAttempts && !schedule;
+  const task = readBookkeeping({ ...(raw['_task'] as Bookkeeping) });
+  const { token, attempts = 1 } = task;
+  const isLast = attempts >= options.maxAttempts;
+  const isOver = isLast && !task.schedule;
+  const nextAt = isLast ? nextSlotAt(task) : null;
   const entry = { $mergeObjects: [{ $literal: { ...describe(error), attempt: attempts } }, { at: '$$NOW' }] };
   const earlier = { $cond: [{ $isArray: '$_task.errors' }, '$_task.errors', []] };
-  const dueAt = { $add: ['$$NOW', waitMs(definition, attempts)] };
+  const dueAt = nextAt ?? { $add: ['$$NOW', waitMs(definition, attempts)] };
   const end = isOver
     ? { [options.fields.state]: State.FAILED, '_task.availableAt': '$_task.dueAt', '_task.settledAt': '$$NOW' }
     : {
@@ -27,12 +31,18 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
         '_task.availableAt': dueAt,
         '_task.dueAt': dueAt,
         ...expiresFrom(dueAt),
+        ...(nextAt && { '_task.attempts': '$$REMOVE', '_task.slot': '$$REMOVE' }),
       };
   const update = [
     { $set: { ...end, '_task.errors': { $slice: [{ $concatArrays: [earlier, [entry]] }, -MAX_FAILURES] } } },
   ];
 
   await persistently(() => collectionOf(model).updateOne(heldBy(definition, token!, [raw._id]), update, writeConcern));
+}
+
+/** A recurring task has no end: after its last attempt it is due at its next slot. */
+function nextSlotAt({ schedule, startedAt, dueAt, slot = dueAt }: Bookkeeping): Date | null {
+  return schedule && startedAt ? nextRun(schedule, slot ?? startedAt, startedAt) : null;
 }
 
 function waitMs({ options }: Definition, attempt: number): number {
