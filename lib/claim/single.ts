@@ -1,0 +1,138 @@
+import { mongo, Types } from 'mongoose';
+import { claimUpdate } from './claim-update';
+import { confirmHeld } from './confirm-held';
+import type { Bookkeeping } from '../bookkeeping';
+import { giveBackLater } from './give-back';
+import { LANDED_MS } from '../later';
+import { serverNow } from '../clock';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { State } from '../fields';
+import { keyOf } from '../id';
+import { isUnreadable, leniently, NEWEST } from '../read';
+import type { ReadyQuery } from './ready';
+import { isUnconfirmed } from '../transient';
+
+/** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than all tries together wait for one. */
+const RECENT_MS = 400_000;
+/** Bounds the index to leases that have not ended. */
+const HELD_NOW = { $expr: { $gt: ['$_task.availableAt', '$$NOW'] } };
+
+/** One attempt to take one task, by a token of its own. Whatever it took is handed out or put back. */
+export class Single {
+  settled: RawDocument | null = null;
+  /** Whether it may have taken a task without this process knowing it. */
+  #isUncertain = false;
+  #hasEnded = false;
+
+  constructor(
+    private readonly definition: Definition,
+    private readonly query: ReadyQuery,
+    private readonly token: Types.ObjectId,
+  ) {}
+
+  async take(extra: Filter, maxTimeMS: number, again: boolean): Promise<RawDocument | null> {
+    this.#isUncertain ||= again;
+    const earlier = again ? await this.#findConfirmed() : null;
+    if (earlier) return earlier;
+    try {
+      return await this.#update(extra, maxTimeMS);
+    } catch (error) {
+      // Applied, whatever is wrong with its acknowledgement.
+      const isApplied = error instanceof mongo.MongoWriteConcernError;
+      this.#isUncertain ||= isApplied && !isUnconfirmed(error);
+      if (!isUnconfirmed(error) && !isUnreadable(error)) throw error;
+    }
+    const found = await this.#findConfirmed();
+    if (found) return found;
+
+    // A rollback has taken it back, or somebody has taken it over: another is taken.
+    this.#isUncertain = true;
+    return this.#update(extra, maxTimeMS);
+  }
+
+  /** Whether the task has the lease: its bookkeeping may be of a type that holds none. */
+  isKept({ _task: task }: RawDocument): boolean {
+    return (task as Bookkeeping | undefined)?.token?.equals(this.token) ?? false;
+  }
+
+  /** The server carried it out after it was given up. */
+  refuse(late: RawDocument | null): void {
+    // What comes before its end is found by its token.
+    if (!this.#hasEnded) return;
+    if (late && keyOf(late._id) !== keyOf(this.settled?._id)) this.#putBack({ _id: late._id }, '_id_');
+  }
+
+  /** What it may still take, or has taken without being told, is put back: nobody else would before its lease ends. */
+  end(): void {
+    this.#hasEnded = true;
+    if (!this.#isUncertain) return;
+    const { settled } = this;
+    // One that was asked for by its id is all that there is.
+    if (settled && '_id' in this.#live) return;
+    this.#putBack(
+      { ...this.#live, ...HELD_NOW, ...(settled && { _id: { $ne: settled._id } }) },
+      this.query.hint,
+      LANDED_MS,
+    );
+  }
+
+  #putBack(filter: Filter, hint: string, afterMs = 0): void {
+    giveBackLater(this.definition, this.#held(filter), { hint, afterMs });
+  }
+
+  #held(filter: Filter): Filter {
+    const { state } = this.definition.options.fields;
+
+    return { ...filter, [state]: State.RUNNING, '_task.token': this.token };
+  }
+
+  /** What can be claimed, whenever. */
+  get #live(): Filter {
+    const { $expr: _, ...live } = this.query.filter;
+
+    return live;
+  }
+
+  /**
+   * With a hint and no sort the server walks on to the next index entry after a lost race, where a sort would make it start
+   * again; the hinted index is in claim order either way.
+   */
+  #update(extra: Filter, maxTimeMS: number): Promise<RawDocument | null> {
+    const { definition, query, token } = this;
+    const { model, hidden, writeConcern } = definition;
+
+    return collectionOf(model).findOneAndUpdate({ ...query.filter, ...extra }, claimUpdate(definition, token), {
+      // The driver's type knows only key patterns here; the server takes a name as well.
+      hint: query.hint as unknown as mongo.Document,
+      ...(query.mustSort && { sort: query.order }),
+      maxTimeMS,
+      ...(hidden && { projection: hidden }),
+      returnDocument: 'after',
+      ...writeConcern,
+    });
+  }
+
+  /** What it took although its answer was lost or came too late. It counts once a fail-over cannot take it back. */
+  async #findConfirmed(): Promise<RawDocument | null> {
+    await confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
+    if (!(await this.#find())) return null;
+
+    // It may have been carried out only after that.
+    await confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
+    return this.#find();
+  }
+
+  async #find(): Promise<RawDocument | null> {
+    const { model, hidden, options } = this.definition;
+    // Only leases that began a moment ago: the index need not be walked through for all the others.
+    const now = await serverNow(model);
+    const recent = { $gte: new Date(now.getTime() + options.leaseMs - RECENT_MS) };
+
+    return leniently((how) =>
+      collectionOf(model).findOne(
+        { ...this.#live, '_task.availableAt': recent, '_task.token': this.token },
+        { hint: this.query.hint, ...(hidden && { projection: hidden }), ...NEWEST, ...how },
+      ),
+    );
+  }
+}
