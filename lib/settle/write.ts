@@ -1,4 +1,4 @@
-import { answered } from '../answer';
+import { answered, NoAnswerError } from '../answer';
 import { Error as MongooseError, type ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from '../definition';
 import { State } from '../fields';
@@ -7,7 +7,7 @@ import { isUnscheduled } from '../schedule/stored';
 import { hasMisfit, rawFields, remember, unmark } from './memory';
 import { endTogether, type Ending } from './together';
 import { leniently, NEWEST } from '../read';
-import { isNetworkError, persistently } from '../transient';
+import { persistently } from '../transient';
 import { explained } from '../explained';
 
 /** What a write makes of a task. A value of undefined removes the field. */
@@ -113,15 +113,28 @@ export function throwHookError(document: AnyDocument): void {
   if (thrown) throw thrown.error;
 }
 
+// Mongoose marks it before its operation has a name.
+function isBeingSaved(document: AnyDocument): boolean {
+  const { $op, $__ } = document as { $op: string | null; $__?: { saving?: unknown } };
+
+  return Boolean($op ?? $__?.saving);
+}
+
 // Its hooks are the user's and may take their time.
 const SAVE_PATIENCE = 4;
+
+function letGo(document: AnyDocument): void {
+  const { $__: tracking } = document as { $__?: { saving?: unknown } };
+  (document as { $op: string | null }).$op = null;
+  if (tracking) delete tracking.saving;
+}
 
 async function savedWithin(document: AnyDocument, options: object): Promise<void> {
   try {
     await answered(document.save(options), undefined, SAVE_PATIENCE);
   } catch (error) {
     // One that never ends must not keep the document from being saved again.
-    if (isNetworkError(error)) (document as { $op: string | null }).$op = null;
+    if (error instanceof NoAnswerError) letGo(document);
     throw error;
   }
 }
@@ -133,7 +146,7 @@ async function save(
   session: ClientSession | null,
 ): Promise<boolean> {
   // A save of the user's that is under way would take what is staged here for its own.
-  if (document.$op) throw new MongooseError.ParallelSaveError(document as never);
+  if (isBeingSaved(document)) throw new MongooseError.ParallelSaveError(document as never);
 
   const { fields } = definitionOf(modelOf(document)).options;
   const handle = handleOf(document);
