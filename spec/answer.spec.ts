@@ -18,8 +18,9 @@ jest.mock('../lib/timers', () => {
   return {
     ...timers,
     setTimeout(listener: () => void, ms?: number) {
-      if (ms === 35_000) limits.add(listener);
-      return timers.setTimeout(listener, ms);
+      if (ms !== 35_000) return timers.setTimeout(listener, ms);
+      limits.add(listener);
+      return { unref: (): null => null };
     },
     limits,
   };
@@ -100,12 +101,13 @@ describe('an operation that never ends', () => {
     await Job.isEmpty();
     const claim = nativeOf(Job).findOneAndUpdate.bind(Job.collection);
     const thaw = deferred();
-    jest.spyOn(Job.collection, 'findOneAndUpdate').mockImplementationOnce(async (...args) => {
+    const frozen = jest.spyOn(Job.collection, 'findOneAndUpdate').mockImplementationOnce(async (...args) => {
       await thaw.promise;
       return (claim as (...all: unknown[]) => Promise<never>)(...args);
     });
 
     const popping = Job.pop();
+    await eventually(() => expect(frozen).toHaveBeenCalled());
     pass(LONG_MS);
     expect(await popping).toMatchObject({ n: 1 });
     thaw.resolve();
