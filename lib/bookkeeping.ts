@@ -89,16 +89,21 @@ export function isBookkeeping(value: unknown): value is Bookkeeping {
 
 /** The fields that hold something else than they should. */
 export function misfits(task: Bookkeeping | undefined): (keyof Bookkeeping)[] {
-  const names = Object.keys(task ?? {}) as (keyof Bookkeeping)[];
+  if (!task) return [];
 
-  return names.filter((name) => !(FITS[name]?.(task![name]) ?? true));
+  return (Object.keys(task) as (keyof Bookkeeping)[]).filter((name) => isMisfit(task, name));
+}
+
+function isMisfit(task: Bookkeeping, name: keyof Bookkeeping): boolean {
+  return !(FITS[name]?.(task[name]) ?? true);
 }
 
 /** The bookkeeping of a raw document; what does not fit counts as not there. */
 export function readBookkeeping(raw: unknown): Bookkeeping {
   if (!isFields(raw)) return {};
   const task: Bookkeeping = raw;
-  for (const name of misfits(task)) delete task[name];
+  // Without a list of the names: every task comes this way.
+  for (const name in task) if (isMisfit(task, name as keyof Bookkeeping)) delete task[name as keyof Bookkeeping];
 
   return task;
 }

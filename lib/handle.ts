@@ -25,6 +25,11 @@ export interface Handle {
   settledWith: Types.ObjectId | null;
   /** The verb with which this handle settled last. */
   settledAs: string | null;
+  /** The settle that was begun last. */
+  settling: { readonly verb: string; readonly ended: Promise<unknown> } | null;
+  /** How many settles were begun, and how many of them have ended. */
+  settlesBegun: number;
+  settlesEnded: number;
   /** Whether a save under way is the queue's own. */
   saving: boolean;
   /** Whether the save under way changes what the task waits for. */
@@ -49,6 +54,9 @@ export function handleOf(document: object): Handle {
       lease: null,
       settledWith: null,
       settledAs: null,
+      settling: null,
+      settlesBegun: 0,
+      settlesEnded: 0,
       saving: false,
       rejudge: false,
       userFilter: null,

@@ -15,10 +15,12 @@ export async function handOut(
   tell: TellFailed,
 ): Promise<AnyDocument[]> {
   const claimed: AnyDocument[] = [];
+  const unread: Unread[] = [];
   for (const one of raw) {
-    const task = await toTask(definition, one, tell);
+    const task = toTask(definition, one, unread);
     if (task) claimed.push(task);
   }
+  for (const one of unread) await failUnread(definition, one, tell);
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
   // Should that not get through, they are due again after this lease.
   if (over.length > 0)
@@ -29,7 +31,13 @@ export async function handOut(
   return populate === undefined || tasks.length === 0 ? tasks : populated(definition, tasks, populate, tell);
 }
 
-async function toTask(definition: Definition, raw: RawDocument, tell: TellFailed): Promise<AnyDocument | null> {
+/** What was claimed and cannot be made a document. */
+interface Unread {
+  readonly raw: RawDocument;
+  readonly error: unknown;
+}
+
+function toTask(definition: Definition, raw: RawDocument, unread: Unread[]): AnyDocument | null {
   const { _task: task } = raw;
   try {
     const document = hydrate(definition, raw);
@@ -37,10 +45,14 @@ async function toTask(definition: Definition, raw: RawDocument, tell: TellFailed
     return document;
   } catch (error) {
     // Making a document takes the bookkeeping out of what it is made of.
-    await failUnreadable(definition, { ...raw, _task: task as unknown }, error).catch(() => {});
-    tell(unreadable(definition, raw._id, error), null);
+    unread.push({ raw: { ...raw, _task: task as unknown }, error });
     return null;
   }
+}
+
+async function failUnread(definition: Definition, { raw, error }: Unread, tell: TellFailed): Promise<void> {
+  await failUnreadable(definition, raw, error).catch(() => {});
+  tell(unreadable(definition, raw._id, error), null);
 }
 
 async function populated(

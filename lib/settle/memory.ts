@@ -8,7 +8,7 @@ import { handleOf } from '../handle';
 export function remember(document: AnyDocument): () => void {
   const { isNew } = document;
   const handle = handleOf(document);
-  const before = { ...handle };
+  const { settling: _, settlesBegun: _begun, settlesEnded: _ended, ...before } = handle;
   const modified = document.directModifiedPaths();
   const fields = { ...rawFields(document) };
 

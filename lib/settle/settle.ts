@@ -9,7 +9,7 @@ import { definitionOf, modelOf, type AnyDocument, type Filter } from '../definit
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { failed } from './failure';
-import { handleOf, LEASE_ENDED } from '../handle';
+import { handleOf, LEASE_ENDED, type Handle } from '../handle';
 import { holdFilter, requireHold } from './hold';
 import { keptSlot, nextSlot } from '../schedule/recurring';
 import { requireSchedule } from '../schedule/stored';
@@ -18,7 +18,6 @@ import { keepForUndo } from './snapshot';
 import { requireSettings } from '../settings';
 import { trace } from '../trace';
 import { sessionOf, whenCommitted } from '../transaction';
-import { whileUnderWay } from './under-way';
 import { recognise, throwHookError, writeIf, type Change } from './write';
 
 /** How often a settle is tried while the schedule of its task changes. */
@@ -130,7 +129,13 @@ function settle<D extends AnyDocument>(
   options: SettleOptions,
   changeAt: (now: Date) => Change,
 ): Promise<D> {
-  return whileUnderWay(task, verb, settleOnce(task, verb, options, changeAt));
+  // What is no document is refused by the settle itself.
+  const handle = (task as unknown) !== null && typeof task === 'object' ? handleOf(task) : null;
+  if (handle) handle.settlesBegun++;
+  const ended = settleOnce(task, verb, options, changeAt, handle);
+  if (handle) handle.settling = { verb, ended };
+
+  return ended;
 }
 
 // One write decides. A handle with a lease must still hold it; one without may settle a task that nobody holds.
@@ -139,39 +144,48 @@ async function settleOnce<D extends AnyDocument>(
   verb: keyof typeof PAST,
   options: SettleOptions,
   changeAt: (now: Date) => Change,
+  counted: Handle | null,
 ): Promise<D> {
-  refuseUnknown(options, ['session'], `${verb}()`);
-  const {
-    model,
-    options: { fields },
-  } = definitionOf(modelOf(task));
-  const handle = handleOf(task);
-  const now = await serverNow(model);
-  requireSettings(model);
-  if (task.isNew)
-    throw new TaskStateError(
-      `Expected ${model.modelName} ${String(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
-      task._id,
-      null,
-    );
+  try {
+    refuseUnknown(options, ['session'], `${verb}()`);
+    const {
+      model,
+      options: { fields },
+    } = definitionOf(modelOf(task));
+    const handle = handleOf(task);
+    const now = await serverNow(model);
+    requireSettings(model);
+    if (task.isNew)
+      throw new TaskStateError(
+        `Expected ${model.modelName} ${String(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
+        task._id,
+        null,
+      );
 
-  const session = sessionOf(model, options);
-  keepForUndo(session, task);
-  const token = handle.settledWith ?? new Types.ObjectId(handle.lease?.token);
-  const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
-  // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
-  handle.settledWith = token;
-  const written = await writeBySchedule(task, verb, filter, () => signed(changeAt(now), token), session);
+    const session = sessionOf(model, options);
+    keepForUndo(session, task);
+    const token = handle.settledWith ?? new Types.ObjectId(handle.lease?.token);
+    const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
+    // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
+    handle.settledWith = token;
+    const endAt = () => signed(changeAt(now), token);
+    let written = nextSlot(task, endAt());
+    const isAsStored = { ...filter, ...requireSchedule(handle.stored.schedule ?? null) };
+    if (!(await writeIf(task, isAsStored, written, session)))
+      written = await writeBySchedule(task, verb, filter, endAt, written, session);
 
-  handle.lease = null;
-  handle.settledAs = verb;
-  trace(PAST[verb], task);
-  // What was put back may be due later; the end of a task may release others at once.
-  const { availableAt } = written.task;
-  const isPutOff = availableAt && written.state === State.CREATED && verb !== 'release';
-  whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
-  throwHookError(task);
-  return task;
+    handle.lease = null;
+    handle.settledAs = verb;
+    trace(PAST[verb], task);
+    // What was put back may be due later; the end of a task may release others at once.
+    const { availableAt } = written.task;
+    const isPutOff = availableAt && written.state === State.CREATED && verb !== 'release';
+    whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
+    throwHookError(task);
+    return task;
+  } finally {
+    if (counted) counted.settlesEnded++;
+  }
 }
 
 /** A change that says who made it, so that it is recognised when it is sent again. */
@@ -183,21 +197,20 @@ type Signed = Change & { readonly task: { readonly token: Types.ObjectId } };
 
 /**
  * Writes what becomes of a task by the schedule it has now: it may have been pushed with one, with another, or unscheduled, since
- * this handle read it. Not matched: that, or the answer of an earlier, identical settle was lost, or the task is not ours to settle.
+ * this handle read it, so that `change` did not match. Or the answer of an earlier, identical settle was lost, or the task is not ours to
+ * settle.
  */
 async function writeBySchedule(
   task: AnyDocument,
   verb: string,
   filter: Filter,
-  end: () => Signed,
+  endAt: () => Signed,
+  change: Signed,
   session: ClientSession | null,
 ): Promise<Signed> {
   const handle = handleOf(task);
   let stored: unknown = handle.stored.schedule ?? null;
   for (let tries = 1; ; tries++) {
-    const change = nextSlot(task, end());
-    if (await writeIf(task, { ...filter, ...requireSchedule(stored) }, change, session)) return change;
-
     const found = await readStanding(task, session);
     if (isOwn(found, change)) {
       // In a transaction it is of an earlier one, which was committed: what else this one writes would be written twice.
@@ -208,6 +221,8 @@ async function writeBySchedule(
     if (!found || tries === TRIES || isDeepStrictEqual(found.schedule, stored)) throw refusal(task, verb, found);
     stored = found.schedule;
     handle.stored = { ...handle.stored, ...found.recurrence };
+    change = nextSlot(task, endAt());
+    if (await writeIf(task, { ...filter, ...requireSchedule(stored) }, change, session)) return change;
   }
 }
 

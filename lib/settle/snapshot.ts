@@ -20,7 +20,7 @@ type Restore = () => void;
  */
 export function snapshot(document: AnyDocument): Restore {
   const handle = handleOf(document);
-  const before = { ...handle };
+  const { settling: _, settlesBegun: _begun, settlesEnded: _ended, ...before } = handle;
   const restore = snapshotDocument(document);
 
   return () => {

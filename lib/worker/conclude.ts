@@ -46,34 +46,34 @@ export async function conclude(
   tell: Tell,
 ): Promise<Outcome> {
   try {
-    return await held.unlessAborted(settleAs(held, thrown, abandoned, tell));
+    if (held.aborted) throw held.aborted.reason;
+    const verb = thrown ? failOrRetryWith(tell) : end;
+    return await held.unlessAborted(settle(held.task, abandoned, thrown?.reason, verb));
   } catch (error) {
-    if (held.aborted && error === held.aborted.reason) return concludeAborted(held, error, abandoned, tell);
+    if (isAbort(held, error)) return concludeAborted(held, error, abandoned, tell);
+    if (isToBeRepeated(error) || !isOfChanges(held.task, error)) throw error;
+
+    // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
+    return concludeUnchanged(held, thrown?.reason ?? error, abandoned, tell);
+  }
+}
+
+async function concludeUnchanged(held: Held, reason: unknown, abandoned: AbortSignal, tell: Tell): Promise<Outcome> {
+  const { task } = held;
+  const settling = withoutChanges(task, (unchanged) => {
+    shareHandle(task, unchanged);
+    return settle(unchanged, abandoned, reason, failOrRetryWith(tell));
+  });
+  try {
+    return await held.unlessAborted(settling);
+  } catch (error) {
+    if (isAbort(held, error)) return concludeAborted(held, error, abandoned, tell);
     throw error;
   }
 }
 
-async function settleAs(
-  { task, aborted }: Held,
-  thrown: Thrown | null,
-  abandoned: AbortSignal,
-  tell: Tell,
-): Promise<Outcome> {
-  if (aborted) throw aborted.reason;
-  const reason = thrown?.reason;
-  const failOrRetry = (one: AnyDocument, error: unknown) =>
-    (isUnrecoverable(error) ? fail : retryWith(tell))(one, error);
-  try {
-    return await settle(task, abandoned, reason, thrown ? failOrRetry : end);
-  } catch (error) {
-    if (isToBeRepeated(error) || !isOfChanges(task, error)) throw error;
-
-    // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
-    return withoutChanges(task, (unchanged) => {
-      shareHandle(task, unchanged);
-      return settle(unchanged, abandoned, reason ?? error, failOrRetry);
-    });
-  }
+function isAbort({ aborted }: Held, error: unknown): boolean {
+  return aborted !== null && error === aborted.reason;
 }
 
 /** The handler may go on nevertheless, so its half-done changes are left out. */
@@ -109,6 +109,9 @@ function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome): Outc
 const end = (task: AnyDocument) => finish(task);
 
 const giveBack = (task: AnyDocument) => release(task);
+
+const failOrRetryWith = (tell: Tell) => (task: AnyDocument, error: unknown) =>
+  (isUnrecoverable(error) ? fail : retryWith(tell))(task, error);
 
 const retryWith = (tell: Tell) => (task: AnyDocument, error: unknown) => retryAnyhow(task, error, tell);
 
