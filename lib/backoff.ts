@@ -33,6 +33,9 @@ export function exponential(options: ExponentialBackoff = {}): Backoff {
   return (attempt) => Math.floor(Math.random() * Math.min(maxMs, minMs * 2 ** Math.min(attempt - 1, MAX_DOUBLINGS)));
 }
 
+/** That of a model that has none of its own. One function for all: Mongoose compares the options of a base schema with those of its kinds. */
+export const defaultBackoff = exponential();
+
 /** Always the same wait, in milliseconds. */
 export function constant(ms: number): Backoff {
   requireInteger('ms', ms, 0, MAX_TIMER_MS, 'milliseconds', '`constant(5_000)`');

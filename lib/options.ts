@@ -1,4 +1,4 @@
-import { exponential, type Backoff } from './backoff';
+import { defaultBackoff, type Backoff } from './backoff';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -75,9 +75,6 @@ export interface ResolvedOptions {
   /** The copy of this package that the plugin is of. */
   readonly copy: symbol;
 }
-
-// One function for all schemas: Mongoose compares the options of a base schema with those of its discriminators.
-const defaultBackoff = exponential();
 
 const KNOWN = [
   'expireAfterSeconds',

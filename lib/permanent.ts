@@ -1,7 +1,7 @@
 import { safely } from './describe';
 import { TaskQueueError, UnsupportedServerError } from './errors';
+import { UNAUTHORIZED } from './unauthorized';
 
-const UNAUTHORIZED = 13;
 const AUTHENTICATION_FAILED = 18;
 const COMMAND_NOT_FOUND = 59;
 const CANNOT_CREATE_INDEX = 67;

@@ -1,7 +1,8 @@
 import { safely } from './describe';
 import { UnauthorizedError } from './errors';
 
-const UNAUTHORIZED = 13;
+/** The server's code for a missing right. */
+export const UNAUTHORIZED = 13;
 
 /** The actions that MongoDB's roles name, by the commands that need them. */
 const ACTIONS: Readonly<Record<string, string>> = {

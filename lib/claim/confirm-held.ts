@@ -1,9 +1,8 @@
 import { confirm } from '../confirm';
 import { collectionOf, type Definition, type Filter } from '../definition';
 import { clearInterval, setInterval } from '../timers';
-import { takeoverAt } from './takeover';
+import { renewalMs, takeoverAt } from './takeover';
 
-const EXTENSIONS_PER_LEASE = 3;
 const MAX_TIME_MS = 1_000;
 
 /** Waits until a claim meets its write concern, and keeps what it holds from others meanwhile: that may take longer than a lease. */
@@ -17,7 +16,7 @@ export async function confirmHeld(definition: Definition, held: Filter, hint: st
     void collectionOf(model)
       .updateMany(held, extended, how)
       .catch(() => {});
-  const timer = setInterval(extend, Math.max(1, options.leaseMs / EXTENSIONS_PER_LEASE)).unref();
+  const timer = setInterval(extend, renewalMs(options.leaseMs)).unref();
   try {
     await confirm(model, writeConcern);
   } finally {

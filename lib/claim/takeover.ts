@@ -2,6 +2,13 @@ import { MAX_TIMER_MS } from '../check';
 import { silence } from '../backoff';
 import type { ResolvedOptions } from '../options';
 
+const RENEWALS_PER_LEASE = 3;
+
+/** How long after one renewal of a lease the next one comes, in milliseconds: two may fail before it ends. */
+export function renewalMs(leaseMs: number): number {
+  return Math.max(1, leaseMs / RENEWALS_PER_LEASE);
+}
+
 /** Attempts for which the wait is computed; later ones wait like the last of them. */
 const MAX_WAITS = 16;
 

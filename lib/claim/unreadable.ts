@@ -1,4 +1,4 @@
-import { exponential, waitAfter } from '../backoff';
+import { defaultBackoff, waitAfter } from '../backoff';
 import { readBookkeeping, type Bookkeeping } from '../bookkeeping';
 import { collectionOf, type Definition, type RawDocument } from '../definition';
 import { describe } from '../describe';
@@ -7,8 +7,6 @@ import { MAX_FAILURES } from '../handle';
 import { nextRun } from '../schedule/schedule';
 import { persistently } from '../transient';
 import { heldBy } from './held-by';
-
-const defaultBackoff = exponential();
 
 /**
  * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: it comes back with

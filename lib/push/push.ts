@@ -15,6 +15,7 @@ import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/sch
 import { requireSettings } from '../settings';
 import { trace } from '../trace';
 import { sessionOf, whenCommitted } from '../transaction';
+import { MAX_DELAY_MS } from '../backoff';
 
 export interface PushOptions extends ScheduleOptions {
   /** A session, to push in its transaction: the task is seen by nobody before the commit. */
@@ -31,7 +32,6 @@ export interface PushOptions extends ScheduleOptions {
 }
 
 const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone'];
-const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
 export async function pushNew(

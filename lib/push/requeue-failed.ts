@@ -10,6 +10,7 @@ import { indexesReady } from '../prepare';
 import { announceAt } from '../queue/due';
 import { NEWEST } from '../read';
 import { persistently } from '../transient';
+import { MAX_DELAY_MS } from '../backoff';
 
 export interface RequeueOptions {
   /** How long the tasks wait before they can be popped, in milliseconds. Default: 0. */
@@ -29,7 +30,6 @@ export interface Requeued {
 
 /** Tasks of one write. */
 const BATCH = 500;
-const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /** See `TaskStatics.requeue`. */
 export async function requeueFailed(model: AnyModel, filter: Filter, options: RequeueOptions = {}): Promise<Requeued> {

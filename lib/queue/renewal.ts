@@ -3,8 +3,7 @@ import { TaskQueueError } from '../errors';
 import { lease } from '../handle';
 import { renew } from '../settle/hold';
 import { clearInterval, setInterval } from '../timers';
-
-const RENEWALS_PER_LEASE = 3;
+import { renewalMs } from '../claim/takeover';
 
 /**
  * Renews the lease of a task until the returned function is called, the task is settled, or the lease is lost; also when nobody has the task
@@ -22,19 +21,16 @@ export function keepLease(task: AnyDocument, report: (error: unknown) => void): 
 }
 
 function renewWhileKept(kept: WeakRef<AnyDocument>, leaseMs: number, report: (error: unknown) => void): NodeJS.Timeout {
-  const timer = setInterval(
-    () => {
-      const task = kept.deref();
-      if (!task || !lease(task)) return clearInterval(timer);
-      renew(task).catch((error: unknown) => {
-        // Lost, or deleted: there is nothing left to renew.
-        if (error instanceof TaskQueueError) clearInterval(timer);
-        // Settled while the renewal was on its way: nothing was lost.
-        if (lease(task)) report(error);
-      });
-    },
-    Math.max(1, leaseMs / RENEWALS_PER_LEASE),
-  );
+  const timer = setInterval(() => {
+    const task = kept.deref();
+    if (!task || !lease(task)) return clearInterval(timer);
+    renew(task).catch((error: unknown) => {
+      // Lost, or deleted: there is nothing left to renew.
+      if (error instanceof TaskQueueError) clearInterval(timer);
+      // Settled while the renewal was on its way: nothing was lost.
+      if (lease(task)) report(error);
+    });
+  }, renewalMs(leaseMs));
   // The renewal alone must not keep a process alive.
   timer.unref();
 

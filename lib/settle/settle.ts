@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Types, type ClientSession } from 'mongoose';
 import { announce } from '../queue/arrivals';
 import { announceAt } from '../queue/due';
-import { exponential, MAX_DELAY_MS, waitAfter } from '../backoff';
+import { defaultBackoff, MAX_DELAY_MS, waitAfter } from '../backoff';
 import { refuseUnknown, requireInteger } from '../check';
 import { serverNow } from '../clock';
 import { definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
@@ -36,7 +36,6 @@ export interface RetryOptions extends SettleOptions {
   error?: unknown;
 }
 
-const defaultBackoff = exponential();
 /** Why a task failed whose last attempt was to be made again, by a caller who gave no error. */
 const NO_REASON = 'The last attempt was to be retried, and no error was given for it.';
 

@@ -10,13 +10,11 @@ import { Held } from './held';
 import { keyOf } from '../id';
 import { heldBy } from '../claim/held-by';
 import { outlive } from '../claim/outlive';
-import { takeoverAt } from '../claim/takeover';
+import { renewalMs, takeoverAt } from '../claim/takeover';
 import { onHandsAsked } from '../settle/in-hand';
 import { clearInterval, setInterval } from '../timers';
 import { persistently } from '../transient';
 import { NEWEST } from '../read';
-
-const RENEWALS_PER_LEASE = 3;
 
 /** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
 export class Hands {
@@ -65,7 +63,7 @@ export class Hands {
   #startRenewing(model: AnyModel): void {
     if (this.#isClosed || this.#stops.has(model)) return;
     const { leaseMs } = definitionOf(model).options;
-    const timer = setInterval(() => void this.#renewOnce(model), Math.max(1, leaseMs / RENEWALS_PER_LEASE));
+    const timer = setInterval(() => void this.#renewOnce(model), renewalMs(leaseMs));
     const forget = onHandsAsked(model, () => this.#of(model).map(({ task }) => task));
     this.#stops.set(model, () => {
       clearInterval(timer);
