@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { constant, exponential, InvalidOptionError, linear } from '../lib';
 import { MAX_TIMER_MS } from '../lib/check';
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc, { propertyRuns } from './support/property';
 import { mongo, Schema, Types, type Connection } from 'mongoose';
 import { constant, DependencyType, taskQueue, Worker } from 'mongoose-task-queue';
 import { monitoredConnection, type MonitoredConnection } from './support/commands';
@@ -13,10 +13,7 @@ import {
 } from './support/foreign-bytes';
 import { nativeOf } from './support/raw';
 
-/** More of them, and other ones, by `PROPERTY_RUNS=5000 PROPERTY_SEED=…`. */
-const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 200);
-/** Always the same unless another is asked for: a find should not stop whoever happens to meet it. */
-const SEED = Number(process.env['PROPERTY_SEED'] ?? 12);
+const RUNS = propertyRuns(200);
 
 const GOOD = 20;
 const MAX_SIZE = 16_777_216;
@@ -261,7 +258,6 @@ describe('one document of any bytes among twenty good ones', () => {
   let taken = 0;
 
   beforeAll(async () => {
-    process.stderr.write(`PROPERTY_SEED=${SEED}\n`);
     monitor = await monitoredConnection(database.uri);
     models = makeModels(monitor.connection);
     for (const model of [models.Source, models.Plain, models.Waiting]) {
@@ -280,7 +276,6 @@ describe('one document of any bytes among twenty good ones', () => {
     async () => {
       await fc.assert(fc.asyncProperty(bad, check), {
         numRuns: RUNS,
-        seed: SEED,
         ...(process.env['PROPERTY_PATH'] && { path: process.env['PROPERTY_PATH'] }),
         // What did not end would go on beside the next case.
         endOnFailure: true,

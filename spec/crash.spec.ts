@@ -4,6 +4,7 @@ import { startProgram, type Child, type Message } from './support/child';
 import { useDatabase } from './support/database';
 import { recordHistory, type Standing, type Write } from './support/history';
 import { makeJob, MAX_ATTEMPTS } from './support/job';
+import { PROPERTY_SEED } from './support/property';
 import { randomFrom } from './support/random';
 import { nativeOf } from './support/raw';
 
@@ -11,15 +12,12 @@ const TASKS = 120;
 const WORKERS = 3;
 const CALLERS = 8;
 const KILLS = 5;
-/** Repeats what the workers do with their tasks, and when they are killed. */
-const SEED = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-
 const LIVE = [State.CREATED, State.RUNNING];
 
 // One long run, of which each spec checks one promise.
 describe('workers that are killed, that hang and that come back late', () => {
   const database = useDatabase('replicaSet');
-  const random = randomFrom(SEED);
+  const random = randomFrom(PROPERTY_SEED);
   const workers: Child[] = [];
   const ended = new Set<Child>();
   let Job: ReturnType<typeof makeJob>;
@@ -28,7 +26,6 @@ describe('workers that are killed, that hang and that come back late', () => {
   let writes: Write[];
 
   beforeAll(async () => {
-    process.stderr.write(`CRASH_SEED=${SEED}\n`);
     Job = makeJob(database.connection);
     const readHistory = await recordHistory(Job);
     await Job.push(Array.from({ length: TASKS }, () => ({})));

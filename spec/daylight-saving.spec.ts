@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { nextRun, resolveSchedule } from '../lib/schedule/schedule';
 
 const MINUTE = 60_000;
@@ -137,7 +137,7 @@ describe('a pattern that lists its times', () => {
 
   it('has its next run after any moment, also between the two times that the clock shows the same', () => {
     fc.assert(
-      fc.property(changes, some(23, 3), some(59, 2), fc.nat({ max: 2 * DAY }), (change, hours, minutes, ms) => {
+      fc.property(changes, some(23, 3), some(59, 2), fc.nat({ max: 2 * DAY - 1 }), (change, hours, minutes, ms) => {
         const expected = listed(change, { hours, minutes, seconds: [0] });
         const after = new Date(expected[0]! + ms);
         const cron = `${list(minutes)} ${list(hours)} * * *`;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { InvalidOptionError, Priority } from '../lib';
 import { isPriority, wrongPriority } from '../lib/fields';
 

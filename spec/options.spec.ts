@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { Schema } from 'mongoose';
 import { constant, DependencyType, InvalidOptionError, taskQueue } from '../lib';
 import { resolveOptions, type TaskQueueOptions } from '../lib/options';

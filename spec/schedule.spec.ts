@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { InvalidOptionError } from 'mongoose-task-queue';
 import { firstRun, nextRun, resolveSchedule, type Schedule } from '../lib/schedule/schedule';
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { mongo, Schema, type ClientSession, type Types } from 'mongoose';
 import { taskQueue, Worker } from 'mongoose-task-queue';
 import { useDatabase } from './support/database';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { Schema, Types } from 'mongoose';
 import { Priority, State, stats, taskQueue } from '../lib';
 import { useDatabase } from './support/database';

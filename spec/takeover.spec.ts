@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from './support/property';
 import { Schema } from 'mongoose';
 import { constant, taskQueue, type Backoff } from 'mongoose-task-queue';
 import { takeoverAt, waitAfterLease } from '../lib/claim/takeover';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/property';
 import { mongo, Schema } from 'mongoose';
 import { InvalidOptionError } from 'mongoose-task-queue';
 import { castCondition, meets } from '../../lib/dependencies/condition';

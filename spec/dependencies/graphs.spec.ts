@@ -1,9 +1,9 @@
-import { randomInt } from 'node:crypto';
 import { Schema, Types } from 'mongoose';
 import { taskQueue } from '../../lib';
 import { startProgram, type Child } from '../support/child';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
+import { PROPERTY_SEED } from '../support/property';
 import { randomFrom } from '../support/random';
 
 const { ObjectId } = Schema.Types;
@@ -101,7 +101,7 @@ describe.each([
   { title: 'whose workers live, with re-checks of ten minutes', recheckMs: 600_000, kills: 0, nodes: 2_000 },
 ])('a random graph $title', ({ recheckMs, kills, nodes }) => {
   const database = useDatabase();
-  const seed = Number(process.env['GRAPH_SEED'] ?? randomInt(2 ** 31));
+  const seed = PROPERTY_SEED;
 
   it(`is popped in an order that holds, every node, by 4 processes (seed ${seed})`, async () => {
     const Node = database.connection.model(

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
+import fc, { propertyRuns } from '../support/property';
 import { mongo, Schema, Types, type Connection, type HydratedDocument } from 'mongoose';
 import {
   DependencyType,
@@ -18,9 +18,7 @@ import { documentIn, idsAt, outcomeByRule, outcomeOf, type Outcome, type Rule, t
 
 jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
 
-/** More of them, and other ones, by `PROPERTY_RUNS=5000 PROPERTY_SEED=…`. */
-const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 40);
-const SEED = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const RUNS = propertyRuns(40);
 
 const SOURCES = 3;
 const ORDERS = 2;
@@ -195,7 +193,6 @@ describe('whatever happens in whatever order', () => {
   let clock = 0;
 
   beforeAll(async () => {
-    process.stderr.write(`PROPERTY_SEED=${SEED}\n`);
     const connections = await Promise.all(actors.map(() => openConnection(database.uri, { autoIndex: false })));
     for (let variant = 0; variant < VARIANTS.length; variant++) {
       const ours = makeModels(database.connection, variant);
@@ -227,7 +224,6 @@ describe('whatever happens in whatever order', () => {
         }),
         {
           numRuns: RUNS,
-          seed: SEED,
           ...(process.env['PROPERTY_PATH'] && { path: process.env['PROPERTY_PATH'] }),
           interruptAfterTimeLimit: RUNS * 1_000,
           endOnFailure: RUNS >= 100,

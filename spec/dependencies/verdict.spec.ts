@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/property';
 import { DependencyType, type DependencyPolicy } from 'mongoose-task-queue';
 import type { Clause } from '../../lib/dependencies/clauses';
 import { judge, type Awaited, type Judged, type Standing, type Verdict } from '../../lib/dependencies/verdict';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/property';
 import { createConnection, Schema, type Connection } from 'mongoose';
 import { InvalidOptionError, State, taskQueue, Worker } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
