@@ -1,4 +1,4 @@
-import { MAX_TIMER_MS, refuseUnknown, requireInteger, wrongValue } from './check';
+import { MAX_TIMER_MS, refuseUnknown, requireInteger, wrongValue } from './values/check';
 
 /** So many make more of one millisecond than any wait may have, and without a limit 0 times infinity is no number. */
 const MAX_DOUBLINGS = 31;

@@ -1,4 +1,4 @@
-import { wrongValue } from './check';
+import { wrongValue } from './values/check';
 
 /**
  * Where a document stands.

@@ -1,14 +1,14 @@
 export { taskQueue } from './plugin/plugin';
 export type { TaskQueueOptions } from './options';
-export { DependsOn, type DependsOnDecorator } from './dependencies/decorator';
+export { DependsOn, type DependsOnDecorator } from './declare/decorator';
 export {
   DependencyType,
   type DependencyCondition,
   type DependencyDeclaration,
   type DependencyOptions,
   type DependencyPolicy,
-} from './dependencies/declare';
-export type { BlockedBy, BlockedOptions, BlockingDocument } from './dependencies/blocked-by';
+} from './declare/declare';
+export type { BlockedBy, BlockedOptions, BlockingDocument } from './waiting/blocked-by';
 export { Priority, State } from './fields';
 export {
   attempts,
@@ -32,7 +32,7 @@ export {
   retry,
   stats,
   unschedule,
-} from './verbs';
+} from './plugin/verbs';
 export {
   TaskBase,
   type ModelOf,
@@ -45,12 +45,12 @@ export {
   type TaskModel,
   type TaskStatics,
   type TaskVerbs,
-} from './model';
-export type { TaskQueuePlugin, TaskSchema } from './schema';
-export type { Lease, TaskFailure } from './handle';
-export type { PopOptions } from './claim/pop';
+} from './model/model';
+export type { TaskQueuePlugin, TaskSchema } from './model/schema';
+export type { Lease, TaskFailure } from './task/handle';
+export type { PopOptions } from './pop/pop';
 export type { PushOptions } from './push/push';
-export type { Requeued, RequeueOptions } from './push/requeue-failed';
+export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';
 export type { RetryOptions, SettleOptions } from './settle/settle';

@@ -8,10 +8,10 @@ import {
   requireObject,
   requireText,
   wrongValue,
-} from './check';
-import { COPY } from './copy';
-import { resolveDependency, type Dependency, type DependencyDeclaration } from './dependencies/declare';
-import { isClass } from './dependencies/decorator';
+} from './values/check';
+import { COPY } from './definition/copy';
+import { resolveDependency, type Dependency, type DependencyDeclaration } from './declare/declare';
+import { isClass } from './declare/decorator';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
 
 /** Options of the plugin. They are checked when it is applied: a mistake throws `InvalidOptionError` there. */

@@ -1,12 +1,12 @@
-import { answered } from './answer';
-import { connected } from './clock';
-import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition';
+import { answered } from './server/answer';
+import { connected } from './server/clock';
+import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition/definition';
 import { UnsupportedServerError } from './errors';
 import { State } from './fields';
-import { NEWEST } from './read';
-import { withIndexes } from './prepare';
-import { indexName, liveFilter } from './claim/ready';
-import { explained } from './explained';
+import { NEWEST } from './server/read';
+import { withIndexes } from './indexes/prepare';
+import { indexName, liveFilter } from './indexes/claim-index';
+import { explained } from './server/explained';
 
 /** How the server says that it has no index for a query, and may not do without. */
 const NO_QUERY_EXECUTION_PLANS = 291;

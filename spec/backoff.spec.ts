@@ -1,6 +1,6 @@
 import fc from './support/property';
 import { constant, exponential, InvalidOptionError, linear } from '../lib';
-import { MAX_TIMER_MS } from '../lib/check';
+import { MAX_TIMER_MS } from '../lib/values/check';
 
 const attempts = fc.integer({ min: 1, max: 1_000_000 });
 const waits = fc.integer({ min: 0, max: MAX_TIMER_MS });

@@ -24,7 +24,7 @@ import {
   UnsupportedServerError,
   Worker,
 } from '../lib';
-import { ServerClock } from '../lib/clock';
+import { ServerClock } from '../lib/server/clock';
 import { useDatabase } from './support/database';
 import { endLease, nativeOf, rawUpdate } from './support/raw';
 

@@ -1,18 +1,18 @@
 import { Types } from 'mongoose';
-import { isBookkeeping } from '../bookkeeping';
-import { MAX_WAIT_MS, passOver, PROBE_MS } from './blocked';
+import { isBookkeeping } from '../task/bookkeeping';
+import { MAX_WAIT_MS, passOver, PROBE_MS } from './locked';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
-import { LANDED_MS } from '../later';
+import { LANDED_MS } from '../server/later';
 import { heldBy } from './held-by';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
-import { keyOf } from '../id';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { keyOf } from '../values/id';
 import { isOfDocument, mend } from './mend';
-import { read } from '../read';
-import type { ReadyQuery } from './ready';
+import { read } from '../server/read';
+import type { ReadyQuery } from '../indexes/claim-index';
 import { Refusals } from './refusals';
-import { isTimeExpired, isUnconfirmed, persistently } from '../transient';
+import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
 
 /** Several tasks that are claimed by one update with one token, and then read by it. Whatever it took is handed out or put back. */
 export class Batch {

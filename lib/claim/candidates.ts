@@ -1,7 +1,7 @@
-import { notBlocked } from './blocked';
-import type { Definition, RawDocument } from '../definition';
-import { read } from '../read';
-import type { ReadyQuery } from './ready';
+import { notBlocked } from './locked';
+import type { Definition, RawDocument } from '../definition/definition';
+import { read } from '../server/read';
+import type { ReadyQuery } from '../indexes/claim-index';
 
 /** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
 export async function candidates(

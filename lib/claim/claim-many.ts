@@ -1,9 +1,9 @@
 import { Batch } from './batch';
 import { candidateIds } from './candidates';
 import { claimById } from './claim-one';
-import { choiceOf, noteCrowd, someOf } from './crowd';
-import type { Definition, RawDocument } from '../definition';
-import type { ReadyQuery } from './ready';
+import { choiceOf, noteCrowd, someOf } from './contention';
+import type { Definition, RawDocument } from '../definition/definition';
+import type { ReadyQuery } from '../indexes/claim-index';
 import { Refusals } from './refusals';
 
 /** Tasks of one update at the most, where they are handed over in parts: while the next part is claimed, this one is begun. */

@@ -1,12 +1,12 @@
 import { Types } from 'mongoose';
-import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './blocked';
+import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './locked';
 import { candidateIds } from './candidates';
 import { isOfDocument, mend } from './mend';
 import { Refusals } from './refusals';
-import type { Definition, Filter, RawDocument } from '../definition';
-import type { ReadyQuery } from './ready';
+import type { Definition, Filter, RawDocument } from '../definition/definition';
+import type { ReadyQuery } from '../indexes/claim-index';
 import { Single } from './single';
-import { isTimeExpired, persistently } from '../transient';
+import { isTimeExpired, persistently } from '../server/transient';
 
 /** Neighbours that are tried. */
 const WINDOW = 32;

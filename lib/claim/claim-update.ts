@@ -1,5 +1,5 @@
 import type { mongo, Types } from 'mongoose';
-import type { Definition } from '../definition';
+import type { Definition } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { State } from '../fields';
 import { outliveLong } from './outlive';

@@ -1,5 +1,5 @@
-import { confirm } from '../confirm';
-import { collectionOf, type Definition, type Filter } from '../definition';
+import { confirm } from '../server/confirm';
+import { collectionOf, type Definition, type Filter } from '../definition/definition';
 import { clearInterval, setInterval } from '../timers';
 import { renewalMs, takeoverAt } from './takeover';
 

@@ -1,7 +1,7 @@
-import { collectionOf, type Definition, type Filter } from '../definition';
+import { collectionOf, type Definition, type Filter } from '../definition/definition';
 import { State } from '../fields';
-import { tryLater } from '../later';
-import { persistently } from '../transient';
+import { tryLater } from '../server/later';
+import { persistently } from '../server/transient';
 
 const MAX_TIME_MS = 1_000;
 

@@ -1,5 +1,5 @@
 import type { Types } from 'mongoose';
-import type { Definition, Filter } from '../definition';
+import type { Definition, Filter } from '../definition/definition';
 import { State } from '../fields';
 
 /**

@@ -1,4 +1,4 @@
-import type { Definition } from '../definition';
+import type { Definition } from '../definition/definition';
 
 /**
  * What a hold writes so that its task does not expire before the hold ends, as `until` computes it. A task without expiry gets none,

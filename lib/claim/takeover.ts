@@ -1,4 +1,4 @@
-import { MAX_TIMER_MS } from '../check';
+import { MAX_TIMER_MS } from '../values/check';
 import { silence } from '../backoff';
 import type { ResolvedOptions } from '../options';
 

@@ -1,11 +1,11 @@
 import { defaultBackoff, waitAfter } from '../backoff';
-import { readBookkeeping, type Bookkeeping } from '../bookkeeping';
-import { collectionOf, type Definition, type RawDocument } from '../definition';
-import { describe } from '../describe';
+import { readBookkeeping, type Bookkeeping } from '../task/bookkeeping';
+import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import { describe } from '../values/describe';
 import { State } from '../fields';
-import { MAX_FAILURES } from '../handle';
+import { MAX_FAILURES } from '../task/handle';
 import { nextRun } from '../schedule/schedule';
-import { persistently } from '../transient';
+import { persistently } from '../server/transient';
 import { heldBy } from './held-by';
 
 /**

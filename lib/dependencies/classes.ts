@@ -1,7 +1,7 @@
 import { Schema } from 'mongoose';
-import type { AnySchema } from '../definition';
-import { keepDependency, writeDependency, type DeclaringPath } from './declare';
-import { dependenciesOf, isDeclaredAnew, type AnyClass } from './decorator';
+import type { AnySchema } from '../definition/definition';
+import { keepDependency, writeDependency, type DeclaringPath } from '../declare/declare';
+import { dependenciesOf, isDeclaredAnew, type AnyClass } from '../declare/decorator';
 
 /** Classes that were loaded before the schema had all their paths. */
 const early = new WeakMap<object, Set<AnyClass>>();

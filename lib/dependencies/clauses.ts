@@ -1,4 +1,4 @@
-import { optionsOf, type AnyModel, type AnySchema } from '../definition';
+import { optionsOf, type AnyModel, type AnySchema } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { readClass, readEarlyClasses } from './classes';
 import {
@@ -10,7 +10,7 @@ import {
   writeDependency,
   type DeclaringPath,
   type Dependency,
-} from './declare';
+} from '../declare/declare';
 
 /** One dependency field of a model. A task is ready when all its clauses hold. */
 export interface Clause extends Dependency {

@@ -1,6 +1,6 @@
-import type { AnyDocument, AnyModel, RawDocument } from '../definition';
-import { keyOf } from '../id';
-import { only, read } from '../read';
+import type { AnyDocument, AnyModel, RawDocument } from '../definition/definition';
+import { keyOf } from '../values/id';
+import { only, read } from '../server/read';
 import { castReference, type Reference } from './cast';
 import { clausesOf, type Clause } from './clauses';
 import { meets, valueAt } from './condition';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
-import { namespaceOf, optionsOf, type AnyModel, type AnySchema, type Filter } from '../definition';
+import { namespaceOf, optionsOf, type AnyModel, type AnySchema, type Filter } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
 import { castCondition } from './condition';
-import type { DependencyCondition } from './declare';
+import type { DependencyCondition } from '../declare/declare';
 import { clausesOf, dependsOnDocument, isModel, type Clause } from './clauses';
 
 /** Something about a document that a task waits for, and the mark that a document carries while it is watched for it. */

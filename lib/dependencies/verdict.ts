@@ -1,4 +1,4 @@
-import { DependencyType } from './declare';
+import { DependencyType } from '../declare/declare';
 import type { Reference } from './cast';
 import type { Clause } from './clauses';
 import type { Target } from './targets';

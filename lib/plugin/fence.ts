@@ -1,9 +1,9 @@
 import { Document, overwriteMiddlewareArguments } from 'mongoose';
-import type { AnyDocument, AnySchema } from '../definition';
-import { changesReferences, judgeAnew } from '../dependencies/change';
+import type { AnyDocument, AnySchema } from '../definition/definition';
+import { changesReferences, judgeAnew } from '../waiting/change';
 import { LeaseLostError } from '../errors';
-import { handleOf, takeBookkeeping, type Bookkeeping } from '../handle';
-import { beforeAll, builtIn } from './hooks';
+import { handleOf, takeBookkeeping, type Bookkeeping } from '../task/handle';
+import { beforeAll, builtIn } from '../settle/middleware';
 import { forgetUnchanged } from '../settle/in-hand';
 import { readStanding, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';

@@ -1,4 +1,4 @@
-import { isAdded, type AnySchema } from '../definition';
+import { isAdded, type AnySchema } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import type { FieldNames } from '../fields';
 import type { ResolvedOptions } from '../options';

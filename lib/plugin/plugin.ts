@@ -1,26 +1,33 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from 'mongoose';
-import { isEmpty, pop, popMany, type PopOptions } from '../claim/pop';
-import { definitionOf, optionsOf, type AnyDocument, type AnyModel, type AnySchema, type Filter } from '../definition';
-import { blocked, blockedBy, type BlockedOptions } from '../dependencies/blocked-by';
+import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
+import {
+  definitionOf,
+  optionsOf,
+  type AnyDocument,
+  type AnyModel,
+  type AnySchema,
+  type Filter,
+} from '../definition/definition';
+import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { clausesOf } from '../dependencies/clauses';
-import { declareOutboxes } from '../dependencies/outbox';
-import { COPY, requireOwnCopy } from '../copy';
+import { declareOutboxes } from '../indexes/outbox';
+import { COPY, requireOwnCopy } from '../definition/copy';
 import { InvalidOptionError } from '../errors';
 import { addHooks } from './fence';
-import { attempts, failures, lastProgress, lease } from '../handle';
-import { declareIndexes, ensureTaskIndexes } from '../indexes';
-import { requireMongoose } from '../mongoose-version';
+import { attempts, failures, lastProgress, lease } from '../task/handle';
+import { declareIndexes, ensureTaskIndexes } from '../indexes/indexes';
+import { requireMongoose } from '../definition/mongoose-version';
 import { refuseReplaced, refuseTaken } from './names';
 import { addFields } from './paths';
 import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../options';
-import { unschedule } from '../schedule/recurrence';
+import { unschedule } from '../settle/recurrence';
 import { pushNew, pushTask, type PushOptions } from '../push/push';
-import { requeueFailed, type RequeueOptions } from '../push/requeue-failed';
+import { requeueFailed, type RequeueOptions } from '../push/requeue-many';
 import { queue, type QueueOptions } from '../queue/queue';
 import { progress, renew } from '../settle/hold';
 import { fail, finish, release, retry, type RetryOptions, type SettleOptions } from '../settle/settle';
-import type { TaskQueuePlugin } from '../schema';
+import type { TaskQueuePlugin } from '../model/schema';
 import { stats } from '../stats';
 
 const statics = {

@@ -1,6 +1,6 @@
 import { Error as MongooseError } from 'mongoose';
-import { requireObject } from '../check';
-import type { AnyModel, Filter } from '../definition';
+import { requireObject } from '../values/check';
+import type { AnyModel, Filter } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 
 /**

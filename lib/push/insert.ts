@@ -1,14 +1,21 @@
-import { answered } from '../answer';
+import { answered } from '../server/answer';
 import { Error as MongooseError, type ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition';
-import { armNew, armUncertain, parkNew, type NewTask } from '../dependencies/park-new';
-import { isOutOfReach } from '../transient';
+import {
+  collectionOf,
+  definitionOf,
+  modelOf,
+  type AnyDocument,
+  type AnyModel,
+  type RawDocument,
+} from '../definition/definition';
+import { armNew, armUncertain, parkNew, type NewTask } from '../waiting/park-new';
+import { isOutOfReach } from '../server/transient';
 import { State } from '../fields';
-import { handleOf, type Bookkeeping } from '../handle';
-import { hasSaveHooks } from '../plugin/hooks';
+import { handleOf, type Bookkeeping } from '../task/handle';
+import { hasSaveHooks } from '../settle/middleware';
 import { insertUnderKey, refuseTaken } from './key-index';
 import { rawFields, remember, unmark } from '../settle/memory';
-import { insertTogether } from './together';
+import { insertTogether } from './insert-batch';
 import { dropForged, stage, unstage } from '../settle/write';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */

@@ -1,9 +1,9 @@
-import { answered } from '../answer';
+import { answered } from '../server/answer';
 import type { ClientSession } from 'mongoose';
-import { indexName } from '../claim/ready';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition';
+import { indexName } from '../indexes/claim-index';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES } from '../fields';
-import { withIndexes } from '../prepare';
+import { withIndexes } from '../indexes/prepare';
 
 /** A live task has the key. */
 export class KeyTakenError extends Error {

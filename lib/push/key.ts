@@ -1,12 +1,20 @@
-import { answered } from '../answer';
+import { answered } from '../server/answer';
 import { mongo, type ClientSession } from 'mongoose';
-import { indexName } from '../claim/ready';
-import { collectionOf, definitionOf, hydrate, modelOf, rootOf, type AnyDocument, type AnyModel } from '../definition';
+import { indexName } from '../indexes/claim-index';
+import {
+  collectionOf,
+  definitionOf,
+  hydrate,
+  modelOf,
+  rootOf,
+  type AnyDocument,
+  type AnyModel,
+} from '../definition/definition';
 import { sleep } from '../timers';
-import { NEWEST } from '../read';
+import { NEWEST } from '../server/read';
 import { KeyTakenError, liveOf } from './key-index';
-import { forgetIndexes, indexesReady, withIndexes } from '../prepare';
-import { isMissingIndex } from '../transient';
+import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
+import { isMissingIndex } from '../server/transient';
 
 /** How long a push in a transaction waits for the indexes. */
 const MAX_INDEX_WAIT_MS = 1_000;

@@ -1,20 +1,20 @@
 import type { ClientSession } from 'mongoose';
-import { refuseUnknown, requireInteger, requireText, wrongValue } from '../check';
-import { serverNow } from '../clock';
-import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition';
+import { refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
+import { serverNow } from '../server/clock';
+import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
-import type { Bookkeeping } from '../handle';
+import type { Bookkeeping } from '../task/handle';
 import { checkPriority, explainPush, toDocument } from './input';
-import { announceAt } from '../queue/due';
+import { announceAt } from '../notify/due';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
 import { keepForUndo } from '../settle/snapshot';
-import { reschedule } from '../schedule/recurrence';
+import { reschedule } from '../settle/recurrence';
 import { requeue } from './requeue';
 import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
-import { requireSettings } from '../settings';
-import { trace } from '../trace';
-import { sessionOf, whenCommitted } from '../transaction';
+import { requireSettings } from '../definition/settings';
+import { trace } from '../task/trace';
+import { sessionOf, whenCommitted } from '../definition/transaction';
 import { MAX_DELAY_MS } from '../backoff';
 
 export interface PushOptions extends ScheduleOptions {

@@ -1,10 +1,10 @@
 import { Types, type ClientSession } from 'mongoose';
-import { definitionOf, isAdded, modelOf, type AnyDocument } from '../definition';
+import { definitionOf, isAdded, modelOf, type AnyDocument } from '../definition/definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
-import { handleOf, type Bookkeeping } from '../handle';
+import { handleOf, type Bookkeeping } from '../task/handle';
 import { explainPush } from './input';
-import { requireSchedule, scheduleIn } from '../schedule/stored';
+import { requireSchedule, scheduleIn } from '../task/stored-schedule';
 import { isTaken } from './key-index';
 import { readStanding, refusal } from '../settle/refusal';
 import { throwHookError, writeIf, type Change } from '../settle/write';

@@ -1,6 +1,6 @@
-import { onArrival } from './arrivals';
-import { watchChanges, type Watched } from './change-stream';
-import type { AnyModel } from '../definition';
+import { onArrival } from '../notify/arrivals';
+import { watchChanges, type Watched } from '../notify/change-stream';
+import type { AnyModel } from '../definition/definition';
 import { watchesFor } from '../dependencies/references';
 import { clearTimeout, setTimeout } from '../timers';
 

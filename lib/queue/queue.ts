@@ -1,11 +1,18 @@
-import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireFunction, requireInteger, wrongValue } from '../check';
-import type { AnyDocument, AnyModel } from '../definition';
+import {
+  MAX_TIMER_MS,
+  refuseUnknown,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  wrongValue,
+} from '../values/check';
+import type { AnyDocument, AnyModel } from '../definition/definition';
 import { Ending } from './ending';
 import { Idle } from './idle';
-import { checkPopOptions, popNext, type PopOptions } from '../claim/pop';
-import { isPermanent } from '../permanent';
-import { indexesReady } from '../prepare';
-import { keepLease } from './renewal';
+import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
+import { isPermanent } from '../server/permanent';
+import { indexesReady } from '../indexes/prepare';
+import { keepLease } from './heartbeat';
 import { Reporter } from './report';
 import { release } from '../settle/settle';
 

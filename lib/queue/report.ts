@@ -1,5 +1,5 @@
-import { lineOf } from '../describe';
-import type { AnyModel } from '../definition';
+import { lineOf } from '../values/describe';
+import type { AnyModel } from '../definition/definition';
 
 export type Report = (error: unknown) => void;
 

@@ -1,6 +1,6 @@
 import { Cron, CronPattern } from 'croner';
 import { InvalidOptionError } from '../errors';
-import { requireInteger, requireText, wrongValue } from '../check';
+import { requireInteger, requireText, wrongValue } from '../values/check';
 import { wallClock } from '../timers';
 import { Zone } from './zone';
 

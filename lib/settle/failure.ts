@@ -1,6 +1,6 @@
-import type { AnyDocument } from '../definition';
-import { describe } from '../describe';
-import { handleOf, MAX_FAILURES } from '../handle';
+import type { AnyDocument } from '../definition/definition';
+import { describe } from '../values/describe';
+import { handleOf, MAX_FAILURES } from '../task/handle';
 import type { Change } from './write';
 
 /** What a failed attempt adds to the task's bookkeeping. */

@@ -1,14 +1,14 @@
 import { Types } from 'mongoose';
-import { requireStorable } from '../check';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
+import { requireStorable } from '../values/check';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition/definition';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
-import { handleOf, type Lease } from '../handle';
+import { handleOf, type Lease } from '../task/handle';
 import { requireLease } from '../options';
 import { readStanding, refusal } from './refusal';
 import { outlive } from '../claim/outlive';
 import { waitAfterLease } from '../claim/takeover';
-import { persistently } from '../transient';
+import { persistently } from '../server/transient';
 
 /** See `TaskMethods.renew`. */
 export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease> {

@@ -1,5 +1,5 @@
-import type { AnyDocument } from '../definition';
-import { handleOf } from '../handle';
+import type { AnyDocument } from '../definition/definition';
+import { handleOf } from '../task/handle';
 
 /**
  * Remembers a document as it is, modifications and lease included. The returned function puts it back, so that a write whose

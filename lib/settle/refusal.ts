@@ -1,11 +1,11 @@
-import { answered } from '../answer';
+import { answered } from '../server/answer';
 import type { Types, ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument } from '../definition';
+import { collectionOf, definitionOf, modelOf, type AnyDocument } from '../definition/definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
-import { NEWEST } from '../read';
-import { handleOf, type Bookkeeping } from '../handle';
-import { scheduleIn } from '../schedule/stored';
+import { NEWEST } from '../server/read';
+import { handleOf, type Bookkeeping } from '../task/handle';
+import { scheduleIn } from '../task/stored-schedule';
 
 /** How a task stands in the database. */
 export interface Standing {

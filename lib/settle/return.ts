@@ -1,11 +1,11 @@
 import { Types } from 'mongoose';
 import { giveBack, giveBackLater } from '../claim/give-back';
 import { heldBy } from '../claim/held-by';
-import { definitionOf, modelOf, type AnyDocument } from '../definition';
-import { groupBy } from '../group';
-import { handleOf, lease } from '../handle';
-import { announce } from '../queue/arrivals';
-import { trace } from '../trace';
+import { definitionOf, modelOf, type AnyDocument } from '../definition/definition';
+import { groupBy } from '../values/group';
+import { handleOf, lease } from '../task/handle';
+import { announce } from '../notify/arrivals';
+import { trace } from '../task/trace';
 
 /**
  * Puts tasks back that were popped and not begun, as if they had not been popped: one write for those of one claim. What was taken

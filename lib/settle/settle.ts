@@ -1,23 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Types, type ClientSession } from 'mongoose';
-import { announce } from '../queue/arrivals';
-import { announceAt } from '../queue/due';
+import { announce } from '../notify/arrivals';
+import { announceAt } from '../notify/due';
 import { defaultBackoff, MAX_DELAY_MS, waitAfter } from '../backoff';
-import { refuseUnknown, requireInteger } from '../check';
-import { serverNow } from '../clock';
-import { definitionOf, modelOf, type AnyDocument, type Filter } from '../definition';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { serverNow } from '../server/clock';
+import { definitionOf, modelOf, type AnyDocument, type Filter } from '../definition/definition';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { failed } from './failure';
-import { handleOf, LEASE_ENDED, type Handle } from '../handle';
+import { handleOf, LEASE_ENDED, type Handle } from '../task/handle';
 import { holdFilter, requireHold } from './hold';
-import { keptSlot, nextSlot } from '../schedule/recurring';
-import { requireSchedule } from '../schedule/stored';
+import { keptSlot, nextSlot } from './recurring';
+import { requireSchedule } from '../task/stored-schedule';
 import { readStanding, refusal, type Standing } from './refusal';
 import { keepForUndo } from './snapshot';
-import { requireSettings } from '../settings';
-import { trace } from '../trace';
-import { sessionOf, whenCommitted } from '../transaction';
+import { requireSettings } from '../definition/settings';
+import { trace } from '../task/trace';
+import { sessionOf, whenCommitted } from '../definition/transaction';
 import { recognise, throwHookError, writeIf, type Change } from './write';
 
 /** How often a settle is tried while the schedule of its task changes. */

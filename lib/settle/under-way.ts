@@ -1,5 +1,5 @@
-import type { AnyDocument } from '../definition';
-import { handleOf, type Handle } from '../handle';
+import type { AnyDocument } from '../definition/definition';
+import { handleOf, type Handle } from '../task/handle';
 
 /** A settle that was begun. */
 export type Settling = NonNullable<Handle['settling']>;

@@ -1,14 +1,21 @@
-import { answered, NoAnswerError } from '../answer';
+import { answered, NoAnswerError } from '../server/answer';
 import { Error as MongooseError, type ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Definition, type Filter } from '../definition';
+import {
+  collectionOf,
+  definitionOf,
+  modelOf,
+  type AnyDocument,
+  type Definition,
+  type Filter,
+} from '../definition/definition';
 import { State } from '../fields';
-import { handleOf, type Bookkeeping } from '../handle';
-import { isUnscheduled } from '../schedule/stored';
+import { handleOf, type Bookkeeping } from '../task/handle';
+import { isUnscheduled } from '../task/stored-schedule';
 import { hasMisfit, rawFields, remember, unmark } from './memory';
-import { endTogether, type Ending } from './together';
-import { leniently, NEWEST } from '../read';
-import { persistently } from '../transient';
-import { explained } from '../explained';
+import { endTogether, type Ending } from './settle-batch';
+import { leniently, NEWEST } from '../server/read';
+import { persistently } from '../server/transient';
+import { explained } from '../server/explained';
 
 /** What a write makes of a task. A value of undefined removes the field. */
 export interface Change {

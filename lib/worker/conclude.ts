@@ -1,13 +1,13 @@
 import { Types } from 'mongoose';
-import { definitionOf, modelOf, type AnyDocument } from '../definition';
-import { safely, textOf } from '../describe';
+import { definitionOf, modelOf, type AnyDocument } from '../definition/definition';
+import { safely, textOf } from '../values/describe';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
-import { failures, handleOf, lease, shareHandle } from '../handle';
+import { failures, handleOf, lease, shareHandle } from '../task/handle';
 import { fail, finish, release, retryAnyhow } from '../settle/settle';
 import { setQuietly } from '../settle/write';
-import { isOutOfReach, isUnconfirmed } from '../transient';
-import type { Held, Withdrawn } from './held';
+import { isOutOfReach, isUnconfirmed } from '../server/transient';
+import type { Held, Withdrawn } from './held-task';
 import type { Thrown } from './perform';
 import { monotonic, sleep } from '../timers';
 

@@ -1,5 +1,5 @@
-import { modelOf } from '../definition';
-import type { Held } from './held';
+import { modelOf } from '../definition/definition';
+import type { Held } from './held-task';
 import { setTimeout } from '../timers';
 
 /** Takes a task out of its handler's hands once it has taken too long, its settle included. */

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
-import { modelOf, type AnyDocument } from '../definition';
-import { attempts } from '../handle';
+import { modelOf, type AnyDocument } from '../definition/definition';
+import { attempts } from '../task/handle';
 import type { WorkerEvents } from './events';
 
 /** A logger in the form of pino's; `console` fits as well. */

@@ -6,10 +6,10 @@ import {
   requireInteger,
   requireObject,
   wrongValue,
-} from '../check';
-import { definitionOf, type AnyDocument, type AnyModel } from '../definition';
-import type { QueueOf } from '../model';
-import { checkPopOptions, type PopOptions } from '../claim/pop';
+} from '../values/check';
+import { definitionOf, type AnyDocument, type AnyModel } from '../definition/definition';
+import type { QueueOf } from '../model/model';
+import { checkPopOptions, type PopOptions } from '../pop/pop';
 import type { TaskContext } from './context';
 import type { TaskLogger } from './log';
 

@@ -1,5 +1,5 @@
 import { contextOf } from './context';
-import type { Held } from './held';
+import type { Held } from './held-task';
 import type { ResolvedWorkerOptions } from './options';
 
 /** What a handler threw, or why it is not waited for. */

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../check';
+import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../values/check';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
 
 export interface RunWorkersOptions {

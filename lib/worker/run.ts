@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { modelOf, type AnyDocument } from '../definition';
+import { modelOf, type AnyDocument } from '../definition/definition';
 import { TaskQueueError } from '../errors';
-import { indexesReady } from '../prepare';
+import { indexesReady } from '../indexes/prepare';
 import type { WorkerEvents } from './events';
 import type { ResolvedWorkerOptions } from './options';
-import type { Voice } from './voice';
-import { Work } from './work';
+import type { Voice } from './emitter';
+import { Work } from './loop';
 import { clearTimeout, setTimeout } from '../timers';
 
 /** How long after its limit a stop waits for what gives tasks back, in milliseconds. */

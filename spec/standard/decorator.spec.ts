@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
 import { DependencyType, DependsOn, InvalidOptionError } from '../../lib';
-import { dependenciesOf } from '../../lib/dependencies/decorator';
+import { dependenciesOf } from '../../lib/declare/decorator';
 
 const { ALL_OF, ANY_OF, DIRECT } = DependencyType;
 type Id = Types.ObjectId;

@@ -1,6 +1,6 @@
 import { createConnection, Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
-import type { AnyModel } from '../../lib/definition';
+import type { AnyModel } from '../../lib/definition/definition';
 
 /** Two models without a server, one of which waits for the other. */
 export function makeChain(): { waiting: AnyModel; awaited: AnyModel } {

@@ -5,7 +5,7 @@ import {
   type WorkerModels,
   type WorkerOptions,
 } from 'mongoose-task-queue';
-import type { AnyDocument } from '../../lib/definition';
+import type { AnyDocument } from '../../lib/definition/definition';
 import { deferred, type Deferred } from './deferred';
 import { eventually } from './eventually';
 

@@ -10,8 +10,8 @@ import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker, tryAll }
 
 /** Of this process, by all workers. */
 let mockListeners = 0;
-jest.mock('../../lib/queue/arrivals', () => {
-  const actual = jest.requireActual<typeof import('../../lib/queue/arrivals')>('../../lib/queue/arrivals');
+jest.mock('../../lib/notify/arrivals', () => {
+  const actual = jest.requireActual<typeof import('../../lib/notify/arrivals')>('../../lib/notify/arrivals');
   const onArrival: typeof actual.onArrival = (...args) => {
     const stop = actual.onArrival(...args);
     mockListeners++;

@@ -1,4 +1,4 @@
-import { groupBy } from '../../../lib/group';
+import { groupBy } from '../../../lib/values/group';
 import type { Event, EventName, EventOf, Intent, Outcome } from '../events';
 
 /** A task as it is stored at the end. */

@@ -1,4 +1,4 @@
-import { groupBy } from '../../../lib/group';
+import { groupBy } from '../../../lib/values/group';
 import type { EventOf } from '../events';
 import { killsOf, named, type Evidence, type Finding } from './evidence';
 import { processOf } from '../history';

@@ -1,0 +1,64 @@
+import type { AnyModel, Filter } from '../definition/definition';
+import { keyOf } from '../values/id';
+import { monotonic } from '../timers';
+
+/** How long a claim waits for a document that an open transaction has written, in milliseconds. */
+export const MAX_WAIT_MS = 200;
+/** The same for each of its neighbours, once one was found to be blocked. */
+export const PROBE_MS = 50;
+/** How long a document is passed over before a claim waits for it again, in milliseconds. */
+const PASSED_OVER_MS = 1_000;
+/** So many are waited for again at once: a transaction may have written more than could be tried in that time. */
+const TRIED_AGAIN = 10;
+
+interface Blocked {
+  readonly entries: Map<string, { id: unknown; until: number }>;
+  /** When one was met last. */
+  metAt: number;
+  /** When some were last let go, to be tried again. */
+  triedAt: number;
+}
+
+const blockedOf = new WeakMap<AnyModel, Blocked>();
+
+/**
+ * A document that an open transaction has written makes every other writer wait for the commit. Who met one remembers it here,
+ * so that the next claims take what comes after it at once.
+ */
+export function passOver(model: AnyModel, id: unknown): void {
+  const now = monotonic();
+  const blocked = blockedOf.get(model) ?? { entries: new Map(), metAt: now, triedAt: now };
+  blockedOf.set(model, blocked);
+  blocked.metAt = now;
+  blocked.entries.delete(keyOf(id));
+  blocked.entries.set(keyOf(id), { id, until: now + PASSED_OVER_MS });
+}
+
+/** The filter that leaves out what was found to be blocked a moment ago. */
+export function notBlocked(model: AnyModel): Filter {
+  const blocked = blockedOf.get(model);
+  if (!blocked) return {};
+  letGo(blocked, monotonic());
+
+  return blocked.entries.size > 0 ? { _id: { $nin: [...blocked.entries.values()].map(({ id }) => id) } } : {};
+}
+
+/** Whether a document was found to be blocked a moment ago. */
+export function isPassedOver(model: AnyModel, id: unknown): boolean {
+  const blocked = blockedOf.get(model);
+  if (!blocked) return false;
+  letGo(blocked, monotonic());
+
+  return blocked.entries.has(keyOf(id));
+}
+
+// Some stand for the others: when none of them is met again, the transaction is over.
+function letGo(blocked: Blocked, now: number): void {
+  const { entries, metAt, triedAt } = blocked;
+  if (now - triedAt <= PASSED_OVER_MS) return;
+  const expired = [...entries].filter(([, { until }]) => until < now);
+  if (expired.length === 0) return;
+
+  for (const [key] of metAt >= triedAt ? expired.slice(0, TRIED_AGAIN) : expired) entries.delete(key);
+  blocked.triedAt = now;
+}

@@ -1,0 +1,33 @@
+import mongoose from 'mongoose';
+import type { AnySchema } from './any';
+import { shown } from '../values/check';
+import { InvalidOptionError } from '../errors';
+
+/** The majors of Mongoose that are supported, each with its oldest minor: the same as the range of the peer dependency. */
+export const SUPPORTED_MONGOOSE: readonly (readonly [major: number, minor: number])[] = [[9, 4]];
+
+/** @throws {InvalidOptionError} for a Mongoose that this library was not made for, or a schema of another copy of it. */
+export function requireMongoose(schema: AnySchema): void {
+  const { version, Schema } = mongoose;
+  const range = SUPPORTED_MONGOOSE.map(([major, minor]) => `^${major}.${minor}.0`).join(' || ');
+  if (!isSupported(version))
+    throw new InvalidOptionError(
+      `Expected Mongoose ${range}, got ${version}, in which dependencies and leases do not hold. Install one that is supported: \`npm install mongoose@${range.split(' ')[0]}\`.`,
+    );
+  if (schema instanceof Schema) return;
+  throw new InvalidOptionError(
+    isSchema(schema)
+      ? `Expected a schema of the Mongoose that mongoose-task-queue loads (${version}), got one of another copy of Mongoose: what one of them makes the other does not recognise. Install one copy; \`npm ls mongoose\` lists them.`
+      : `Expected a Mongoose schema, got ${shown(schema)}. Write \`taskQueue(new Schema({ … }))\`.`,
+  );
+}
+
+function isSupported(version: string): boolean {
+  const [major, minor] = version.split('.').map(Number) as [number, number];
+
+  return SUPPORTED_MONGOOSE.some(([known, oldest]) => major === known && minor >= oldest);
+}
+
+function isSchema(value: unknown): boolean {
+  return (value as { instanceOfSchema?: boolean } | null | undefined)?.instanceOfSchema === true;
+}

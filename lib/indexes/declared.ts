@@ -1,0 +1,45 @@
+import type { AnyModel, AnySchema } from '../definition/definition';
+import { collationOfCollection, type Collation, type TaskIndex } from './existing';
+
+const declared = new WeakMap<AnySchema, Map<string, TaskIndex>>();
+
+/** Tells the schema of a model about indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
+// Not by `schema.index()`, which would give them to every schema that embeds this one, too.
+export function declare(model: AnyModel, indexes: readonly TaskIndex[]): void {
+  const schema = model.schema as AnySchema;
+  const ours = declared.get(schema) ?? new Map<string, TaskIndex>();
+  for (const index of indexes) ours.set(index.name, index);
+  if (schema.get('collation')) keepCollation(model);
+  if (declared.has(schema)) return;
+
+  declared.set(schema, ours);
+  const { indexes: others } = schema;
+  schema.indexes = function () {
+    const collation = collations.get(schema);
+    const own = [...ours.values()].map(({ key, ...options }) => [
+      { ...key },
+      { ...options, ...(collation && { collation }) },
+    ]);
+    return [...others.call(this), ...own] as ReturnType<AnySchema['indexes']>;
+  };
+}
+
+/** Of schemas with a collation of their own: that of the collection, as last looked at. */
+const collations = new WeakMap<AnySchema, Collation>();
+const kept = new WeakSet<AnyModel>();
+
+// Mongoose gives the collation of a schema to every index that names none. Ours must have that of the collection, which is another one
+// where the collection was made by its first insert: queries of ours compare by it.
+function keepCollation(model: AnyModel): void {
+  if (kept.has(model)) return;
+  kept.add(model);
+  for (const name of ['ensureIndexes', 'diffIndexes'] as const) {
+    const original = model[name] as (this: AnyModel, ...rest: unknown[]) => Promise<unknown>;
+    const learning = async function (this: AnyModel, ...rest: unknown[]) {
+      const collation = await collationOfCollection(model).catch(() => null);
+      if (collation) collations.set(model.schema as AnySchema, collation);
+      return original.apply(this, rest);
+    };
+    Object.assign(model, { [name]: learning });
+  }
+}

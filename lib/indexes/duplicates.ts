@@ -1,0 +1,74 @@
+import { answered } from '../server/answer';
+import { collectionOf, type Definition } from '../definition/definition';
+import { LIVE_STATES, State } from '../fields';
+import { MAX_FAILURES } from '../task/handle';
+
+interface OfKey {
+  _id: string;
+  /** The tasks, the one that keeps the key first. */
+  ids: unknown[];
+}
+
+/**
+ * Leaves one live task of each key, so that the unique index can be created: several came to be while it was missing. The one that is
+ * held keeps the key, else the one that was pushed first. The others are FAILED with the reason in `failures`, as a second push
+ * would not have stored them; of others that are held, whose work goes on, the key is taken away.
+ */
+export async function settleDuplicates(definition: Definition): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const { state } = options.fields;
+  const duplicates = await readDuplicates(definition);
+  const statements = duplicates.flatMap(({ _id: key, ids: [, ...ids] }) => {
+    const others = { _id: { $in: ids as never[] }, '_task.key': key };
+    return [
+      { updateMany: { filter: { ...others, [state]: State.CREATED }, update: failing(definition, key) } },
+      { updateMany: { filter: { ...others, [state]: State.RUNNING }, update: letGo } },
+    ];
+  });
+
+  if (statements.length > 0)
+    await answered(collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern }));
+}
+
+async function readDuplicates({ model, options, kind, kindOnly }: Definition): Promise<OfKey[]> {
+  const { state } = options.fields;
+  const live = { [state]: { $in: [...LIVE_STATES] }, ...(kindOnly && kind && { [kind.key]: kind.value }) };
+
+  return answered(
+    collectionOf(model)
+      .aggregate<OfKey>(
+        [
+          { $match: { ...live, '_task.key': { $exists: true } } },
+          // RUNNING comes after CREATED.
+          { $sort: { [state]: -1, '_task.dueAt': 1, _id: 1 } },
+          { $group: { _id: '$_task.key', ids: { $push: '$_id' } } },
+          { $match: { 'ids.1': { $exists: true } } },
+        ],
+        { readPreference: 'primary', allowDiskUse: true },
+      )
+      .toArray(),
+  );
+}
+
+function failing({ options }: Definition, key: string): object[] {
+  const message = `Another live task has the key ${JSON.stringify(key)}: this one was pushed while the index of keys was missing.`;
+  const failure = { message, at: '$$NOW', attempt: { $ifNull: ['$_task.attempts', 0] } };
+
+  return [
+    {
+      $set: {
+        [options.fields.state]: State.FAILED,
+        '_task.settledAt': '$$NOW',
+        '_task.expiresFrom': '$$NOW',
+        '_task.availableAt': '$_task.dueAt',
+        '_task.errors': {
+          $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [failure]] }, -MAX_FAILURES],
+        },
+      },
+    },
+    { $unset: ['_task.token', '_task.schedule', '_task.waitingOn', '_task.recheckAt'] },
+  ];
+}
+
+/** A run of a recurring task that is under way is its last: the other goes on. */
+const letGo = [{ $set: { '_task.expiresFrom': '$$NOW' } }, { $unset: ['_task.key', '_task.schedule'] }];

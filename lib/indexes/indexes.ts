@@ -1,0 +1,206 @@
+import { patiently, persistently } from '../server/transient';
+import { collectionOf, definitionOf, rootOf, type AnyModel, type Definition } from '../definition/definition';
+import { declare } from './declared';
+import { settleDuplicates } from './duplicates';
+import { ensureOutboxes } from './outbox';
+import { hasDependencies } from '../dependencies/references';
+import { IndexConflictError } from '../errors';
+import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing';
+import { connected } from '../server/clock';
+import { throwExplained } from '../server/explained';
+import { claimOrder, indexName, liveFilter } from './claim-index';
+import { isUnauthorized } from '../server/unauthorized';
+
+/** How the server calls it when an index is in the way of a new one. */
+const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
+const DUPLICATE_KEY = 11_000;
+
+/** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
+export function taskIndexes(definition: Definition): TaskIndex[] {
+  const { options, kind, kindOnly } = definition;
+  const claims = [claimIndex(definition)];
+  if (options.category) claims.push(categoryIndex(definition));
+  if (kind && !kindOnly) return claims;
+
+  return [
+    ...claims,
+    keyIndex(definition),
+    ...(definition.expireAfterSeconds === false ? [] : [expiryIndex(definition)]),
+  ];
+}
+
+/**
+ * Creates the indexes that are missing and brings the expiry of existing ones up to date. `pop()` waits for it once per
+ * process; call it in a deploy step to have them before. Idempotent; any number of processes may call it at once.
+ *
+ * @throws {IndexConflictError} when an index of that name or key exists with another definition.
+ * @throws {UnauthorizedError} when one is missing and the connection's user may not create it.
+ * @throws {UnsupportedServerError} when the server cannot create them.
+ */
+export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
+  definitionOf(model);
+  await connected(model);
+  await ensureAll(model, ensure).catch(throwExplained);
+}
+
+/** The same, after the server did not know one. It lists an index from the moment when somebody begins to build it: this waits for its end. */
+export async function awaitTaskIndexes(model: AnyModel): Promise<void> {
+  await ensureAll(model, async (one, indexes) => {
+    const existing = await ensure(one, indexes);
+    await create(one, indexes);
+    return existing;
+  }).catch(throwExplained);
+}
+
+async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void> {
+  const definition = definitionOf(model);
+  const isOfBase = definition.kind !== null && !definition.kindOnly;
+  if (isOfBase) await ensureAll(baseOf(model), ensureOf);
+
+  const indexes = [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])];
+  const existing = await ensureOf(model, indexes).catch((error: { codeName?: string }) => {
+    if (!CONFLICTS.includes(error.codeName)) throw error;
+    // Another process, of another version perhaps, created what was missing a moment ago.
+    return ensureOf(model, indexes);
+  });
+  if (definition.expireAfterSeconds === false && !isOfBase) await dropExpiry(definition, existing);
+  await ensureOutboxes(model);
+}
+
+/** Changes nothing before all of them were compared. Returns the indexes that there were. */
+async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<readonly TaskIndex[]> {
+  const existing = await existingIndexes(model).catch(async (error: unknown) => {
+    if (!isUnauthorized(error)) throw error;
+    await ensureUnlisted(model, indexes);
+    return indexes;
+  });
+  const missing: TaskIndex[] = [];
+  const outdated: TaskIndex[] = [];
+  for (const wanted of indexes) {
+    const found = existing.find((index) => index.name === wanted.name || sameIndex(index, wanted));
+    if (!found) missing.push(wanted);
+    else if (found.name !== wanted.name || !sameIndex(found, wanted)) throw conflict(model, wanted, found);
+    else if (found.expireAfterSeconds !== wanted.expireAfterSeconds) outdated.push(wanted);
+  }
+
+  for (const index of outdated) await changeExpiry(model, index);
+  if (missing.length > 0) await create(model, missing);
+
+  return existing;
+}
+
+// Who may not list them can still create those that are missing, or take those that are there for right: a query tells of each.
+async function ensureUnlisted(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
+  try {
+    await create(model, indexes);
+  } catch (error) {
+    if (!isUnauthorized(error)) throw error;
+    const found = await Promise.all(indexes.map((index) => hasIndex(model, index)));
+    if (found.includes(false)) throw error;
+  }
+}
+
+async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
+  const collection = collectionOf(model);
+  const wanted = indexes as Parameters<typeof collection.createIndexes>[0];
+  const created = () => patiently(() => collection.createIndexes(wanted));
+  await created().catch(async (error: { code?: unknown }) => {
+    if (error.code !== DUPLICATE_KEY) throw error;
+    await settleDuplicates(definitionOf(model));
+    await created();
+  });
+}
+
+/** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
+export function declareIndexes(model: AnyModel): void {
+  const definition = definitionOf(model);
+  declare(model, taskIndexes(definition));
+  if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
+}
+
+/** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
+function waitingIndexes({ options }: Definition): TaskIndex[] {
+  const order = { [options.fields.priority]: -1, '_task.dueAt': 1 };
+
+  return [
+    partialOn('waiting', '_task.waitingOn', order),
+    partialOn('recheck', '_task.recheckAt', {}),
+    partialOn('doomed', '_task.doomedBy', {}),
+  ];
+}
+
+function partialOn(role: string, field: string, order: Record<string, number>): TaskIndex {
+  return {
+    name: `task_${role}`,
+    key: { [field]: 1, ...order },
+    partialFilterExpression: { [field]: { $exists: true } },
+  };
+}
+
+function claimIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'claim'),
+    key: claimOrder(definition),
+    partialFilterExpression: liveFilter(definition),
+  };
+}
+
+function categoryIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'category'),
+    key: { [definition.options.fields.category]: 1, ...claimOrder(definition) },
+    partialFilterExpression: liveFilter(definition),
+  };
+}
+
+function keyIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'key'),
+    key: { '_task.key': 1 },
+    unique: true,
+    partialFilterExpression: { ...liveFilter(definition), '_task.key': { $exists: true } },
+  };
+}
+
+function expiryIndex(definition: Definition): TaskIndex {
+  const { kind, kindOnly, expireAfterSeconds } = definition;
+
+  return {
+    name: indexName(definition, 'expiry'),
+    key: { '_task.expiresFrom': 1 },
+    expireAfterSeconds: expireAfterSeconds as number,
+    // Without it the index would hold every document, those that were never pushed as null.
+    partialFilterExpression: {
+      ...(kindOnly && kind && { [kind.key]: kind.value }),
+      '_task.expiresFrom': { $exists: true },
+    },
+  };
+}
+
+// The same index under another name is one as well: claims name theirs, and the server keeps no second of the kind.
+function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexConflictError {
+  return new IndexConflictError(
+    `An index of ${model.collection.name} differs from the one the queue needs.\n` +
+      `  expected: ${JSON.stringify(wanted)}\n  found:    ${JSON.stringify(found)}\n` +
+      `Drop it, for example with \`${model.modelName}.collection.dropIndex('${found.name}')\`; \`ensureTaskIndexes()\` creates the right one.`,
+  );
+}
+
+async function changeExpiry(model: AnyModel, { name, expireAfterSeconds }: TaskIndex): Promise<void> {
+  await persistently(() =>
+    model.db.db!.command({ collMod: model.collection.name, index: { name, expireAfterSeconds } }),
+  );
+}
+
+async function dropExpiry(definition: Definition, existing: readonly TaskIndex[]): Promise<void> {
+  const name = indexName(definition, 'expiry');
+  if (!existing.some((index) => index.name === name)) return;
+
+  await persistently(() => collectionOf(definition.model).dropIndex(name)).catch((error: { codeName?: string }) => {
+    if (error.codeName !== 'IndexNotFound') throw error;
+  });
+}
+
+function baseOf(model: AnyModel): AnyModel {
+  return model.db.model(model.baseModelName as string) as AnyModel;
+}

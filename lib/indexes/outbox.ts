@@ -1,0 +1,101 @@
+import { patiently } from '../server/transient';
+import { declare } from './declared';
+import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition/definition';
+import { hasIndex, type TaskIndex } from './existing';
+import { isUnauthorized } from '../server/unauthorized';
+import { certainWatchesFor, watchesFor } from '../dependencies/references';
+import { UnauthorizedError } from '../errors';
+import type { Watch } from '../dependencies/targets';
+
+/** Collections whose documents cannot be marked: what waits for them is found by its re-checks alone. */
+const unwatchable = new WeakSet<AnyModel>();
+
+/** Unauthorized, InvalidNamespace, CommandNotSupportedOnView, OptionNotSupportedOnView. Not by their names, which an error of a write lacks. */
+const REFUSED = new Set<unknown>([13, 73, 166, 167]);
+
+/** The index in which the server itself collects the watched documents that meet a condition, whoever wrote them. */
+export function outboxIndex({ model, mark, condition }: Watch): TaskIndex {
+  const fields = indexable(model.schema as AnySchema, Object.keys(condition));
+
+  return {
+    name: `task_outbox_${mark}`,
+    key: Object.fromEntries([...fields, `_task.armed.${mark}`].map((field) => [field, 1])),
+    partialFilterExpression: { [`_task.armed.${mark}`]: { $exists: true } },
+  };
+}
+
+// No index may hold two arrays of one document: it would keep everybody from writing them. The query looks at the others.
+function indexable(schema: AnySchema, fields: readonly string[]): string[] {
+  const isSingle = (field: string) =>
+    field.split('.').every((_, end, parts) => {
+      const path = parts.slice(0, end + 1).join('.');
+      const type = schema.path(path) as { instance: string } | undefined;
+      return type ? !['Array', 'Mixed', 'Map'].includes(type.instance) : schema.pathType(path) === 'nested';
+    });
+  const single = fields.filter(isSingle);
+
+  return [...single, ...fields.filter((field) => !single.includes(field)).slice(0, 1)];
+}
+
+/** Whether the server refuses to mark any document of a collection: it is a view, or the user lacks the right. */
+export function isUnmarkable(error: unknown): boolean {
+  return error instanceof UnauthorizedError || REFUSED.has((error as { code?: unknown }).code);
+}
+
+/** The watches of a model whose documents can be marked. */
+export function watchable(model: AnyModel): Watch[] {
+  return watchesFor(model).filter((watch) => !unwatchable.has(watch.model));
+}
+
+/** Creates the outbox indexes on the collections that tasks of the model wait for, and tells their schemas about them. */
+export async function ensureOutboxes(model: AnyModel): Promise<void> {
+  for (const watch of watchesFor(model)) {
+    await ensureOutbox(watch);
+    makeKnown(watch);
+  }
+}
+
+/** Tells the schemas of the models that tasks wait for about the outboxes, as far as these models are defined by now. */
+export function declareOutboxes(model: AnyModel): void {
+  certainWatchesFor(model).forEach(makeKnown);
+}
+
+function makeKnown(watch: Watch): void {
+  const { model } = watch;
+  // So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it. Of a kind it is its
+  // base's that does so: to the indexes of the kind itself Mongoose adds a filter by its key.
+  declare(rootOf(model), [outboxIndex(watch)]);
+  for (const one of [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)])
+    hideMarks(one.schema as AnySchema);
+}
+
+async function ensureOutbox(watch: Watch): Promise<void> {
+  try {
+    await patiently(() => collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]));
+  } catch (error) {
+    if (!isUnmarkable(error)) throw error;
+    // Another user may have made it.
+    if (isUnauthorized(error) && (await hasIndex(watch.model, outboxIndex(watch)))) return;
+    unwatchable.add(watch.model);
+  }
+}
+
+const hidden = new WeakSet<AnySchema>();
+
+type Transform = (document: unknown, result: Record<string, unknown>, options: unknown) => unknown;
+
+/** Keeps the marks out of the `toJSON()` and `toObject()` of documents that are no tasks; tasks never show them. */
+function hideMarks(schema: AnySchema): void {
+  // A `_task` of the schema's own is the user's.
+  if (hidden.has(schema) || schema.pathType('_task') !== 'adhocOrUndefined') return;
+  hidden.add(schema);
+  for (const option of ['toJSON', 'toObject'] as const) {
+    const given = schema.get(option) as { transform?: Transform } | undefined;
+    const hide: Transform = (document, result, options) => {
+      // The transform is called for sub-documents too, whose own `_task` would be the user's.
+      if (!(document as { $isSubdocument?: boolean }).$isSubdocument) delete result['_task'];
+      return typeof given?.transform === 'function' ? given.transform(document, result, options) : result;
+    };
+    schema.set(option, { ...given, transform: hide } as never);
+  }
+}

@@ -1,0 +1,47 @@
+import { clockOf } from '../server/clock';
+import type { AnyModel } from '../definition/definition';
+import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
+import { requireSettings } from '../definition/settings';
+import { explained } from '../server/explained';
+import { isMissingIndex } from '../server/transient';
+
+const prepared = new WeakMap<AnyModel, Promise<void>>();
+
+/** Resolves once the server is known to be new enough and the indexes are there. The work is done once per model and process. */
+export function indexesReady(model: AnyModel): Promise<void> {
+  let ready = prepared.get(model);
+  if (!ready) {
+    ready = prepare(model);
+    prepared.set(model, ready);
+    ready.catch(() => prepared.delete(model));
+  }
+
+  return ready;
+}
+
+/** Has them looked for once more: they were dropped. */
+export function forgetIndexes(model: AnyModel): void {
+  prepared.delete(model);
+}
+
+/** Runs an operation that hints an index, and once more when the index, or its whole collection, was dropped or is being built. */
+export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T>): Promise<T> {
+  await indexesReady(model);
+  try {
+    return await operation();
+  } catch (error) {
+    if (!isMissingIndex(error)) throw explained(error);
+    forgetIndexes(model);
+    await awaitTaskIndexes(model);
+    await indexesReady(model);
+
+    return operation();
+  }
+}
+
+async function prepare(model: AnyModel): Promise<void> {
+  const clock = await clockOf(model);
+  requireSettings(model);
+  await clock.now();
+  await ensureTaskIndexes(model);
+}

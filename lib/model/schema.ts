@@ -1,0 +1,109 @@
+import type {
+  ApplySchemaOptions,
+  Document,
+  HydratedDocument,
+  InferSchemaType,
+  IsItRecordAndNotAny,
+  ObtainDocumentType,
+  ObtainSchemaGeneric,
+  ResolveSchemaOptions,
+  Schema,
+} from 'mongoose';
+import type { AnySchema } from '../definition/definition';
+import type { BoundMethods, BoundStatics, WithTaskFields } from './model';
+import type { TaskQueueOptions } from '../options';
+
+/**
+ * The schema `S` after the plugin: its documents have the fields and methods of a task, its models the statics. The document
+ * type comes first, as if it had been declared, and the type of the models' documents is given: Mongoose makes both `any` otherwise.
+ */
+export type TaskSchema<S extends AnySchema, O extends TaskQueueOptions = {}> = Schema<
+  WithTaskFields<InferSchemaType<S>, O>,
+  ObtainSchemaGeneric<S, 'M'>,
+  ObtainSchemaGeneric<S, 'TInstanceMethods'> & BoundMethods<O>,
+  ObtainSchemaGeneric<S, 'TQueryHelpers'>,
+  ObtainSchemaGeneric<S, 'TVirtuals'>,
+  ObtainSchemaGeneric<S, 'TStaticMethods'> & BoundStatics<O>,
+  ObtainSchemaGeneric<S, 'TSchemaOptions'>,
+  ApplySchemaOptions<
+    ObtainDocumentType<
+      // oxlint-disable-next-line typescript/no-explicit-any -- Mongoose's own default; this parameter's constraint takes no other
+      any,
+      WithTaskFields<InferSchemaType<S>, O>,
+      ResolvedOptions<S>
+    >,
+    ResolvedOptions<S>
+  >,
+  HydratedTask<S, O>,
+  ObtainSchemaGeneric<S, 'TSchemaDefinition'>,
+  WithTaskFields<ObtainSchemaGeneric<S, 'TLeanResultType'>, O>
+>;
+
+type ResolvedOptions<S extends AnySchema> = ResolveSchemaOptions<ObtainSchemaGeneric<S, 'TSchemaOptions'>>;
+
+/** A schema with a declared type names the type of its documents, which is kept; else it is made as `model()` makes it. */
+type HydratedTask<S extends AnySchema, O extends TaskQueueOptions> =
+  IsItRecordAndNotAny<ObtainSchemaGeneric<S, 'EnforcedDocType'>> extends true
+    ? Document<
+        unknown,
+        ObtainSchemaGeneric<S, 'TQueryHelpers'>,
+        WithTaskFields<InferSchemaType<S>, O>,
+        ObtainSchemaGeneric<S, 'TVirtuals'>,
+        ObtainSchemaGeneric<S, 'TSchemaOptions'>
+      > &
+        WithTaskFields<ObtainSchemaGeneric<S, 'THydratedDocumentType'>, O> &
+        BoundMethods<O>
+    : HydratedDocument<
+        WithTaskFields<InferSchemaType<S>, O>,
+        ObtainSchemaGeneric<S, 'TVirtuals'> & ObtainSchemaGeneric<S, 'TInstanceMethods'> & BoundMethods<O>,
+        ObtainSchemaGeneric<S, 'TQueryHelpers'>,
+        ObtainSchemaGeneric<S, 'TVirtuals'>,
+        WithTaskFields<InferSchemaType<S>, O>,
+        ObtainSchemaGeneric<S, 'TSchemaOptions'>
+      >;
+
+/** No creation time is added to a schema whose `timestamps` make one, under whatever name. */
+type AddedTime<S extends AnySchema, Name extends string> =
+  ObtainSchemaGeneric<S, 'TSchemaOptions'> extends { timestamps: true | { createdAt: true | string } } ? never : Name;
+
+/**
+ * Makes a schema one of tasks, and returns it with its new type: `taskQueue(schema, options)`. The same function is the
+ * plugin, `schema.plugin(taskQueue, options)`, which cannot change the schema's type: declare `TaskModel<T>` there.
+ *
+ * A mistake in the options or the schema, like a path, method or static whose name is taken, throws `InvalidOptionError`.
+ */
+export interface TaskQueuePlugin {
+  <
+    S extends AnySchema,
+    StateName extends string = 'state',
+    PriorityName extends string = 'priority',
+    CreatedAtName extends string = 'createdAt',
+    CategoryName extends string = 'category',
+    HasCategory extends boolean = false,
+    Bind extends boolean = true,
+  >(
+    schema: S,
+    options?: TaskQueueOptions & {
+      fields?: {
+        state?: StateName | undefined;
+        priority?: PriorityName | undefined;
+        createdAt?: CreatedAtName | undefined;
+        category?: CategoryName | undefined;
+      };
+      category?: HasCategory | undefined;
+      bind?: Bind | undefined;
+    },
+  ): TaskSchema<
+    S,
+    {
+      fields: {
+        state: StateName;
+        priority: PriorityName;
+        createdAt: AddedTime<S, CreatedAtName>;
+        category: CategoryName;
+      };
+      category: HasCategory;
+      bind: Bind;
+    }
+  >;
+}

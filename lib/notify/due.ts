@@ -1,0 +1,61 @@
+import { announce } from './arrivals';
+import { MAX_TIMER_MS } from '../values/check';
+import { namespaceOf, type AnyModel } from '../definition/definition';
+import { clearTimeout, monotonic, setTimeout } from '../timers';
+
+/** Times that are remembered for a model: the next ones. Later ones are found by polling. */
+const MAX_TIMES = 1_000;
+
+interface Alarm {
+  /** By this process's monotonic clock, the next one first. */
+  times: number[];
+  timer: NodeJS.Timeout | null;
+}
+
+const alarms = new WeakMap<object, Map<string, Alarm>>();
+
+/** Wakes idle queues of this process when a task it pushed, or put back, becomes due. */
+export function announceAt(model: AnyModel, due: Date, now: Date): void {
+  const waitMs = due.getTime() - now.getTime();
+  if (waitMs <= 0) return announce(model);
+  if (waitMs > MAX_TIMER_MS) return;
+
+  const alarm = alarmOf(model);
+  // One more: what was made ready within the same millisecond must not be looked for too early.
+  insert(alarm.times, monotonic() + waitMs + 1);
+  setTimer(model, alarm);
+}
+
+function setTimer(model: AnyModel, alarm: Alarm): void {
+  clearTimeout(alarm.timer ?? undefined);
+  const [next] = alarm.times;
+  // It may have passed while this process was busy.
+  const waitMs = Math.max(0, Math.min(next === undefined ? 0 : next - monotonic(), MAX_TIMER_MS));
+  alarm.timer = next === undefined ? null : setTimeout(() => ring(model, alarm), waitMs);
+  // Waiting for a task of later must not keep a process alive.
+  alarm.timer?.unref();
+}
+
+function ring(model: AnyModel, alarm: Alarm): void {
+  const now = monotonic();
+  const later = alarm.times.findIndex((time) => time > now);
+  alarm.times.splice(0, later === -1 ? alarm.times.length : later);
+  setTimer(model, alarm);
+  announce(model);
+}
+
+function insert(times: number[], time: number): void {
+  const later = times.findIndex((other) => other > time);
+  times.splice(later === -1 ? times.length : later, 0, time);
+  if (times.length > MAX_TIMES) times.pop();
+}
+
+function alarmOf(model: AnyModel): Alarm {
+  const client = model.db.getClient() as unknown as object;
+  const ofClient = alarms.get(client) ?? new Map<string, Alarm>();
+  alarms.set(client, ofClient);
+  const alarm = ofClient.get(namespaceOf(model)) ?? { times: [], timer: null };
+  ofClient.set(namespaceOf(model), alarm);
+
+  return alarm;
+}

@@ -1,0 +1,169 @@
+import type { Types } from 'mongoose';
+import { generationOf } from '../server/clock';
+import type { Bookkeeping } from '../task/handle';
+import { claimIds } from '../claim/claim-many';
+import { giveBack, giveBackLater } from '../claim/give-back';
+import { heldBy } from '../claim/held-by';
+import type { Definition, RawDocument } from '../definition/definition';
+import type { ReadyQuery } from '../indexes/claim-index';
+import { judgeNext, setAside, type Judgement } from '../waiting/judged';
+import { Obstacles } from './obstacles';
+import { outdatedOf } from '../waiting/outdated';
+import { recheck } from '../waiting/recheck';
+import { Pass } from './waking';
+import { kindKey } from '../dependencies/references';
+import { Sightings } from '../waiting/sightings';
+import { wake } from '../waiting/wake';
+
+/** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
+const FIRST_WINDOW = 8;
+const MAX_WINDOW = 500;
+/** Tasks that are parked at once when many wait for the same documents. */
+const MAX_ASIDE = 1_000;
+/** References of the tasks that are judged at once, as far as those before can tell: one task may have thousands. */
+const MAX_REFERENCES = 20_000;
+
+/**
+ * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. With `isSpread`
+ * the order counts less than speed.
+ */
+export async function claimReady(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  isSpread: boolean,
+): Promise<RawDocument[]> {
+  const won: RawDocument[] = [];
+  try {
+    await claimInto(won, definition, query, limit, new Pass(definition, isSpread));
+  } catch (error) {
+    // Nobody would see them before their leases end.
+    for (const task of won) giveBackLater(definition, heldBy(definition, tokenOf(task), [task._id]));
+    throw error;
+  }
+
+  return won;
+}
+
+/** The outboxes are read at the same time as the candidates; but that nothing is ready is said only after a look that came later. */
+async function claimInto(
+  won: RawDocument[],
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  pass: Pass,
+): Promise<void> {
+  const claiming = claimJudgedNext(won, definition, query, limit, pass);
+  const [woken] = await Promise.allSettled([pass.woken, claiming]);
+  await claiming;
+  if (woken.status === 'rejected') throw woken.reason;
+  const hasNews = won.length === 0 || (won.length < limit && woken.value > 0);
+  if (hasNews && !pass.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, pass);
+
+  const unparked = recheck(definition);
+  if (won.length === 0) {
+    if ((await unparked) > 0) await claimJudgedNext(won, definition, query, limit, pass);
+    if (won.length === 0) pass.refusals.orNone(null);
+    return;
+  }
+  // Who has a task need not wait for it; what goes wrong in it, the next one tells.
+  unparked.catch(() => {});
+}
+
+async function claimJudgedNext(
+  won: RawDocument[],
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  pass: Pass,
+): Promise<void> {
+  const before = won.length;
+  const obstacles = new Obstacles(kindKey(definition.model));
+  const sightings = new Sightings(definition.model);
+  let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
+  let most = MAX_ASIDE;
+  while (won.length < limit) {
+    pass.look();
+    const generation = generationOf(definition.model);
+    const judgements = await judgeNext(definition, obstacles.past(query), window);
+    if (await pass.hasOvertaken()) {
+      // Who must wait is out of the way of the next look.
+      await setAside(definition, judgements);
+      continue;
+    }
+
+    const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
+    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation, pass);
+    won.push(...claimed);
+    await setAside(definition, judgements);
+    // What others took in the meantime may have been in front of more.
+    const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
+    if (judgements.length === 0 || isEnd || sightings.note(judgements)) break;
+    most = asManyAs(judgements);
+    window = Math.min(MAX_WINDOW, most, ready.length === 0 ? window * 4 : window);
+    obstacles.note(judgements);
+  }
+  // Those that were passed over are parked by and by: each time some of them.
+  if (obstacles.areThere) await setAside(definition, await judgeNext(definition, obstacles.behind(query), most));
+}
+
+/** So many tasks as have no more references together than are judged at once. */
+function asManyAs(judgements: readonly Judgement[]): number {
+  const references = judgements.reduce((sum, one) => sum + one.references, 0);
+
+  return references === 0
+    ? MAX_ASIDE
+    : Math.min(MAX_ASIDE, Math.ceil((MAX_REFERENCES * judgements.length) / references));
+}
+
+/** Whether a task could be claimed now. Tasks that must wait are parked on the way. */
+export async function hasReady(definition: Definition, query: ReadyQuery): Promise<boolean> {
+  await wake(definition);
+  let obstacles = new Obstacles(kindKey(definition.model));
+  const sightings = new Sightings(definition.model);
+  let window = FIRST_WINDOW;
+  for (;;) {
+    const judgements = await judgeNext(definition, obstacles.past(query), window);
+    window = Math.min(MAX_WINDOW, asManyAs(judgements));
+    if (judgements.some(({ verdict }) => verdict.kind === 'ready')) return true;
+    await setAside(definition, judgements);
+    obstacles.note(judgements);
+    if (sightings.note(judgements)) return false;
+    if (judgements.length > 0) continue;
+    if ((await recheck(definition)) === 0) return false;
+    // What was put back may wait for what was an obstacle before.
+    obstacles = new Obstacles(kindKey(definition.model));
+  }
+}
+
+/** A task that is not ready by what holds when it is claimed goes back, to be judged anew. */
+async function claimJudged(
+  definition: Definition,
+  query: ReadyQuery,
+  ready: readonly Judgement[],
+  generation: number | undefined,
+  { refusals }: Pass,
+): Promise<RawDocument[]> {
+  if (ready.length === 0) return [];
+  const ids = ready.map(({ task }) => task._id as unknown);
+  const claimed = await refusals.unlessRefused(claimIds(definition, query, ids), []);
+  if (claimed.length === 0) return claimed;
+  const heldAmong = (tasks: readonly RawDocument[]) =>
+    heldBy(
+      definition,
+      tokenOf(claimed[0]!),
+      tasks.map(({ _id }) => _id as unknown),
+    );
+  try {
+    const outdated = new Set(await outdatedOf(definition, ready, claimed, generation));
+    if (outdated.size > 0) await giveBack(definition, heldAmong([...outdated]));
+    return claimed.filter((task) => !outdated.has(task));
+  } catch (error) {
+    giveBackLater(definition, heldAmong(claimed));
+    throw error;
+  }
+}
+
+function tokenOf(task: RawDocument): Types.ObjectId {
+  return (task['_task'] as Bookkeeping).token!;
+}

@@ -1,0 +1,38 @@
+import { claimMany, claimManyInParts, handOver, type Take } from '../claim/claim-many';
+import { claimOne } from '../claim/claim-one';
+import type { Definition, RawDocument } from '../definition/definition';
+import { claimReady } from './claim-judged';
+import { hasDependencies } from '../dependencies/references';
+import type { ReadyQuery } from '../indexes/claim-index';
+
+/** Takes up to `limit` tasks that can run, in claim order. */
+export async function claim(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
+  if (hasDependencies(definition.model)) return claimReady(definition, query, limit, false);
+  if (limit > 1) return claimMany(definition, query, limit);
+
+  const task = await claimOne(definition, query);
+  return task ? [task] : [];
+}
+
+/** The same, handed over at once. Returns how many there were. */
+export async function claimAtOnce(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  take: Take,
+): Promise<number> {
+  return handOver(claim(definition, query, limit), take);
+}
+
+/** The same for a worker: hands them over as they come, and the order counts less than speed. Returns how many there were. */
+export async function claimInParts(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  take: Take,
+): Promise<number> {
+  if (hasDependencies(definition.model)) return handOver(claimReady(definition, query, limit, true), take);
+  if (limit > 1) return claimManyInParts(definition, query, limit, take);
+
+  return claimAtOnce(definition, query, limit, take);
+}

@@ -1,0 +1,109 @@
+import type { PopulateOptions } from 'mongoose';
+import { hydrate, type AnyDocument, type Definition, type RawDocument } from '../definition/definition';
+import { attempts, holdLease } from '../task/handle';
+import { failOver, release, retryAnyhow } from '../settle/settle';
+import { trace } from '../task/trace';
+import { crashed, unreadable, type TellFailed } from '../task/tell-failed';
+import { inheritedName, isOfTask, type Populate } from './populate';
+import { failUnreadable } from '../claim/unreadable';
+
+/** Makes tasks of what was claimed. Each that cannot be handed out ends its attempt by itself, and `tell` hears of it. */
+export async function handOut(
+  definition: Definition,
+  raw: readonly RawDocument[],
+  { populate }: { populate?: Populate | undefined },
+  tell: TellFailed,
+): Promise<AnyDocument[]> {
+  const claimed: AnyDocument[] = [];
+  const unread: Unread[] = [];
+  for (const one of raw) {
+    const task = toTask(definition, one, unread);
+    if (task) claimed.push(task);
+  }
+  for (const one of unread) await failUnread(definition, one, tell);
+  const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
+  // Should that not get through, they are due again after this lease.
+  if (over.length > 0)
+    await Promise.allSettled(over.map((task) => failOver(task).then(() => tell(crashed(task), task))));
+  const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
+  for (const task of tasks) trace('popped', task);
+
+  return populate === undefined || tasks.length === 0 ? tasks : populated(definition, tasks, populate, tell);
+}
+
+/** What was claimed and cannot be made a document. */
+interface Unread {
+  readonly raw: RawDocument;
+  readonly error: unknown;
+}
+
+function toTask(definition: Definition, raw: RawDocument, unread: Unread[]): AnyDocument | null {
+  const { _task: task } = raw;
+  try {
+    const document = hydrate(definition, raw);
+    holdLease(document, definition.options.leaseMs);
+    return document;
+  } catch (error) {
+    // Making a document takes the bookkeeping out of what it is made of.
+    unread.push({ raw: { ...raw, _task: task as unknown }, error });
+    return null;
+  }
+}
+
+async function failUnread(definition: Definition, { raw, error }: Unread, tell: TellFailed): Promise<void> {
+  await failUnreadable(definition, raw, error).catch(() => {});
+  tell(unreadable(definition, raw._id, error), null);
+}
+
+async function populated(
+  definition: Definition,
+  all: AnyDocument[],
+  populate: Populate,
+  tell: TellFailed,
+): Promise<AnyDocument[]> {
+  const tasks: AnyDocument[] = [];
+  for (const task of all) {
+    const name = inheritedName(definition.model, populate, task);
+    if (name === undefined) tasks.push(task);
+    else await failUnpopulated(definition, task, new TypeError(`There is no model \`${name}\`.`), tell);
+  }
+  try {
+    await definition.model.populate(tasks, populate as PopulateOptions);
+    return tasks;
+  } catch (error) {
+    if (!isOfTask(definition.model, populate, error)) {
+      // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
+      await Promise.allSettled(tasks.map((task) => release(task)));
+      throw error;
+    }
+  }
+  // What one of them refers to must not keep back the others.
+  const complete = await Promise.all(tasks.map((task) => isPopulated(definition, task, populate, tell)));
+  return tasks.filter((_, index) => complete[index]);
+}
+
+async function isPopulated(
+  definition: Definition,
+  task: AnyDocument,
+  populate: Populate,
+  tell: TellFailed,
+): Promise<boolean> {
+  try {
+    await definition.model.populate([task], populate as PopulateOptions);
+    return true;
+  } catch (error) {
+    await failUnpopulated(definition, task, error, tell);
+    return false;
+  }
+}
+
+async function failUnpopulated(
+  definition: Definition,
+  task: AnyDocument,
+  error: unknown,
+  tell: TellFailed,
+): Promise<void> {
+  const told = unreadable(definition, task._id, error);
+  await retryAnyhow(task, error, () => {}).catch(() => {});
+  tell(told, task);
+}

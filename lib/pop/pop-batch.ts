@@ -1,0 +1,44 @@
+import { claim } from './claim';
+import { claimOne } from '../claim/claim-one';
+import { Collector, type Caller } from '../batcher';
+import type { Definition, RawDocument } from '../definition/definition';
+import { hasDependencies } from '../dependencies/references';
+import type { ReadyQuery } from '../indexes/claim-index';
+
+/** From so many callers on, one batch is cheaper than a claim for each. */
+const WORTH_A_BATCH = 4;
+
+type Claims = Collector<ReadyQuery, RawDocument | null>;
+
+const collectors = new WeakMap<Definition, Map<string, Claims>>();
+
+/** Claims the next task for a caller. Callers of one query who come while a claim is under way are served together. */
+export function claimNext(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
+  const byName = collectors.get(definition) ?? new Map<string, Claims>();
+  collectors.set(definition, byName);
+  const collector = byName.get(query.name) ?? new Collector(serviceOf(definition, query, byName));
+  byName.set(query.name, collector);
+
+  return collector.call(query);
+}
+
+function serviceOf(definition: Definition, query: ReadyQuery, byName: Map<string, Claims>) {
+  return {
+    serve: (callers: readonly Caller<ReadyQuery, RawDocument | null>[]) => serve(definition, query, callers),
+    // There may be any number of categories.
+    onIdle: () => byName.delete(query.name),
+  };
+}
+
+async function serve(
+  definition: Definition,
+  query: ReadyQuery,
+  callers: readonly Caller<ReadyQuery, RawDocument | null>[],
+): Promise<void> {
+  if (!hasDependencies(definition.model) && callers.length < WORTH_A_BATCH) {
+    await Promise.all(callers.map(({ resolve, reject }) => claimOne(definition, query).then(resolve, reject)));
+    return;
+  }
+  const claimed = await claim(definition, query, callers.length);
+  callers.forEach(({ resolve }, index) => resolve(claimed[index] ?? null));
+}

@@ -1,0 +1,147 @@
+import { refuseUnknown, requireInteger } from '../values/check';
+import { candidateIds } from '../claim/candidates';
+import { claimAtOnce, claimInParts } from './claim';
+import { claimNext } from './pop-batch';
+import { tellModel, type TellFailed } from '../task/tell-failed';
+import { handOut } from './hand-out';
+import { hasReady } from './claim-judged';
+import { hasDependencies } from '../dependencies/references';
+import { definitionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition/definition';
+import { withIndexes } from '../indexes/prepare';
+import { checkPopulate, type Populate } from './populate';
+import { readyQuery, type Category } from '../indexes/claim-index';
+import { noteInHand } from '../settle/in-hand';
+
+export interface PopOptions {
+  /** Only tasks of this category, or of one of several; priority and age decide among them. Default: all. */
+  category?: Category | undefined;
+
+  /** References to populate in the tasks that are handed out. Default: none. */
+  populate?: Populate | undefined;
+}
+
+const MAX_LIMIT = 1_000;
+/** So many tasks in a row that cannot be read are no fault of theirs. */
+const MANY = 10;
+
+/** Counts the tasks that one pop could not read. */
+class Unreadable {
+  #count = 0;
+  #last: unknown;
+
+  constructor(private readonly told: TellFailed) {}
+
+  readonly tell: TellFailed = (error, task) => {
+    if (error.cause !== undefined) {
+      this.#count++;
+      this.#last = error.cause;
+    }
+    this.told(error, task);
+  };
+
+  /** @throws what the last of them threw, if there were many. */
+  refuseMany(): void {
+    if (this.#count >= MANY) throw this.#last;
+  }
+}
+
+/** Takes the next ready task, or null. See `TaskStatics.pop`. */
+export async function pop(model: AnyModel, options: PopOptions = {}): Promise<AnyDocument | null> {
+  refuseUnknown(options, ['category', 'populate'], 'pop()');
+  checkPopOptions(model, options);
+
+  return popNext(model, options, tellModel(model));
+}
+
+/** The same with options that were checked. `tell` hears of tasks that cannot be handed out. */
+export async function popNext(model: AnyModel, options: PopOptions, tell: TellFailed): Promise<AnyDocument | null> {
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  const unreadable = new Unreadable(tell);
+  for (;;) {
+    const raw = await withIndexes(model, () => claimNext(definition, query));
+    if (!raw) return null;
+
+    const [task] = await handOut(definition, [raw], options, unreadable.tell);
+    if (task) {
+      noteInHand(task);
+      return task;
+    }
+    // It had used its attempts, or cannot be handed out: on to the next.
+    unreadable.refuseMany();
+  }
+}
+
+/** Takes up to `limit` ready tasks in one claim. See `TaskStatics.popMany`. */
+export async function popMany(model: AnyModel, limit: number, options: PopOptions = {}): Promise<AnyDocument[]> {
+  refuseUnknown(options, ['category', 'populate'], 'popMany()');
+  requireInteger('limit', limit, 1, MAX_LIMIT, 'tasks', '`popMany(100)`');
+  checkPopOptions(model, options);
+
+  const tasks: AnyDocument[] = [];
+  try {
+    await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped), tellModel(model));
+  } catch (error) {
+    // What was claimed before is handed out; the next claim tells what is wrong.
+    if (tasks.length === 0) throw error;
+  }
+  tasks.forEach(noteInHand);
+
+  return tasks;
+}
+
+/** The same for a worker, whose tasks run side by side: hands them over as they come. Returns how many there were. */
+export async function popInParts(
+  model: AnyModel,
+  limit: number,
+  options: PopOptions,
+  take: (tasks: AnyDocument[]) => void,
+  tell: TellFailed,
+): Promise<number> {
+  return popUpTo(model, limit, options, claimInParts, take, tell);
+}
+
+async function popUpTo(
+  model: AnyModel,
+  limit: number,
+  options: PopOptions,
+  claimUpTo: typeof claimInParts,
+  take: (tasks: AnyDocument[]) => void,
+  tell: TellFailed,
+): Promise<number> {
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  let count = 0;
+  const unreadable = new Unreadable(tell);
+  const takeRaw = async (raw: RawDocument[]) => {
+    const tasks = await handOut(definition, raw, options, unreadable.tell);
+    count += tasks.length;
+    take(tasks);
+  };
+  while (count < limit) {
+    const asked = limit - count;
+    const claimed = await withIndexes(model, () => claimUpTo(definition, query, limit - count, takeRaw));
+    // Those that had used their attempts were failed, and others may be behind them.
+    if (claimed < asked) break;
+    if (count === 0) unreadable.refuseMany();
+  }
+
+  return count;
+}
+
+/** Whether nothing can be popped now. See `TaskStatics.isEmpty`. */
+export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'category'> = {}): Promise<boolean> {
+  refuseUnknown(options, ['category'], 'isEmpty()');
+  const definition = definitionOf(model);
+  const query = readyQuery(definition, options.category);
+  if (hasDependencies(model)) return !(await withIndexes(model, () => hasReady(definition, query)));
+
+  const found = await withIndexes(model, () => candidateIds(definition, query, 1));
+  return found.length === 0;
+}
+
+/** @throws {InvalidOptionError} for a category or populate option the model cannot serve. */
+export function checkPopOptions(model: AnyModel, { category, populate }: PopOptions): void {
+  readyQuery(definitionOf(model), category);
+  if (populate !== undefined) checkPopulate(model, populate);
+}

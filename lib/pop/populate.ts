@@ -1,0 +1,91 @@
+import type { PopulateOptions } from 'mongoose';
+import { wrongValue } from '../values/check';
+import type { AnyDocument, AnyModel, AnySchema } from '../definition/definition';
+import { InvalidOptionError } from '../errors';
+
+/** A path to populate, several, or Mongoose's populate options. */
+export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
+
+/** @throws {InvalidOptionError} for what names no path, or one that no task of the model can have: a task claimed for it would only go back. */
+export function checkPopulate(model: AnyModel, populate: unknown): void {
+  for (const one of listOf(populate)) {
+    const options = optionsIn(one);
+    const path: unknown = options?.path;
+    if (typeof path !== 'string' || path.trim() === '')
+      throw wrongValue('populate', 'a path or populate options with a `path`', one, "`populate: 'source'`");
+    if (options?.strictPopulate === false || isLenient(model)) continue;
+    for (const name of path.trim().split(/\s+/)) if (!isKnown(model, name)) throw unknownPath(model, name);
+  }
+}
+
+/**
+ * Whether an error of `populate()` is the fault of one task, and of no other: where what it refers to is no reference, or the task itself
+ * names a model that is missing. One that a schema or the caller names is missing for all, and what the server or a hook says is nobody's.
+ */
+export function isOfTask(model: AnyModel, populate: Populate, error: unknown): boolean {
+  const name = (error as Error | null)?.name;
+  if (name !== 'MissingSchemaError') return name === 'CastError';
+
+  return listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
+}
+
+/**
+ * The name that a task gives for a model and that Mongoose would look up on `Object.prototype`: it takes what it finds there for one, and
+ * `populate()` never ends.
+ */
+export function inheritedName(model: AnyModel, populate: Populate, task: AnyDocument): string | undefined {
+  const paths = listOf(populate).flatMap((one) => optionsIn(one)?.path?.trim().split(/\s+/) ?? []);
+  const refPaths = paths.map((path) => refPathOf(model, path)).filter((path) => typeof path === 'string');
+  const names = refPaths.flatMap((path) => [task.get(path, null, { getters: false }) as unknown].flat());
+
+  return names.find((name) => typeof name === 'string' && name in Object.prototype) as string | undefined;
+}
+
+function isNamedByTask(model: AnyModel, options: Partial<PopulateOptions> | null): boolean {
+  if (options?.model !== undefined || typeof options?.path !== 'string') return false;
+
+  return options.path
+    .trim()
+    .split(/\s+/)
+    .some((path) => refPathOf(model, path) !== undefined);
+}
+
+function refPathOf(model: AnyModel, path: string): unknown {
+  const type = (model.schema as AnySchema).path(path) as unknown as Referring | undefined;
+
+  return type?.options.refPath ?? type?.embeddedSchemaType?.options.refPath;
+}
+
+interface Referring {
+  readonly options: { readonly refPath?: unknown };
+  readonly embeddedSchemaType?: Referring;
+}
+
+function listOf(populate: unknown): unknown[] {
+  return Array.isArray(populate) ? (populate as unknown[]) : [populate];
+}
+
+function optionsIn(one: unknown): Partial<PopulateOptions> | null {
+  return typeof one === 'string' ? { path: one } : (one as Partial<PopulateOptions> | null);
+}
+
+function isLenient(model: AnyModel): boolean {
+  const { options: ofSchema } = model.schema as { options?: { strictPopulate?: boolean } };
+  const { options } = model.db.base as { options?: { strictPopulate?: boolean } };
+
+  return (ofSchema?.strictPopulate ?? options?.strictPopulate) === false;
+}
+
+// What comes after the first name may belong to a kind of a sub-document, or be in no schema: Mongoose looks at that.
+function isKnown(model: AnyModel, path: string): boolean {
+  const [first] = path.split('.') as [string];
+  const kinds = Object.values((model.discriminators ?? {}) as Record<string, AnyModel>);
+
+  return [model, ...kinds].some((one) => (one.schema as AnySchema).pathType(first) !== 'adhocOrUndefined');
+}
+
+function unknownPath(model: AnyModel, path: string): InvalidOptionError {
+  return new InvalidOptionError(
+    `Expected \`populate\` to name paths of ${model.modelName}, got \`${path}\`, which its schema does not have. Correct it, or write \`populate: { path: '${path}', strictPopulate: false }\`.`,
+  );
+}

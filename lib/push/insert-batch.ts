@@ -1,0 +1,57 @@
+import { answered } from '../server/answer';
+import { mongo } from 'mongoose';
+import { Collector, type Caller } from '../batcher';
+import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import { isNetworkError } from '../server/transient';
+
+const collectors = new WeakMap<Definition, Collector<RawDocument, void>>();
+
+/**
+ * Inserts one document. Those that come while an insert is under way are inserted together by the next one; each caller is told,
+ * after the server's answer, of its own document alone.
+ */
+export function insertTogether(definition: Definition, document: RawDocument): Promise<void> {
+  const collector = collectors.get(definition) ?? new Collector({ serve: (callers) => serve(definition, callers) });
+  collectors.set(definition, collector);
+
+  return collector.call(document);
+}
+
+async function serve(definition: Definition, callers: readonly Caller<RawDocument, void>[]): Promise<void> {
+  if (callers.length === 1) return insertAlone(definition, callers);
+
+  const documents = callers.map(({ item }) => item);
+  const options = { ordered: false, ...definition.writeConcern };
+  let refused: readonly Caller<RawDocument, void>[] = [];
+  try {
+    await answered(collectionOf(definition.model).insertMany(documents, options));
+  } catch (error) {
+    refused = refusedBy(error, callers);
+  }
+  for (const caller of callers) if (!refused.includes(caller)) caller.resolve();
+  // The error that the driver has for one of many does not tell, for example, which key was taken.
+  await insertAlone(definition, refused);
+}
+
+async function insertAlone(definition: Definition, callers: readonly Caller<RawDocument, void>[]): Promise<void> {
+  const collection = collectionOf(definition.model);
+  await Promise.all(
+    callers.map(({ item, resolve, reject }) =>
+      answered(collection.insertOne(item, definition.writeConcern)).then(() => resolve(), reject),
+    ),
+  );
+}
+
+/** Those whose documents were certainly not inserted, by a fault of one of them. Other errors are everybody's. */
+function refusedBy(
+  error: unknown,
+  callers: readonly Caller<RawDocument, void>[],
+): readonly Caller<RawDocument, void>[] {
+  // What the driver itself refuses, like a document that is too large, was not sent.
+  if (!(error instanceof mongo.MongoServerError) && !isNetworkError(error)) return callers;
+  const { writeErrors, insertedCount } = error as Partial<mongo.MongoBulkWriteError>;
+  const refused = [writeErrors ?? []].flat().map(({ index }) => callers[index]!);
+  if (refused.length === 0 || refused.length + (insertedCount ?? 0) !== callers.length) throw error;
+
+  return refused;
+}

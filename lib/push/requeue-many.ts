@@ -1,0 +1,199 @@
+import { answered } from '../server/answer';
+import { Types, type mongo } from 'mongoose';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { serverNow } from '../server/clock';
+import { collectionOf, definitionOf, type AnyModel, type Definition, type Filter } from '../definition/definition';
+import { State } from '../fields';
+import { castFilter } from './filter';
+import { isDuplicateKey } from './key';
+import { indexesReady } from '../indexes/prepare';
+import { announceAt } from '../notify/due';
+import { NEWEST } from '../server/read';
+import { persistently } from '../server/transient';
+import { MAX_DELAY_MS } from '../backoff';
+
+export interface RequeueOptions {
+  /** How long the tasks wait before they can be popped, in milliseconds. Default: 0. */
+  delayMs?: number | undefined;
+
+  /** How many tasks are put back at the most. Default: all. */
+  limit?: number | undefined;
+}
+
+/** What became of the failed tasks. */
+export interface Requeued {
+  /** Tasks that are queued again. */
+  requeued: number;
+  /** Those that stay FAILED, because a live task has their key, or another of the same key was put back. */
+  skipped: number;
+}
+
+/** Tasks of one write. */
+const BATCH = 500;
+
+/** See `TaskStatics.requeue`. */
+export async function requeueFailed(model: AnyModel, filter: Filter, options: RequeueOptions = {}): Promise<Requeued> {
+  const definition = definitionOf(model);
+  refuseUnknown(options, ['delayMs', 'limit'], 'requeue()');
+  const { delayMs = 0, limit = Number.MAX_SAFE_INTEGER } = options;
+  requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`requeue({}, { delayMs: 60_000 })`');
+  requireInteger('limit', limit, 1, Number.MAX_SAFE_INTEGER, 'tasks', '`requeue({}, { limit: 100 })`');
+  const failed = failedOf(definition, filter);
+
+  await indexesReady(model);
+  const total = { requeued: 0, skipped: 0 };
+  for await (const { requeued, skipped } of putBack(definition, failed, delayMs, limit)) {
+    total.requeued += requeued;
+    total.skipped += skipped;
+    const now = await serverNow(model);
+    if (requeued > 0) announceAt(model, new Date(now.getTime() + delayMs), now);
+  }
+
+  return total;
+}
+
+async function* putBack(definition: Definition, failed: Filter, delayMs: number, limit: number) {
+  const update = renewal(definition, delayMs);
+  let left = limit;
+  for await (const batch of withoutKey(definition, failed, () => left)) {
+    const requeued = await writeBatch(definition, batch, update);
+    left -= requeued;
+    yield { requeued, skipped: 0 };
+  }
+  for await (const batch of newestOfKeys(definition, failed, () => left)) {
+    const done = await writeKeyed(definition, batch, update);
+    left -= done.requeued;
+    yield done;
+  }
+}
+
+const KEY = '_task.key';
+
+/** Each task is met once, by its `_id`: one that fails again meanwhile is not put back for ever. */
+async function* withoutKey({ model }: Definition, failed: Filter, left: () => number): AsyncGenerator<unknown[]> {
+  let after: Filter = {};
+  while (left() > 0) {
+    // It may take long where no index serves the filter, so it has no limit of ours.
+    const found = await collectionOf(model)
+      .find(
+        { $and: [failed, { [KEY]: { $exists: false } }, after] },
+        { projection: { _id: 1 }, sort: { _id: 1 }, limit: Math.min(BATCH, left()), ...NEWEST },
+      )
+      .toArray();
+    if (found.length === 0) return;
+    const ids = found.map(({ _id }) => _id as unknown);
+    after = { _id: { $gt: ids.at(-1) } };
+    yield ids;
+  }
+}
+
+/** Failed tasks of one key: only one of them can be live, which is the one that was settled last. */
+interface OfKey {
+  newest: unknown;
+  count: number;
+}
+
+async function* newestOfKeys({ model }: Definition, failed: Filter, left: () => number): AsyncGenerator<OfKey[]> {
+  const newest = { $top: { sortBy: { '_task.settledAt': -1, _id: -1 }, output: '$_id' } };
+  const cursor = collectionOf(model).aggregate<OfKey>(
+    [
+      { $match: { $and: [failed, { [KEY]: { $exists: true } }] } },
+      { $group: { _id: `$${KEY}`, newest, count: { $sum: 1 } } },
+      { $sort: { newest: 1 } },
+    ],
+    { readPreference: 'primary', allowDiskUse: true, batchSize: BATCH },
+  );
+  try {
+    for (let batch = await next(cursor, left()); batch.length > 0; batch = await next(cursor, left())) yield batch;
+  } finally {
+    await cursor.close();
+  }
+}
+
+async function next(cursor: mongo.AggregationCursor<OfKey>, limit: number): Promise<OfKey[]> {
+  const batch: OfKey[] = [];
+  while (batch.length < Math.min(BATCH, limit)) {
+    const one = await cursor.next();
+    if (!one) break;
+    batch.push(one);
+  }
+
+  return batch;
+}
+
+async function writeBatch(definition: Definition, ids: readonly unknown[], update: object[]): Promise<number> {
+  const { model, options, writeConcern } = definition;
+  const filter = { _id: { $in: ids as never[] }, [options.fields.state]: State.FAILED };
+  let isUncertain = false;
+  const { modifiedCount } = await persistently((again) => {
+    isUncertain ||= again;
+    return collectionOf(model).updateMany(filter, update, writeConcern);
+  });
+  if (!isUncertain) return modifiedCount;
+
+  // The answer that said how many there were was lost.
+  return ids.length - (await answered(collectionOf(model).countDocuments(filter, NEWEST)));
+}
+
+// The unique index decides: where a live task has the key, that one statement is refused.
+async function writeKeyed(definition: Definition, batch: readonly OfKey[], update: object[]): Promise<Requeued> {
+  const { model, options, writeConcern } = definition;
+  const statements = batch.map(({ newest }) => ({
+    updateOne: { filter: { _id: newest as never, [options.fields.state]: State.FAILED }, update, hint: '_id_' },
+  }));
+  const { modifiedCount, taken } = await persistently(() =>
+    collectionOf(model)
+      .bulkWrite(statements, { ordered: false, ...writeConcern })
+      .then((result) => ({ modifiedCount: result.modifiedCount, taken: 0 }), takenOf),
+  );
+  const others = batch.reduce((sum, { count }) => sum + count - 1, 0);
+
+  return { requeued: modifiedCount, skipped: others + taken };
+}
+
+function takenOf(error: unknown): { modifiedCount: number; taken: number } {
+  const { writeErrors, modifiedCount } = error as Partial<mongo.MongoBulkWriteError>;
+  const refused = [writeErrors ?? []].flat();
+  if (refused.length === 0 || !refused.every(isDuplicateKey)) throw error;
+
+  return { modifiedCount: modifiedCount!, taken: refused.length };
+}
+
+/** What `push()` makes of a failed task, by the server's clock; its key and schedule stay. The next pop judges what it waits for. */
+function renewal({ options, updatedAt }: Definition, delayMs: number): object[] {
+  const due = { $add: ['$$NOW', delayMs] };
+  const expiresFrom = { $cond: [{ $gt: ['$_task.schedule', null] }, '$$REMOVE', due] };
+
+  return [
+    {
+      $set: {
+        [options.fields.state]: State.CREATED,
+        '_task.availableAt': due,
+        '_task.dueAt': due,
+        '_task.expiresFrom': expiresFrom,
+        // A late holder, or who settled it, does not take this for its own.
+        '_task.token': new Types.ObjectId(),
+        ...(updatedAt && { [updatedAt.path]: updatedAt.now() }),
+      },
+    },
+    { $unset: CLEARED.map((name) => `_task.${name}`) },
+  ];
+}
+
+const CLEARED = [
+  'attempts',
+  'startedAt',
+  'settledAt',
+  'errors',
+  'progress',
+  'slot',
+  'waitingOn',
+  'recheckAt',
+  'doomedBy',
+];
+
+function failedOf({ model, options, kind }: Definition, filter: Filter): Filter {
+  const isFailed = { [options.fields.state]: State.FAILED, ...(kind && { [kind.key]: kind.value }) };
+
+  return { $and: [castFilter(model, filter), isFailed] };
+}

@@ -1,0 +1,208 @@
+import { Error as MongooseError, type mongo } from 'mongoose';
+import { answered } from './answer';
+import type { AnyModel } from '../definition/definition';
+import { UnsupportedServerError } from '../errors';
+import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
+
+const REFRESH_MS = 60_000;
+/** A smaller step back after a refresh is an error of the estimate, a larger one a server with another clock. */
+const MAX_CORRECTION_MS = 1_000;
+/** The two clocks of this machine run apart by less in the time between two readings, unless it slept or one of them was set. */
+const MAX_DRIFT_MS = 100;
+/** An answer that took longer, or during which the machine slept, tells an old time: the server is asked again, so many times in all. */
+const SLOW_MS = 1_000;
+const READINGS = 3;
+/** MongoDB 6.0: the first whose partial indexes take `$in`. */
+const OLDEST_WIRE_VERSION = 17;
+
+interface Hello {
+  localTime: Date;
+  maxWireVersion: number;
+  setName?: string;
+  msg?: string;
+}
+
+/** The two clocks of this machine at one moment. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+/**
+ * An estimate of the server's clock, for times that an insert must bring along. It never runs ahead of the server, so that what
+ * is pushed as ready now is ready at once. It counts on by this machine's monotonic clock, which stands still while the machine is
+ * suspended: when the wall clock has gone another way the server is asked again. No time is ever taken from the wall clock.
+ */
+export class ServerClock {
+  #offset = 0;
+  #askedAt: Moment | null = null;
+  #last = 0;
+  #expirations = 0;
+  #refreshing: Promise<void> | null = null;
+
+  /** Whether the server keeps an oplog, which change streams are made of. Known after the first reading. */
+  hasChangeStreams = false;
+
+  constructor(
+    private readonly hello: () => Promise<Hello>,
+    private readonly monotonic: () => number = monotonicClock,
+    private readonly wall: () => number = wallClock,
+  ) {}
+
+  /** Grows whenever another server may have become the primary, or the connection to it was lost. */
+  get generation(): number {
+    return this.#expirations;
+  }
+
+  get isFresh(): boolean {
+    if (!this.#askedAt) return false;
+    const age = this.monotonic() - this.#askedAt.monotonic;
+
+    return age <= REFRESH_MS && Math.abs(this.wall() - this.#askedAt.wall - age) <= MAX_DRIFT_MS;
+  }
+
+  async now(): Promise<Date> {
+    if (!this.isFresh) await this.refresh();
+
+    return this.estimate();
+  }
+
+  /** The estimate from the last reading, whatever its age. */
+  estimate(): Date {
+    const estimate = Math.floor(this.#offset + this.monotonic());
+    // Two pushes of one process keep their order across a refresh.
+    if (estimate > this.#last || this.#last - estimate > MAX_CORRECTION_MS) this.#last = estimate;
+
+    return new Date(this.#last);
+  }
+
+  /** After an election or a lost connection the next server may have another clock. */
+  expire(): void {
+    this.#expirations++;
+    this.#askedAt = null;
+  }
+
+  async refresh(): Promise<void> {
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = null;
+    });
+    await this.#refreshing;
+  }
+
+  async #read(): Promise<void> {
+    const expirations = this.#expirations;
+    let { askedAt, isSlow } = await this.#ask();
+    for (let reading = 2; isSlow && reading <= READINGS; reading++) ({ askedAt, isSlow } = await this.#ask());
+    // Expired meanwhile: this may be the answer of the server before.
+    if (expirations === this.#expirations) this.#askedAt = askedAt;
+  }
+
+  async #ask(): Promise<{ askedAt: Moment; isSlow: boolean }> {
+    const askedAt = this.#moment();
+    const { localTime, maxWireVersion, setName, msg } = await this.hello();
+    requireServer(maxWireVersion);
+    this.hasChangeStreams = setName !== undefined || msg === 'isdbgrid';
+    // The server read its clock before the answer arrived: taking the arrival as that moment errs to the past.
+    const arrivedAt = this.#moment();
+    this.#offset = localTime.getTime() - arrivedAt.monotonic;
+
+    const took = Math.max(arrivedAt.monotonic - askedAt.monotonic, arrivedAt.wall - askedAt.wall);
+    return { askedAt, isSlow: took > SLOW_MS };
+  }
+
+  #moment(): Moment {
+    return { monotonic: this.monotonic(), wall: this.wall() };
+  }
+}
+
+/** @throws {UnsupportedServerError} for a server older than MongoDB 6.0. */
+export function requireServer(maxWireVersion: number): void {
+  if (maxWireVersion >= OLDEST_WIRE_VERSION) return;
+  throw new UnsupportedServerError(
+    `Expected MongoDB 6.0 or newer, got a server with wire version ${maxWireVersion} (6.0 has ${OLDEST_WIRE_VERSION}). Upgrade the server.`,
+  );
+}
+
+const clocks = new WeakMap<mongo.MongoClient, ServerClock>();
+
+/** The clock of the server that a model lives on. Waits for the connection to be opened. */
+export async function clockOf(model: AnyModel): Promise<ServerClock> {
+  await connected(model);
+  const client = model.db.getClient() as unknown as mongo.MongoClient;
+  let clock = clocks.get(client);
+  if (!clock) {
+    clock = watch(client);
+    clocks.set(client, clock);
+  }
+
+  return clock;
+}
+
+export async function serverNow(model: AnyModel): Promise<Date> {
+  const known = clocks.get(model.db.getClient() as unknown as mongo.MongoClient);
+  if (known?.isFresh) return known.estimate();
+
+  const clock = await clockOf(model);
+  return clock.now();
+}
+
+/**
+ * Equal at two moments when the model's server was the same primary all the time between them: what was read from it at the first is
+ * older than what it acknowledged before the second.
+ */
+export function generationOf(model: AnyModel): number | undefined {
+  return clocks.get(model.db.getClient() as unknown as mongo.MongoClient)?.generation;
+}
+
+function watch(client: mongo.MongoClient): ServerClock {
+  const clock = new ServerClock(
+    () =>
+      answered(client.db('admin').command({ hello: 1 }, { readPreference: 'primary' })) as unknown as Promise<Hello>,
+  );
+  client.on('topologyDescriptionChanged', ({ previousDescription, newDescription }) => {
+    if (primaryOf(previousDescription) !== primaryOf(newDescription)) clock.expire();
+  });
+  client.on('serverHeartbeatFailed', () => clock.expire());
+
+  return clock;
+}
+
+function primaryOf({ servers }: mongo.TopologyDescription): string | undefined {
+  return [...servers.values()].find(({ type }) => type === 'RSPrimary' || type === 'Standalone' || type === 'Mongos')
+    ?.address;
+}
+
+/** How Mongoose is told to wait for a connection: by the schema, the connection or for all of them. It has no public way to ask. */
+interface Buffering {
+  _shouldBufferCommands?(): boolean;
+  _getBufferTimeoutMS?(): number;
+}
+
+const BUFFER_TIMEOUT_MS = 10_000;
+const LOOK_MS = 10;
+
+/**
+ * Resolves when the model's connection has been opened. Mongoose buffers what is asked before, and so do we, for as long as it does.
+ *
+ * @throws {MongooseError} when it is not opened in time (`bufferTimeoutMS`), or is not to be waited for (`bufferCommands: false`).
+ */
+export async function connected(model: AnyModel): Promise<void> {
+  if (model.db.db) return;
+  const buffering = model.collection as unknown as Buffering;
+  if (buffering._shouldBufferCommands?.() === false)
+    throw notConnected(model, 'is not open, and `bufferCommands: false` says not to wait for it');
+
+  const timeoutMs = buffering._getBufferTimeoutMS?.() ?? BUFFER_TIMEOUT_MS;
+  const deadline = monotonicClock() + timeoutMs;
+  while (!model.db.db) {
+    // Rejects when it is being opened and cannot be; resolves at once before anybody has begun to.
+    await Promise.race([model.db.asPromise().then(() => sleep(LOOK_MS)), sleep(LOOK_MS)]);
+    if (!model.db.db && monotonicClock() > deadline) throw notConnected(model, `was not opened within ${timeoutMs} ms`);
+  }
+}
+
+function notConnected({ modelName }: AnyModel, what: string): MongooseError {
+  return new MongooseError(
+    `The connection of ${modelName} ${what}. Call \`mongoose.connect()\`, or open the connection the model was made with, and wait for it first.`,
+  );
+}

@@ -1,0 +1,115 @@
+import { answered } from '../server/answer';
+import type { mongo, Types } from 'mongoose';
+import { heldBy } from '../claim/held-by';
+import { Collector, type Caller } from '../batcher';
+import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import type { State } from '../fields';
+import { groupBy } from '../values/group';
+import type { TaskFailure } from '../task/handle';
+import { keyOf } from '../values/id';
+import { NEWEST } from '../server/read';
+import { requireSchedule } from '../task/stored-schedule';
+import { persistently } from '../server/transient';
+
+/** The end of a task that does not recur and whose fields were not modified. */
+export interface Ending {
+  readonly id: unknown;
+  readonly token: Types.ObjectId;
+  readonly state: typeof State.FINISHED | typeof State.FAILED;
+  readonly errors: readonly TaskFailure[] | undefined;
+  /** What the schema's `timestamps` make of it. */
+  readonly touchedAt: Date | number | undefined;
+}
+
+const collectors = new WeakMap<Definition, Collector<Ending, boolean>>();
+
+/**
+ * Ends a task that is still held by its token. Endings that come while a write is under way are sent together by the next one;
+ * each caller is told, after the server's answer, whether its own token still held.
+ */
+export function endTogether(definition: Definition, ending: Ending): Promise<boolean> {
+  const collector =
+    collectors.get(definition) ?? new Collector({ serve: (callers) => serve(definition, callers), fit: distinct });
+  collectors.set(definition, collector);
+
+  return collector.call(ending);
+}
+
+async function serve(definition: Definition, callers: readonly Caller<Ending, boolean>[]): Promise<void> {
+  const matched = await write(
+    definition,
+    callers.map(({ item }) => item),
+  );
+  for (const { item, resolve } of callers) resolve(matched === null || matched.has(keyOf(item.id)));
+}
+
+// A task at most once: of two handles of it, one has lost its lease, and which one must not depend on the other's token.
+function distinct(callers: readonly Caller<Ending, boolean>[]): number {
+  const seen = new Set<string>();
+  for (const { item } of callers) {
+    const key = keyOf(item.id);
+    if (seen.has(key)) break;
+    seen.add(key);
+  }
+
+  return seen.size;
+}
+
+/** Returns null when all matched, else the keys of those that did. */
+async function write(definition: Definition, endings: readonly Ending[]): Promise<Set<string> | null> {
+  const collection = collectionOf(definition.model);
+  const statements = statementsOf(definition, endings);
+  const { matchedCount } = await persistently(() =>
+    collection.bulkWrite(statements, { ordered: false, ...definition.writeConcern }),
+  );
+  if (matchedCount === endings.length) return null;
+
+  const { state } = definition.options.fields;
+  const found = await answered(
+    collection
+      .find(
+        { _id: { $in: endings.map(({ id }) => id) as never[] } },
+        { projection: { [state]: 1, '_task.token': 1 }, ...NEWEST },
+      )
+      .toArray(),
+  );
+  const settled = new Map(found.map((document) => [keyOf(document._id), document]));
+
+  return new Set(
+    endings.filter((ending) => isSettledBy(ending, settled.get(keyOf(ending.id)), state)).map(({ id }) => keyOf(id)),
+  );
+}
+
+// Tasks of one claim share its token, so those that end alike are one statement: the token is compared for each, never a list of them.
+function statementsOf(definition: Definition, endings: readonly Ending[]): mongo.AnyBulkWriteOperation<RawDocument>[] {
+  const groups = groupBy(endings, ({ id, token, state, errors, touchedAt }) =>
+    errors ? keyOf(id) : `${state}:${token.toHexString()}:${Number(touchedAt)}`,
+  );
+
+  return [...groups.values()].map((group) => {
+    const { token } = group[0]!;
+    const ids = group.map(({ id }) => id);
+    const filter = { ...heldBy(definition, token, ids), ...requireSchedule(null) };
+    return { updateMany: { filter, update: endUpdate(definition, group[0]!), hint: '_id_' } };
+  });
+}
+
+function endUpdate({ options, updatedAt }: Definition, { state, errors, touchedAt }: Ending): mongo.Document[] {
+  return [
+    {
+      $set: {
+        [options.fields.state]: state,
+        '_task.settledAt': '$$NOW',
+        '_task.availableAt': '$_task.dueAt',
+        ...(errors && { '_task.errors': { $literal: errors } }),
+        ...(updatedAt && { [updatedAt.path]: touchedAt }),
+      },
+    },
+  ];
+}
+
+function isSettledBy(ending: Ending, document: RawDocument | undefined, stateField: string): boolean {
+  const token = (document?.['_task'] as { token?: Types.ObjectId } | undefined)?.token;
+
+  return document?.[stateField] === ending.state && token !== undefined && ending.token.equals(token);
+}

@@ -1,0 +1,25 @@
+import { isSchedule, type Schedule } from '../schedule/schedule';
+import type { Filter } from '../definition/definition';
+
+/** The path of a task's schedule. */
+const PATH = '_task.schedule';
+
+/**
+ * The filter for tasks whose schedule is stored so; null for none. It may be of another program, and of any type: what is no schedule is not
+ * asked for, because what the driver makes of it need not be equal to it.
+ */
+export function requireSchedule(schedule: unknown): Filter {
+  if (schedule === null) return { [PATH]: null };
+
+  return isSchedule(schedule) ? { [PATH]: { $eq: schedule } } : {};
+}
+
+/** Whether a filter lets only tasks without a schedule through. */
+export function isUnscheduled(filter: Filter): boolean {
+  return filter[PATH] === null;
+}
+
+/** The schedule in a stored value. One that could not have been pushed counts as none. */
+export function scheduleIn(value: unknown): Schedule | undefined {
+  return isSchedule(value) ? value : undefined;
+}

@@ -1,0 +1,48 @@
+import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition } from '../definition/definition';
+import { lineOf, safely } from '../values/describe';
+import { TaskStateError } from '../errors';
+import { LEASE_ENDED } from './handle';
+
+/**
+ * Hears of a task whose attempt ended without it being handed out: it had used all of them without being settled, or it, or what it refers
+ * to, cannot be read. `task` is null where no document can be made of it. Never throws.
+ */
+export type TellFailed = (error: TaskStateError, task: AnyDocument | null) => void;
+
+export function crashed(task: AnyDocument): TaskStateError {
+  const { modelName } = modelOf(task);
+  const { maxAttempts, fields } = definitionOf(modelOf(task)).options;
+
+  return new TaskStateError(
+    `${modelName} ${String(task._id)} has used its ${maxAttempts} attempts and was failed: ${LEASE_ENDED}`,
+    task._id,
+    task.get(fields.state) as string,
+  );
+}
+
+type OfModel = Pick<Definition, 'model'>;
+
+export function unreadable(definition: OfModel, id: unknown, cause: unknown): TaskStateError {
+  return because(definition, id, 'cannot be handed out, which counts as a failed attempt', cause);
+}
+
+/** Of a task that `blocked()` leaves out. */
+export function unlisted(definition: OfModel, id: unknown, cause: unknown): TaskStateError {
+  return because(definition, id, 'cannot be listed', cause);
+}
+
+function because({ model }: OfModel, id: unknown, what: string, cause: unknown): TaskStateError {
+  const shown = safely(() => String(id)) ?? 'of an odd id';
+  const error = new TaskStateError(`${model.modelName} ${shown} ${what}: ${lineOf(cause)}`, id, null);
+
+  return Object.assign(error, { cause });
+}
+
+/** Who pops by hand is told by the model's `error` listeners. */
+export function tellModel(model: AnyModel): TellFailed {
+  return (error) => {
+    const warn = (thrown: unknown) => process.emitWarning(lineOf(thrown), 'TaskQueueWarning');
+    for (const listener of model.listeners('error') as ((error: unknown) => unknown)[])
+      (async () => listener.call(model, error))().catch(warn);
+  };
+}

@@ -1,0 +1,112 @@
+import { Types } from 'mongoose';
+import { collectionOf, type AnyModel, type Definition, type WriteConcern } from '../definition/definition';
+import { keyOf } from '../values/id';
+import { tryLater } from '../server/later';
+import { isOutOfReach } from '../server/transient';
+import { writeConfirmed, type Bounds } from './bounded';
+import { isUnmarkable } from '../indexes/outbox';
+import { writePastBlocked } from './past-locked';
+import { unwatchedRecheckAt } from './recheck-time';
+import type { Target, Watch } from '../dependencies/targets';
+import type { Awaited } from '../dependencies/verdict';
+import { watchesOn } from './waited-for';
+
+/** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */
+export async function arm(
+  definition: Definition,
+  waiting: readonly { task: { _id?: unknown }; target: Target | null; on: readonly Awaited[] }[],
+): Promise<void> {
+  const arms = new Arms(definition.writeConcern);
+  for (const { target, on } of waiting) {
+    if (!target) continue;
+    for (const one of on)
+      if (one.standing !== 'missing') for (const watch of watchesOn(target, one)) arms.add(watch, one.id);
+  }
+  await orLater(definition, async () => {
+    const refused = new Set((await arms.set()).map(keyOf));
+    const unwatched = waiting.filter(({ on }) => on.some(({ id }) => refused.has(keyOf(id))));
+    await recheckSoon(
+      definition,
+      unwatched.map(({ task }) => task._id),
+    );
+  });
+}
+
+/** Marks what tasks were failed by. */
+export async function armDoomed(
+  definition: Definition,
+  doomed: readonly { target: Target | null; by: readonly Awaited[] }[],
+): Promise<void> {
+  const arms = new Arms(definition.writeConcern);
+  for (const { target, by } of doomed) {
+    if (!target?.whenRevived) continue;
+    for (const { id, standing } of by) if (standing === 'failed') arms.add(target.whenRevived, id);
+  }
+  await orLater(definition, () => arms.set());
+}
+
+/** The tasks are parked by now, so nobody else would set their marks before their re-checks. */
+async function orLater({ options }: Definition, setMarks: () => Promise<unknown>): Promise<void> {
+  try {
+    await setMarks();
+  } catch (error) {
+    if (isOutOfReach(error)) tryLater(setMarks, options.recheckMs);
+    throw error;
+  }
+}
+
+async function recheckSoon(definition: Definition, ids: readonly unknown[]): Promise<void> {
+  const { model, writeConcern } = definition;
+  const update = [{ $set: { '_task.recheckAt': unwatchedRecheckAt(definition) } }];
+
+  await writePastBlocked(model, writeConcern, ids, (some, bounds) => {
+    const parked = { _id: { $in: some as never[] }, '_task.waitingOn': { $exists: true } };
+    return collectionOf(model).updateMany(parked, update, { ...bounds });
+  });
+}
+
+/** Marks to be set, collected by watch so that each is one write. */
+class Arms {
+  readonly #ids = new Map<Watch, Map<string, unknown>>();
+
+  /** @param concern is that of the tasks that wait: a mark must last as long as they do. */
+  constructor(private readonly concern: WriteConcern) {}
+
+  add(watch: Watch, id: unknown): void {
+    const ids = this.#ids.get(watch) ?? new Map<string, unknown>();
+    this.#ids.set(watch, ids);
+    ids.set(keyOf(id), id);
+  }
+
+  /** Returns the ids of documents that refused. */
+  async set(): Promise<unknown[]> {
+    const refused: unknown[] = [];
+    for (const [watch, ids] of this.#ids) refused.push(...(await setMarks(watch, [...ids.values()], this.concern)));
+
+    return refused;
+  }
+}
+
+async function setMarks({ model, mark }: Watch, ids: unknown[], concern: WriteConcern): Promise<unknown[]> {
+  const write = (some: unknown[], bounds: Bounds) => setMark(model, mark, some, bounds);
+  try {
+    const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
+    return refused.map(({ item }) => item);
+  } catch (error) {
+    if (isUnmarkable(error)) return ids;
+    throw error;
+  }
+}
+
+async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bounds): Promise<void> {
+  // A token of its own for each write: a waker removes only the one it has read, never a later one.
+  const update = { $set: { [`_task.armed.${mark}`]: new Types.ObjectId() } };
+  await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { ...bounds, hint: '_id_' });
+}
+
+// A validator, a lock: what the server says no to for one document is left to the re-check.
+function isRefusal(error: unknown): boolean {
+  const isOfServer = typeof (error as { code?: unknown }).code === 'number';
+
+  return isOfServer && !isUnmarkable(error) && !isOutOfReach(error);
+}

@@ -1,0 +1,211 @@
+import { tellModel, unlisted } from '../task/tell-failed';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { connected } from '../server/clock';
+import {
+  definitionOf,
+  hydrate,
+  modelOf,
+  namespaceOf,
+  type AnyDocument,
+  type AnyModel,
+  type Definition,
+  type Filter,
+  type RawDocument,
+} from '../definition/definition';
+import { State } from '../fields';
+import { keyOf } from '../values/id';
+import { read } from '../server/read';
+import { valueAt } from '../dependencies/condition';
+import type { DependencyType } from '../declare/declare';
+import {
+  hasDependencies,
+  judgeable,
+  readTarget,
+  referencesOfDocument,
+  referencesOfRaw,
+  type References,
+} from '../dependencies/references';
+import type { Target } from '../dependencies/targets';
+import { judge, type Judged, type Standing } from '../dependencies/verdict';
+
+/** A document that a task refers to, and how it stands. */
+export interface BlockingDocument {
+  model: string;
+  id: unknown;
+  /** `met` shows with ANY_OF only while other alternatives are named; `missing` is one that does not exist. */
+  standing: Standing;
+  /** The fields that decide, as they are: `{ state: 'RUNNING' }`. Null for a missing document. */
+  values: Record<string, unknown> | null;
+}
+
+/** An unmet clause: what a task waits for, or was failed by. */
+export interface BlockedBy {
+  path: string;
+  type: DependencyType;
+  documents: BlockingDocument[];
+  /** The way from the task over what it waits for back to itself, if there is one: none of them will ever run by itself. */
+  cycle: { model: string; id: unknown }[] | null;
+}
+
+export interface BlockedOptions {
+  /** How many tasks are listed, from 1 to 1 000. Default: 100. */
+  limit?: number | undefined;
+}
+
+/** Documents that are looked at in search of a cycle. */
+const MAX_VISITED = 1_000;
+
+/** See `TaskMethods.blockedBy`. */
+export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
+  const { model, options } = definitionOf(modelOf(task));
+  await connected(model);
+  const stored = task.isNew ? null : await findStored(model, task._id);
+  const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
+  if (state === State.RUNNING || state === State.FINISHED) return [];
+
+  return explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+}
+
+/** See `TaskStatics.blocked`. */
+export async function blocked(
+  model: AnyModel,
+  options: BlockedOptions = {},
+): Promise<{ task: AnyDocument; blockedBy: BlockedBy[] }[]> {
+  refuseUnknown(options, ['limit'], 'blocked()');
+  const { limit = 100 } = options;
+  requireInteger('limit', limit, 1, 1_000, 'tasks', '`blocked({ limit: 100 })`');
+  const { options: resolved, kind, hidden } = definitionOf(model);
+  await connected(model);
+  const waiting: Filter = {
+    '_task.waitingOn': { $exists: true },
+    [resolved.fields.state]: State.CREATED,
+    ...(kind && { [kind.key]: kind.value }),
+  };
+  const found = await read(model, { filter: waiting, sort: { '_task.dueAt': 1 }, limit });
+
+  const known: Known = new Map();
+  const blocking = await Promise.all(
+    found.map((task) => explain(model, task._id, referencesOfRaw(model, task), known)),
+  );
+  return found.flatMap((raw, index) => {
+    const task = documentOf({ model, hidden }, raw);
+    return task ? [{ task, blockedBy: blocking[index]! }] : [];
+  });
+}
+
+/** One of which no document can be made is left out: it must not hide the others. */
+function documentOf(definition: Pick<Definition, 'model' | 'hidden'>, raw: RawDocument): AnyDocument | null {
+  try {
+    return hydrate(definition, raw);
+  } catch (error) {
+    tellModel(definition.model)(unlisted(definition, raw._id, error), null);
+    return null;
+  }
+}
+
+async function explain(
+  model: AnyModel,
+  id: unknown,
+  references: References[],
+  known: Known = new Map(),
+): Promise<BlockedBy[]> {
+  const [judged] = await judgeable([references]);
+  const unmet = judged!.filter((clause) => judge([clause]).kind !== 'ready');
+
+  return Promise.all(
+    unmet.map(async (clause) => ({
+      path: clause.clause.path,
+      type: clause.clause.type,
+      documents: await describe(clause),
+      cycle: await findCycle(model, id, clause, known),
+    })),
+  );
+}
+
+async function describe({ target, references }: Judged): Promise<BlockingDocument[]> {
+  const open = references.filter(({ standing }) => standing !== 'met');
+  const there = open.filter(({ standing }) => standing !== 'missing').map(({ id }) => id);
+  const values = target ? await readValues(target, there) : new Map<string, Record<string, unknown>>();
+
+  return open.map(({ id, standing }) => ({
+    model: target?.model.modelName ?? 'unknown',
+    id,
+    standing,
+    values: values.get(keyOf(id)) ?? null,
+  }));
+}
+
+async function readValues(target: Target, ids: unknown[]): Promise<Map<string, Record<string, unknown>>> {
+  const fields = Object.keys({ ...target.met, ...target.failed });
+  const found = await readTarget(target, ids);
+
+  return new Map(
+    [...found].map(([key, document]) => [
+      key,
+      Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])),
+    ]),
+  );
+}
+
+interface Step {
+  readonly model: AnyModel;
+  readonly id: unknown;
+  readonly from: Step | null;
+}
+
+/** What documents wait for, by their names: many tasks may wait for the same. */
+type Known = Map<string, Promise<Judged[]>>;
+
+// Breadth first, so that the cycle shown is a shortest one.
+async function findCycle(model: AnyModel, id: unknown, clause: Judged, known: Known): Promise<BlockedBy['cycle']> {
+  const start: Step = { model, id, from: null };
+  const visited = new Set<string>();
+  let frontier = stepsFrom(start, clause);
+  while (frontier.length > 0 && visited.size < MAX_VISITED) {
+    const end = frontier.find((step) => nameOf(step) === nameOf(start));
+    if (end) return trace(end);
+
+    const fresh = frontier.filter((step) => !visited.has(nameOf(step)) && visited.add(nameOf(step)));
+    frontier = (await Promise.all(fresh.map((step) => next(step, known)))).flat();
+  }
+
+  return null;
+}
+
+async function next(step: Step, known: Known): Promise<Step[]> {
+  const judged = known.get(nameOf(step)) ?? judgeStored(step);
+  known.set(nameOf(step), judged);
+
+  return (await judged).flatMap((clause) => stepsFrom(step, clause));
+}
+
+async function judgeStored({ model, id }: Step): Promise<Judged[]> {
+  if (!hasDependencies(model)) return [];
+  const document = await findStored(model, id);
+  if (!document) return [];
+
+  return (await judgeable([referencesOfRaw(model, document)]))[0]!;
+}
+
+async function findStored(model: AnyModel, _id: unknown): Promise<RawDocument | undefined> {
+  const [found] = await read(model, { filter: { _id }, limit: 1 });
+
+  return found;
+}
+
+function stepsFrom(from: Step, { target, references }: Judged): Step[] {
+  if (!target) return [];
+
+  return references.filter(({ standing }) => standing === 'unmet').map(({ id }) => ({ model: target.model, id, from }));
+}
+
+function trace(end: Step): { model: string; id: unknown }[] {
+  const steps: { model: string; id: unknown }[] = [];
+  for (let step: Step | null = end; step; step = step.from) steps.unshift({ model: step.model.modelName, id: step.id });
+
+  return steps;
+}
+
+function nameOf({ model, id }: Step): string {
+  return `${namespaceOf(model)}:${keyOf(id)}`;
+}

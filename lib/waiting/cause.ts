@@ -1,0 +1,48 @@
+import type { AnyModel, RawDocument } from '../definition/definition';
+import { keyOf } from '../values/id';
+import { read } from '../server/read';
+import type { TaskFailure } from '../task/handle';
+import type { Doomed } from './park';
+import type { Target } from '../dependencies/targets';
+
+type Cause = NonNullable<TaskFailure['cause']>;
+
+/** Says of each doomed task what it fails with: the task that failed first, also when others failed with it in between. */
+export async function withCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<Doomed[]> {
+  const causes = await readCauses(doomed);
+
+  return doomed.map((one) => {
+    const [first] = one.by;
+    const cause = causes.get(one.target)?.get(keyOf(first!.id)) ?? missing(one.target, first!.id);
+    const { attempts = 0 } = (one.task['_task'] as { attempts?: number } | undefined) ?? {};
+    const message = `A dependency ${first!.standing === 'missing' ? 'is missing' : 'failed'}: ${cause.model} ${String(cause.id)}${cause.message && `: ${cause.message}`}`;
+
+    return { ...one, failure: { message, attempt: attempts, cause } };
+  });
+}
+
+async function readCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<Map<Target | null, Map<string, Cause>>> {
+  const causes = new Map<Target | null, Map<string, Cause>>();
+  for (const target of new Set(doomed.map((one) => one.target))) {
+    if (!target) continue;
+    const first = doomed.flatMap(({ target: of, by }) => (of === target ? by.slice(0, 1) : []));
+    const ids = first.filter(({ standing }) => standing === 'failed').map(({ id }) => id);
+    if (ids.length === 0) continue;
+    const projection = { '_task.errors': { $slice: -1 } };
+    const found = await read(target.model, { filter: { _id: { $in: ids } }, projection, limit: ids.length });
+    causes.set(target, new Map(found.map((document) => [keyOf(document._id), causeOf(target.model, document)])));
+  }
+
+  return causes;
+}
+
+function causeOf(model: AnyModel, document: RawDocument): Cause {
+  const errors = (document['_task'] as { errors?: TaskFailure[] } | undefined)?.errors ?? [];
+  const last = errors.at(-1);
+
+  return last?.cause ?? { model: model.modelName, id: document._id as unknown, message: last?.message ?? '' };
+}
+
+function missing(target: Target | null, id: unknown): Cause {
+  return { model: target?.model.modelName ?? 'an unknown model', id, message: '' };
+}

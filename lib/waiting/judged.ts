@@ -1,0 +1,99 @@
+import { isBookkeeping } from '../task/bookkeeping';
+import { passOver } from '../claim/locked';
+import { candidates } from '../claim/candidates';
+import { mend } from '../claim/mend';
+import type { Definition, RawDocument } from '../definition/definition';
+import type { ReadyQuery } from '../indexes/claim-index';
+import { only, read } from '../server/read';
+import { withCauses } from './cause';
+import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
+import { dependencyPaths, judgeable, kindKey, referencesOfRaw } from '../dependencies/references';
+import { judge, type Verdict } from '../dependencies/verdict';
+
+/** A task as it was read, and whether it may run. */
+export interface Judgement {
+  readonly task: RawDocument;
+  readonly verdict: Verdict;
+  /** How many documents it refers to. */
+  readonly references: number;
+}
+
+/** References that are read at once: a task may refer to thousands of documents. */
+const MAX_REFERENCES = 5_000;
+
+/** Reads the first tasks in claim order and judges them by what they refer to. */
+export async function judgeNext(definition: Definition, query: ReadyQuery, limit: number): Promise<Judgement[]> {
+  const found = await candidates(definition, query, limit, only(judgedFields(definition)));
+  const odd = found.filter(({ _task: task }) => !isBookkeeping(task));
+  if (odd.length === 0) return judgeTasks(definition, found);
+
+  // Of a type in which nothing can be kept: they could not be parked either.
+  for (const { _id } of odd) if (!(await mend(definition, _id))) passOver(definition.model, _id);
+  return judgeNext(definition, query, limit);
+}
+
+/** Judges tasks again by what they are now. */
+export async function judgeAgain(definition: Definition, ids: readonly unknown[]): Promise<Judgement[]> {
+  const { model } = definition;
+  const found = { filter: { _id: { $in: ids } }, projection: only(judgedFields(definition)), limit: ids.length };
+
+  return judgeTasks(definition, await read(model, found));
+}
+
+function judgedFields({ model, options }: Definition): string[] {
+  return [options.fields.state, '_task', ...dependencyPaths(model), kindKey(model) ?? '_id'];
+}
+
+/** Judges tasks by what they refer to. */
+export async function judgeTasks(definition: Definition, tasks: readonly RawDocument[]): Promise<Judgement[]> {
+  const judgements: Judgement[] = [];
+  for (const batch of inBatches(definition, tasks)) {
+    const judged = await judgeable(batch.map(({ references }) => references));
+    batch.forEach(({ task, references }, index) =>
+      judgements.push({ task, verdict: judge(judged[index]!), references: countOf(references) }),
+    );
+  }
+
+  return judgements;
+}
+
+/** Parks the tasks that must wait and fails those that have no chance. `near` is when those that were parked before are looked at again. */
+export async function setAside(
+  definition: Definition,
+  judgements: readonly Judgement[],
+  near: Date | null = null,
+): Promise<void> {
+  const waiting: Waiting[] = [];
+  const doomed: Omit<Doomed, 'failure'>[] = [];
+  for (const { task, verdict } of judgements) {
+    if (verdict.kind === 'waits') waiting.push({ task, on: verdict.on, target: verdict.target });
+    if (verdict.kind === 'doomed') doomed.push({ task, by: verdict.by, target: verdict.target });
+  }
+  await park(definition, waiting, near);
+  if (doomed.length > 0) await doom(definition, await withCauses(doomed));
+}
+
+/** Goes on watching for tasks that were failed by a dependency and still have no chance. */
+export async function keepFailed(definition: Definition, judgements: readonly Judgement[], near: Date): Promise<void> {
+  const doomed = judgements.flatMap(({ task, verdict }) => (verdict.kind === 'doomed' ? [{ task, ...verdict }] : []));
+  await keepDoomed(definition, doomed, near);
+}
+
+function* inBatches(definition: Definition, tasks: readonly RawDocument[]) {
+  let batch: { task: RawDocument; references: ReturnType<typeof referencesOfRaw> }[] = [];
+  let count = 0;
+  for (const task of tasks) {
+    const references = referencesOfRaw(definition.model, task);
+    batch.push({ task, references });
+    count += countOf(references);
+    if (count < MAX_REFERENCES) continue;
+    yield batch;
+    batch = [];
+    count = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function countOf(references: ReturnType<typeof referencesOfRaw>): number {
+  return references.reduce((sum, { given }) => sum + given.length, 0);
+}

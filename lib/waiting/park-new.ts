@@ -1,0 +1,118 @@
+import { serverNow } from '../server/clock';
+import {
+  definitionOf,
+  modelOf,
+  namespaceOf,
+  type AnyDocument,
+  type AnyModel,
+  type Definition,
+} from '../definition/definition';
+import { State } from '../fields';
+import type { Bookkeeping } from '../task/handle';
+import { keyOf } from '../values/id';
+import { withCauses } from './cause';
+import { arm, armDoomed } from './arm';
+import { NEVER } from './park';
+import { firstRecheckMs } from './recheck-time';
+import { hasDependencies, judgeable, referencesOfDocument } from '../dependencies/references';
+import { knowsTargets } from '../dependencies/targets';
+import { LANDED_MS, tryLater } from '../server/later';
+import { isOutOfReach } from '../server/transient';
+import { judge, type Awaited, type Judged, type Verdict } from '../dependencies/verdict';
+import { revivedBy, waitedFor } from './waited-for';
+
+/** A document that is about to be inserted, and as what. */
+export interface NewTask {
+  readonly document: AnyDocument;
+  readonly state: State;
+  readonly task: Bookkeeping;
+  readonly verdict?: Verdict;
+}
+
+/**
+ * Judges documents before they are inserted: one that must wait never stands in front of ready ones. `task` is the bookkeeping
+ * of one that need not wait.
+ */
+export async function parkNew(
+  model: AnyModel,
+  documents: readonly AnyDocument[],
+  task: Bookkeeping,
+): Promise<NewTask[]> {
+  const definition = definitionOf(model);
+  // The first pop judges what a process pushed that does not have the models its tasks wait for.
+  if (!hasDependencies(model) || ![...new Set(documents.map(modelOf))].every(knowsTargets))
+    return documents.map((document) => ({ document, state: State.CREATED, task }));
+
+  const now = await serverNow(model);
+  const judged = withPeers(model, documents, await judgeable(documents.map(referencesOfDocument)));
+  return Promise.all(documents.map((document, index) => place(definition, document, task, now, judge(judged[index]!))));
+}
+
+// What is pushed together is there when the marks are set: it is not missing, and whether it is done the next pop will tell.
+function withPeers(model: AnyModel, documents: readonly AnyDocument[], judged: Judged[][]): Judged[][] {
+  if (documents.length === 1) return judged;
+  const peers = new Set(documents.map(({ _id }) => keyOf(_id)));
+  const standing = (one: Awaited): Awaited =>
+    one.standing === 'missing' && peers.has(keyOf(one.id)) ? { ...one, standing: 'unmet' } : one;
+
+  return judged.map((clauses) =>
+    clauses.map((clause) =>
+      clause.target && namespaceOf(clause.target.model) === namespaceOf(model)
+        ? { ...clause, references: clause.references.map(standing) }
+        : clause,
+    ),
+  );
+}
+
+/** Marks what the inserted tasks wait for. It comes after the insert, as it comes after any parking. */
+export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
+  try {
+    await setMarks(model, tasks);
+  } catch (error) {
+    // They are in the queue: an error would have them pushed once more. The marks are set later, and there are the re-checks.
+    if (!isOutOfReach(error)) throw error;
+  }
+}
+
+/** The same for tasks of which nobody knows whether they were inserted: a mark for one that was not is taken off by the next wake. */
+export function armUncertain(model: AnyModel, tasks: readonly NewTask[]): void {
+  tryLater(() => setMarks(model, tasks), definitionOf(model).options.recheckMs, LANDED_MS);
+}
+
+async function setMarks(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
+  const waiting = tasks.flatMap(({ document, verdict }) =>
+    verdict?.kind === 'waits' ? [{ task: document, ...verdict }] : [],
+  );
+  const doomed = tasks.flatMap(({ verdict }) => (verdict?.kind === 'doomed' ? [verdict] : []));
+  if (waiting.length > 0) await arm(definitionOf(model), waiting);
+  if (doomed.length > 0) await armDoomed(definitionOf(model), doomed);
+}
+
+async function place(
+  definition: Definition,
+  document: AnyDocument,
+  task: Bookkeeping,
+  now: Date,
+  verdict: Verdict,
+): Promise<NewTask> {
+  if (verdict.kind === 'ready') return { document, state: State.CREATED, task };
+
+  const { target } = verdict;
+  const about = verdict.kind === 'waits' ? verdict.on : verdict.by;
+  const recheckAt = new Date(
+    Math.max(task.dueAt!.getTime(), now.getTime() + firstRecheckMs(definition, about, target)),
+  );
+  if (verdict.kind === 'waits')
+    return {
+      document,
+      state: State.CREATED,
+      task: { ...task, availableAt: NEVER, waitingOn: waitedFor(target, about), recheckAt },
+      verdict,
+    };
+
+  const [doomed] = await withCauses([{ task: { _id: document._id }, by: about, target }]);
+  const failed = { doomedBy: revivedBy(target, about), settledAt: now, errors: [{ ...doomed!.failure, at: now }] };
+  const canRevive = about.some(({ standing }) => standing === 'failed');
+
+  return { document, state: State.FAILED, task: { ...task, ...failed, ...(canRevive && { recheckAt }) }, verdict };
+}

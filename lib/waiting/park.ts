@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import { mongo } from 'mongoose';
+import { passOver } from '../claim/locked';
+import { isOfDocument, mend } from '../claim/mend';
+import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { State } from '../fields';
+import { MAX_FAILURES, type TaskFailure } from '../task/handle';
+import { isTimeExpired } from '../server/transient';
+import { isWritable } from '../values/writable';
+import { arm, armDoomed } from './arm';
+import { valueAt } from '../dependencies/condition';
+import { writeConfirmed, type Bounds } from './bounded';
+import { notBeforeDue, recheckAt } from './recheck-time';
+import { dependencyPaths } from '../dependencies/references';
+import type { Target } from '../dependencies/targets';
+import type { Awaited } from '../dependencies/verdict';
+import { revivedBy, waitedFor } from './waited-for';
+
+/** Parked tasks are out of the claim order until this date. */
+export const NEVER = new Date('9999-12-31T00:00:00Z');
+
+/** Of what a task waits for, so much costs the server as much as the task itself. */
+const AS_MUCH_AS_A_TASK = 4;
+
+/** A task that must wait, as it was read. */
+export interface Waiting {
+  readonly task: RawDocument;
+  readonly target: Target | null;
+  readonly on: readonly Awaited[];
+}
+
+/** A task that fails with a dependency, as it was read. */
+export interface Doomed {
+  readonly task: RawDocument;
+  readonly target: Target | null;
+  readonly by: readonly Awaited[];
+  readonly failure: Omit<TaskFailure, 'at'>;
+}
+
+/** Tasks that were read alike and become alike: one statement. */
+interface Group {
+  readonly read: Filter;
+  readonly update: object[];
+  readonly ids: unknown[];
+  /** What each of them costs the server, in tasks. */
+  readonly weight: number;
+}
+
+/**
+ * Puts tasks behind one unmet clause each, out of the way of ready ones, then marks what they wait for. Never the other way
+ * round: a mark that is set after the parking tells every later waker to look for this task.
+ */
+export async function park(definition: Definition, waiting: readonly Waiting[], near: Date | null): Promise<void> {
+  if (waiting.length === 0) return;
+
+  await write(
+    definition,
+    groups(
+      definition,
+      waiting,
+      ({ on }) => on,
+      (one) => parkUpdate(definition, one, near),
+    ),
+  );
+  await arm(definition, waiting);
+}
+
+/** Fails tasks whose dependency leaves them no chance, then watches for that to change. */
+export async function doom(definition: Definition, doomed: readonly Doomed[]): Promise<void> {
+  if (doomed.length === 0) return;
+
+  await write(
+    definition,
+    groups(
+      definition,
+      doomed,
+      ({ by }) => by,
+      (one) => doomUpdate(definition, one),
+    ),
+  );
+  await armDoomed(definition, doomed);
+}
+
+/** Watches once more for tasks that were failed by a dependency: a mark may have got lost with its document. */
+export async function keepDoomed(
+  definition: Definition,
+  doomed: readonly Omit<Doomed, 'failure'>[],
+  near: Date,
+): Promise<void> {
+  if (doomed.length === 0) return;
+
+  await write(
+    definition,
+    groups(
+      definition,
+      doomed,
+      ({ by }) => by,
+      (one) => [{ $set: doomedFields(definition, one, near) }],
+    ),
+  );
+  await armDoomed(definition, doomed);
+}
+
+function groups<One extends { readonly task: RawDocument }>(
+  definition: Definition,
+  all: readonly One[],
+  about: (one: One) => readonly Awaited[],
+  updateOf: (one: One) => object[],
+): Group[] {
+  const found = new Map<string, Group>();
+  for (const one of all) {
+    const read = asRead(definition, one.task);
+    const update = updateOf(one);
+    const name = createHash('sha1').update(mongo.BSON.serialize({ read, update })).digest('hex');
+    const group = found.get(name) ?? { read, update, ids: [], weight: 1 + about(one).length / AS_MUCH_AS_A_TASK };
+    found.set(name, group);
+    group.ids.push(one.task._id);
+  }
+
+  return [...found.values()];
+}
+
+/** The task exactly as it was judged: whoever changed it since decides again. What it refers to is data, and no operator. */
+function asRead({ model, options }: Definition, task: RawDocument): Filter {
+  const paths = [options.fields.state, '_task.token', '_task.availableAt', ...dependencyPaths(model)];
+  const values = paths.map((path) => [path, valueAt(task, path) ?? null] as const);
+
+  // What cannot be sent cannot be compared.
+  return Object.fromEntries(
+    values.filter(([, value]) => isWritable(value)).map(([path, value]) => [path, { $eq: value }]),
+  );
+}
+
+async function write(definition: Definition, all: readonly Group[]): Promise<void> {
+  const { model, writeConcern: concern } = definition;
+  const each = all.flatMap((group) => group.ids.map((id) => ({ id, group })));
+  const refused = await writeConfirmed(model, concern, each, {
+    write: (some, bounds) => writeAll(model, regrouped(some), bounds),
+    isRefusal: (error) => isTimeExpired(error) || isOfDocument(error),
+    weigh: ({ group }) => group.weight,
+  });
+  for (const { item, error } of refused) {
+    const isMended = isOfDocument(error) && (await mend(definition, item.id, error));
+    if (!isMended) passOver(model, item.id);
+  }
+}
+
+function regrouped(each: readonly { readonly id: unknown; readonly group: Group }[]): Group[] {
+  const ids = new Map<Group, unknown[]>();
+  for (const { id, group } of each) {
+    const some = ids.get(group) ?? [];
+    ids.set(group, some);
+    some.push(id);
+  }
+
+  return [...ids].map(([group, some]) => ({ ...group, ids: some }));
+}
+
+async function writeAll(model: AnyModel, all: readonly Group[], bounds: Bounds): Promise<void> {
+  const statements = all.map(({ read, update, ids }) => ({
+    updateMany: { filter: { ...read, _id: { $in: ids as never[] } }, update, hint: '_id_' },
+  }));
+  await collectionOf(model).bulkWrite(statements, { ordered: false, ...bounds });
+}
+
+function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date | null): object[] {
+  return [
+    {
+      $set: {
+        [definition.options.fields.state]: State.CREATED,
+        '_task.availableAt': NEVER,
+        '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
+        '_task.waitingOn': { $literal: waitedFor(target, on) },
+        '_task.recheckAt': near ? notBeforeDue(near) : recheckAt(definition, on, target),
+      },
+    },
+    { $unset: '_task.token' },
+  ];
+}
+
+function doomUpdate(definition: Definition, { by, target, failure }: Doomed): object[] {
+  const entry = { $mergeObjects: [{ $literal: failure }, { at: '$$NOW' }] };
+
+  return [
+    {
+      $set: {
+        [definition.options.fields.state]: State.FAILED,
+        '_task.availableAt': '$_task.dueAt',
+        '_task.settledAt': '$$NOW',
+        ...doomedFields(definition, { by, target }, null),
+        '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [entry]] }, -MAX_FAILURES] },
+      },
+    },
+    { $unset: ['_task.token', '_task.waitingOn'] },
+  ];
+}
+
+/** By what a failed task is found when its dependency has not failed any more; one that was missing is not looked for again. */
+function doomedFields(
+  definition: Definition,
+  { by, target }: Pick<Doomed, 'by' | 'target'>,
+  near: Date | null,
+): Record<string, unknown> {
+  const canRevive = by.some(({ standing }) => standing === 'failed');
+
+  return {
+    '_task.doomedBy': { $literal: revivedBy(target, by) },
+    '_task.recheckAt': canRevive ? (near ?? recheckAt(definition, by, target)) : '$$REMOVE',
+  };
+}

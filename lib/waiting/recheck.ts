@@ -1,0 +1,104 @@
+import { serverNow } from '../server/clock';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { State } from '../fields';
+import { groupBy } from '../values/group';
+import { read } from '../server/read';
+import { monotonic } from '../timers';
+import { judgeTasks, keepFailed, setAside, type Judgement } from './judged';
+import { writePastBlocked } from './past-locked';
+import { laterRecheckAt } from './recheck-time';
+import type { Verdict } from '../dependencies/verdict';
+import { revival, wakening } from './wake';
+
+/** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */
+const EVERY_MS = 250;
+const WINDOW = 200;
+/** When a task is looked at again whose re-check does not come to its end, in milliseconds. */
+const NEAR_MS = 1_000;
+
+const lastAt = new WeakMap<object, number>();
+
+/**
+ * Judges tasks again that are parked, or were failed by a dependency, and whose re-check is due: the last resort for what no mark
+ * tells, like a dependency that was inserted after its dependents, or deleted. Returns how many were put back in the queue.
+ */
+export async function recheck(definition: Definition): Promise<number> {
+  const now = monotonic();
+  if (now - (lastAt.get(definition) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return 0;
+  lastAt.set(definition, now);
+
+  const due = await readDue(definition);
+  if (due.length === 0) return 0;
+
+  const { state } = definition.options.fields;
+  const isFailed = (task: RawDocument) => task[state] === State.FAILED && isDoomed(task);
+  const parked = await judgeTasks(
+    definition,
+    due.filter((task) => task[state] === State.CREATED),
+  );
+  const failed = await judgeTasks(definition, due.filter(isFailed));
+  // Put off only once the marks are set again: whoever dies before leaves re-checks that come soon.
+  const near = new Date((await serverNow(definition.model)).getTime() + NEAR_MS);
+  await setAside(definition, parked, near);
+  await keepFailed(definition, failed, near);
+  await putOff(definition, [...parked, ...failed], near);
+  const ready = parked.filter(({ verdict }) => verdict.kind === 'ready').map(({ task }) => task);
+  // Whoever was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
+  const settled = due.filter((task) => task[state] !== State.CREATED && !isFailed(task));
+  const revived = failed.filter(({ verdict }) => verdict.kind !== 'doomed').map(({ task }) => task);
+  await putBack(definition, [...ready, ...settled], { $ne: State.RUNNING }, wakening);
+  await putBack(definition, revived, State.FAILED, revival(definition));
+
+  return ready.length + revived.length;
+}
+
+/** Those of tasks that were parked anew since then, by somebody whose marks may not be set yet, stay as they are. */
+async function putOff(definition: Definition, judgements: readonly Judgement[], near: Date): Promise<void> {
+  const { model } = definition;
+  const waiting = judgements.flatMap(({ task, verdict }) =>
+    verdict.kind === 'ready' ? [] : [{ id: task._id as unknown, at: atOf(definition, verdict) }],
+  );
+  for (const group of groupBy(waiting, ({ at }) => JSON.stringify(at)).values()) {
+    const ids = group.map(({ id }) => id);
+    await writePastBlocked(model, { writeConcern: { w: 1 } }, ids, (some, bounds) =>
+      collectionOf(model).updateMany(
+        { _id: { $in: some as never[] }, '_task.recheckAt': near },
+        [{ $set: { '_task.recheckAt': group[0]!.at } }],
+        { ...bounds },
+      ),
+    );
+  }
+}
+
+function atOf(definition: Definition, verdict: Exclude<Verdict, { kind: 'ready' }>): object {
+  return laterRecheckAt(definition, verdict.kind === 'waits' ? verdict.on : verdict.by, verdict.target);
+}
+
+function isDoomed(task: RawDocument): boolean {
+  return 'doomedBy' in (task['_task'] as object);
+}
+
+async function readDue({ model, options }: Definition): Promise<RawDocument[]> {
+  const due: Filter = {
+    '_task.recheckAt': { $exists: true },
+    [options.fields.state]: { $ne: State.RUNNING },
+    $expr: { $lte: ['$_task.recheckAt', '$$NOW'] },
+  };
+
+  return read(model, { filter: due, sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck' });
+}
+
+async function putBack(
+  { model, options, writeConcern }: Definition,
+  tasks: readonly RawDocument[],
+  state: unknown,
+  update: object[],
+): Promise<void> {
+  if (tasks.length === 0) return;
+  const unchanged: Filter = { [options.fields.state]: state, '_task.recheckAt': { $exists: true } };
+  const ids = tasks.map(({ _id }) => _id as unknown);
+
+  await writePastBlocked(model, writeConcern, ids, (some, bounds) =>
+    collectionOf(model).updateMany({ ...unchanged, _id: { $in: some as never[] } }, update, { ...bounds }),
+  );
+}

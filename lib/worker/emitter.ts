@@ -1,0 +1,49 @@
+import type { EventEmitter } from 'node:events';
+import { lineOf } from '../values/describe';
+import { isPermanent } from '../server/permanent';
+import type { WorkerEvents } from './events';
+import { monotonic } from '../timers';
+
+/** How often an error that does not pass is told, in milliseconds: the worker meets it with every look. */
+const REPEAT_MS = 60_000;
+
+/** Tells the listeners of a worker of its events. Whatever they throw, the worker and its tasks are none the worse for it. */
+export class Voice<Doc> {
+  #isWarned = false;
+  /** When each error that does not pass was told last. */
+  readonly #told = new Map<string, number>();
+
+  constructor(private readonly emitter: EventEmitter<WorkerEvents<Doc>>) {}
+
+  // One by one: what a listener throws must not keep the event from the next, nor change what becomes of a task.
+  announce<Name extends keyof WorkerEvents<Doc>>(name: Name, ...values: WorkerEvents<Doc>[Name]): void {
+    for (const listener of this.emitter.rawListeners(name)) {
+      const heard = (async () => (listener as (...values: unknown[]) => unknown).apply(this.emitter, values))();
+      heard.catch((error: unknown) => (name === 'error' ? this.#warn(error) : this.report(error)));
+    }
+  }
+
+  report(error: unknown): void {
+    if (isPermanent(error) && !this.#isDue(lineOf(error))) return;
+    if (this.emitter.listenerCount('error') > 0) this.announce('error', error);
+    else this.#warn(error);
+  }
+
+  #isDue(line: string): boolean {
+    const now = monotonic();
+    for (const [earlier, at] of this.#told) if (now - at >= REPEAT_MS) this.#told.delete(earlier);
+    if (this.#told.has(line)) return false;
+    this.#told.set(line, now);
+
+    return true;
+  }
+
+  #warn(error: unknown): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    process.emitWarning(
+      `A worker goes on after: ${lineOf(error)}. Listen to its \`error\` event to see every one.`,
+      'TaskQueueWarning',
+    );
+  }
+}

@@ -1,0 +1,152 @@
+import { answered } from '../server/answer';
+import { Types } from 'mongoose';
+import { serverNow } from '../server/clock';
+import { collectionOf, definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition/definition';
+import { LeaseLostError } from '../errors';
+import { State } from '../fields';
+import { groupBy } from '../values/group';
+import { handleOf, lease } from '../task/handle';
+import { Held } from './held-task';
+import { keyOf } from '../values/id';
+import { heldBy } from '../claim/held-by';
+import { outlive } from '../claim/outlive';
+import { renewalMs, takeoverAt } from '../claim/takeover';
+import { onHandsAsked } from '../settle/in-hand';
+import { clearInterval, setInterval } from '../timers';
+import { persistently } from '../server/transient';
+import { NEWEST } from '../server/read';
+
+/** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
+export class Hands {
+  readonly #held = new Map<AnyModel, Set<Held>>();
+  /** Ends what is done for the tasks of a model while there are any. */
+  readonly #stops = new Map<AnyModel, () => void>();
+  readonly #renewing = new Set<AnyModel>();
+  #isClosed = false;
+
+  constructor(private readonly report: (error: unknown) => void) {}
+
+  get size(): number {
+    return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  *[Symbol.iterator](): Generator<Held> {
+    for (const ofModel of this.#held.values()) yield* ofModel;
+  }
+
+  take(task: AnyDocument): Held {
+    const held = new Held(task, lease(task)!.token);
+    const model = modelOf(task);
+    const ofModel = this.#held.get(model) ?? new Set();
+    this.#held.set(model, ofModel.add(held));
+    this.#startRenewing(model);
+
+    return held;
+  }
+
+  drop(held: Held): void {
+    const model = modelOf(held.task);
+    const ofModel = this.#held.get(model);
+    ofModel?.delete(held);
+    if (ofModel?.size) return;
+    this.#stops.get(model)?.();
+    this.#stops.delete(model);
+  }
+
+  /** Renews nothing any more: what is held is left to its lease. */
+  close(): void {
+    this.#isClosed = true;
+    for (const stop of this.#stops.values()) stop();
+    this.#stops.clear();
+  }
+
+  #startRenewing(model: AnyModel): void {
+    if (this.#isClosed || this.#stops.has(model)) return;
+    const { leaseMs } = definitionOf(model).options;
+    const timer = setInterval(() => void this.#renewOnce(model), renewalMs(leaseMs));
+    const forget = onHandsAsked(model, () => this.#of(model).map(({ task }) => task));
+    this.#stops.set(model, () => {
+      clearInterval(timer);
+      forget();
+    });
+  }
+
+  #of(model: AnyModel): Held[] {
+    return [...(this.#held.get(model) ?? [])].filter(({ task }) => lease(task) !== null);
+  }
+
+  // One at a time: while the database is out of reach they would pile up.
+  async #renewOnce(model: AnyModel): Promise<void> {
+    if (this.#renewing.has(model)) return;
+    this.#renewing.add(model);
+    await this.#renew(model).catch(this.report);
+    this.#renewing.delete(model);
+  }
+
+  async #renew(model: AnyModel): Promise<void> {
+    const held = this.#of(model);
+    if (held.length === 0) return;
+
+    const lost = await renewAll(model, held);
+    for (const one of lost) {
+      // Settled while the renewal was on its way, or about to be: the answer to that tells what became of the task.
+      if (!lease(one.task) || handleOf(one.task).settledWith) continue;
+      one.abort(
+        new LeaseLostError(
+          `The lease of ${model.modelName} ${String(one.task._id)} was lost: somebody else holds the task, or it was deleted.`,
+          one.task._id,
+        ),
+      );
+    }
+  }
+}
+
+/** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
+async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
+  const definition = definitionOf(model);
+  const { options, writeConcern } = definition;
+  const byToken = groupBy(held, ({ token }) => token);
+  const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
+  const renewed = takeoverAt({ $subtract: ['$_task.attempts', 1] }, options);
+  const statements = [...byToken].map(([token, tasks]) => ({
+    updateMany: {
+      filter: heldBy(
+        definition,
+        new Types.ObjectId(token),
+        tasks.map(({ task }) => task._id as unknown),
+      ),
+      update: [{ $set: { '_task.availableAt': renewed, ...outlive(definition, renewed) } }],
+      hint: '_id_',
+    },
+  }));
+  const { matchedCount } = await persistently(() =>
+    collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern }),
+  );
+  const lost = matchedCount === held.length ? [] : await findLost(model, held);
+  for (const { task } of held) {
+    const handle = handleOf(task);
+    if (handle.lease) handle.lease = { ...handle.lease, until };
+  }
+
+  return lost;
+}
+
+async function findLost(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
+  const { state } = definitionOf(model).options.fields;
+  const found = await answered(
+    collectionOf(model)
+      .find(
+        { _id: { $in: held.map(({ task }) => task._id) as never[] }, [state]: State.RUNNING },
+        { projection: { '_task.token': 1 }, ...NEWEST },
+      )
+      .toArray(),
+  );
+  const tokens = new Map(
+    found.map((document) => [
+      keyOf(document._id),
+      (document['_task'] as { token?: Types.ObjectId }).token?.toHexString(),
+    ]),
+  );
+
+  return held.filter(({ task, token }) => tokens.get(keyOf(task._id)) !== token);
+}
