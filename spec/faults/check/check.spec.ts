@@ -358,6 +358,24 @@ describe('the checker of histories', () => {
       expect(history.found).toEqual({ hung: 1 });
     });
 
+    it('does not count how long a process was frozen before it was killed', () => {
+      const history = forge()
+        .tell({ at: 100, by: 'one/stops', name: 'stopping', limitMs: 10 })
+        .tell({ at: 200, by: 'one/worker', name: 'looked' })
+        .tell({ at: 9_000, by: 'soak', name: 'gone', process: 'one', isKilled: true, text: 'SIGKILL' });
+
+      expect(history.found).toEqual({});
+    });
+
+    it('finds one of a process that was alive when it was killed', () => {
+      const history = forge()
+        .tell({ at: 100, by: 'one/stops', name: 'stopping', limitMs: 10 })
+        .tell({ at: 8_000, by: 'one/worker', name: 'looked' })
+        .tell({ at: 9_000, by: 'soak', name: 'gone', process: 'one', isKilled: true, text: 'SIGKILL' });
+
+      expect(history.found).toEqual({ hung: 1 });
+    });
+
     it('takes off what the machine did not give the process', () => {
       expect(stop(3_000, 2_000).found).toEqual({});
     });

@@ -1,6 +1,6 @@
 import { groupBy } from '../../../lib/values/group';
 import type { EventOf } from '../events';
-import { killsOf, named, type Evidence, type Finding } from './evidence';
+import { named, type Evidence, type Finding } from './evidence';
 import { processOf } from '../history';
 
 /** How much longer than its limit a stop may take, in milliseconds. */
@@ -30,15 +30,15 @@ function standingStill(evidence: Evidence): Finding[] {
 }
 
 function slowStops(evidence: Evidence): Finding[] {
-  const kills = killsOf(evidence);
   const stopped = groupBy(named(evidence, 'stopped'), ({ by }) => by);
-  const last = evidence.events.at(-1)?.at ?? 0;
+  // One that is frozen does nothing, and its death is noticed late: it was alive until the last line it wrote.
+  const alive = new Map(evidence.events.map(({ by, at }) => [processOf(by), at]));
 
   return named(evidence, 'stopping').flatMap((stopping) => {
     const { by, at, limitMs } = stopping;
     const end = stopped.get(by)?.find((one) => one.at >= at);
     const allowedMs = limitMs + GRACE_MS + (end?.lagMs ?? 0);
-    const tookMs = (end?.at ?? kills.get(processOf(by)) ?? last) - at;
+    const tookMs = (end ? end.at : alive.get(processOf(by))!) - at;
     return tookMs > allowedMs ? [{ subject: by, text: describe(stopping, end, tookMs) }] : [];
   });
 }
