@@ -22,7 +22,7 @@ interface Service<Item, Result> {
  * Serves callers together: those who come while a batch is under way are collected for the next one. A caller who is alone is
  * served at once.
  */
-export class Collector<Item, Result> {
+export class Batcher<Item, Result> {
   #waiting: Caller<Item, Result>[] = [];
   #isServing = false;
 

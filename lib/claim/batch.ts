@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { isBookkeeping } from '../task/bookkeeping';
-import { MAX_WAIT_MS, passOver, PROBE_MS } from './locked';
+import { MAX_WAIT_MS, skip, PROBE_MS } from './skipped';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
@@ -31,9 +31,9 @@ export class Batch {
   ) {}
 
   /** Claims those that can still be claimed. When it resolves, no fail-over can take them back. */
-  async mark(): Promise<void> {
+  async writeToken(): Promise<void> {
     try {
-      await this.#markAll();
+      await this.#writeTokens();
     } catch (error) {
       this.#won = [];
       this.#putBack(this.ids);
@@ -41,7 +41,7 @@ export class Batch {
     }
   }
 
-  async read(): Promise<RawDocument[]> {
+  async readByToken(): Promise<RawDocument[]> {
     try {
       const found = await this.#findConfirmed();
       const kept = found.filter(({ _task: task }) => isBookkeeping(task));
@@ -71,7 +71,7 @@ export class Batch {
     return read(model, { filter, limit: this.ids.length, ...(hidden && { projection: hidden }) });
   }
 
-  async #markAll(): Promise<void> {
+  async #writeTokens(): Promise<void> {
     try {
       await this.#update(this.ids, { ...this.definition.writeConcern, maxTimeMS: MAX_WAIT_MS });
       return;
@@ -102,7 +102,7 @@ export class Batch {
     } catch (error) {
       if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
       if (isOfDocument(error) && (await mend(this.definition, id, error))) return;
-      passOver(this.definition.model, id);
+      skip(this.definition.model, id);
       if (isOfDocument(error)) this.#refusals.add(error);
     }
   }

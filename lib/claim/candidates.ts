@@ -1,4 +1,4 @@
-import { notBlocked } from './locked';
+import { notSkipped } from './skipped';
 import type { Definition, RawDocument } from '../definition/definition';
 import { read } from '../server/read';
 import type { ReadyQuery } from '../indexes/claim-index';
@@ -12,7 +12,7 @@ export async function candidates(
 ): Promise<RawDocument[]> {
   const { filter, order: sort, hint } = query;
 
-  return read(model, { filter: { ...filter, ...notBlocked(model) }, projection, sort, limit, hint });
+  return read(model, { filter: { ...filter, ...notSkipped(model) }, projection, sort, limit, hint });
 }
 
 /** The ids of the first tasks that can be claimed now, in claim order. */

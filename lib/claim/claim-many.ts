@@ -1,7 +1,7 @@
 import { Batch } from './batch';
 import { candidateIds } from './candidates';
 import { claimById } from './claim-one';
-import { choiceOf, noteCrowd, someOf } from './contention';
+import { choiceOf, noteContention, someOf } from './contention';
 import type { Definition, RawDocument } from '../definition/definition';
 import type { ReadyQuery } from '../indexes/claim-index';
 import { Refusals } from './refusals';
@@ -53,7 +53,7 @@ export async function claimManyInParts(
     const ids = someOf(found, wanted);
     const claimed = await refusals.unlessRefused(claimParts(definition, query, ids, take), 0);
     won += claimed;
-    noteCrowd(definition, claimed / ids.length);
+    noteContention(definition, claimed / ids.length);
     if (found.length < wanted && claimed === ids.length) break;
   }
 
@@ -70,8 +70,8 @@ async function claimParts(
   try {
     for (let start = 0; start < ids.length; start += PART) {
       const part = new Batch(definition, query, ids.slice(start, start + PART));
-      await part.mark();
-      const handedOver = handOver(part.read(), take);
+      await part.writeToken();
+      const handedOver = handOver(part.readByToken(), take);
       // Awaited below; until then its rejection is not unhandled.
       handedOver.catch(() => {});
       taken.push(handedOver);
@@ -100,8 +100,8 @@ export async function claimIds(
   if (ids.length === 0) return [];
   if (ids.length > 1) {
     const batch = new Batch(definition, query, ids);
-    await batch.mark();
-    return batch.read();
+    await batch.writeToken();
+    return batch.readByToken();
   }
 
   const task = await claimById(definition, query, ids[0]);

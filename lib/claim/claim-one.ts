@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import { MAX_WAIT_MS, notBlocked, passOver, PROBE_MS } from './locked';
+import { MAX_WAIT_MS, notSkipped, skip, PROBE_MS } from './skipped';
 import { candidateIds } from './candidates';
 import { isOfDocument, mend } from './mend';
 import { Refusals } from './refusals';
@@ -14,7 +14,7 @@ const WINDOW = 32;
 /** Takes the next ready task in one atomic update. */
 export async function claimOne(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   try {
-    return await claimMatching(definition, query, notBlocked(definition.model), MAX_WAIT_MS);
+    return await claimMatching(definition, query, notSkipped(definition.model), MAX_WAIT_MS);
   } catch (error) {
     if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
 
@@ -32,7 +32,7 @@ export async function claimById(
   try {
     return await claimThis(definition, query, _id, maxTimeMS);
   } catch (error) {
-    if (isTimeExpired(error)) passOver(definition.model, _id);
+    if (isTimeExpired(error)) skip(definition.model, _id);
     else if (!isOfDocument(error) || !(await isMended(definition, _id, error))) throw error;
 
     return null;
@@ -61,7 +61,7 @@ async function claimBehind(definition: Definition, query: ReadyQuery): Promise<R
 /** What cannot be mended is left alone for a while, so that the next claim finds what comes after it. */
 async function isMended(definition: Definition, _id: unknown, error: unknown): Promise<boolean> {
   if (await mend(definition, _id, error)) return true;
-  passOver(definition.model, _id);
+  skip(definition.model, _id);
 
   return false;
 }

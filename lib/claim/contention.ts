@@ -13,7 +13,7 @@ export function choiceOf(definition: Definition): number {
 }
 
 /** Tells which part of the tasks that a claim tried for it got. */
-export function noteCrowd(definition: Definition, won: number): void {
+export function noteContention(definition: Definition, won: number): void {
   const choice = choiceOf(definition);
   choices.set(definition, won < FEW ? Math.min(MAX_CHOICE, choice * 2) : Math.max(1, choice / 2));
 }

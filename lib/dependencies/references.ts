@@ -61,7 +61,7 @@ export function referencesOfDocument(task: AnyDocument): References[] {
 }
 
 /** Reads how the referenced documents of many tasks stand: one query for each collection they are in. */
-export async function judgeable(tasks: readonly References[][]): Promise<Judged[][]> {
+export async function readReferences(tasks: readonly References[][]): Promise<Judged[][]> {
   const found = new Map<Target, Map<string, RawDocument>>();
   for (const [target, ids] of byTarget(tasks)) found.set(target, await readTarget(target, ids));
 

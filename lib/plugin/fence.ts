@@ -5,7 +5,7 @@ import { LeaseLostError } from '../errors';
 import { handleOf, takeBookkeeping, type Bookkeeping } from '../task/handle';
 import { beforeAll, builtIn } from '../settle/middleware';
 import { forgetUnchanged } from '../settle/in-hand';
-import { readStanding, refusal } from '../settle/refusal';
+import { readStoredState, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
 import { hasMisfit, unmark } from '../settle/memory';
 import { keepForUndo } from '../settle/snapshot';
@@ -97,6 +97,6 @@ async function explainLost(document: AnyDocument, error: Error): Promise<Error> 
   const isUnmatched = error.name === 'DocumentNotFoundError' || error.name === 'VersionError';
   if (!held || saving || !isUnmatched) return error;
 
-  const reason = refusal(document, 'save', await readStanding(document, document.$session()));
+  const reason = refusal(document, 'save', await readStoredState(document, document.$session()));
   return reason instanceof LeaseLostError ? reason : error;
 }

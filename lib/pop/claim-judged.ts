@@ -10,7 +10,7 @@ import { judgeNext, setAside, type Judgement } from '../waiting/judged';
 import { Obstacles } from './obstacles';
 import { outdatedOf } from '../waiting/outdated';
 import { recheck } from '../waiting/recheck';
-import { Pass } from './waking';
+import { Waking } from './waking';
 import { kindKey } from '../dependencies/references';
 import { Sightings } from '../waiting/sightings';
 import { wake } from '../waiting/wake';
@@ -35,7 +35,7 @@ export async function claimReady(
 ): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
   try {
-    await claimInto(won, definition, query, limit, new Pass(definition, isSpread));
+    await claimInto(won, definition, query, limit, new Waking(definition, isSpread));
   } catch (error) {
     // Nobody would see them before their leases end.
     for (const task of won) giveBackLater(definition, heldBy(definition, tokenOf(task), [task._id]));
@@ -51,7 +51,7 @@ async function claimInto(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  pass: Pass,
+  pass: Waking,
 ): Promise<void> {
   const claiming = claimJudgedNext(won, definition, query, limit, pass);
   const [woken] = await Promise.allSettled([pass.woken, claiming]);
@@ -75,7 +75,7 @@ async function claimJudgedNext(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  pass: Pass,
+  pass: Waking,
 ): Promise<void> {
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
@@ -142,7 +142,7 @@ async function claimJudged(
   query: ReadyQuery,
   ready: readonly Judgement[],
   generation: number | undefined,
-  { refusals }: Pass,
+  { refusals }: Waking,
 ): Promise<RawDocument[]> {
   if (ready.length === 0) return [];
   const ids = ready.map(({ task }) => task._id as unknown);

@@ -1,7 +1,7 @@
 import type { PopulateOptions } from 'mongoose';
 import { hydrate, type AnyDocument, type Definition, type RawDocument } from '../definition/definition';
 import { attempts, holdLease } from '../task/handle';
-import { failOver, release, retryAnyhow } from '../settle/settle';
+import { failExhausted, release, retryAnyhow } from '../settle/settle';
 import { trace } from '../task/trace';
 import { crashed, unreadable, type TellFailed } from '../task/tell-failed';
 import { inheritedName, isOfTask, type Populate } from './populate';
@@ -24,7 +24,7 @@ export async function handOut(
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
   // Should that not get through, they are due again after this lease.
   if (over.length > 0)
-    await Promise.allSettled(over.map((task) => failOver(task).then(() => tell(crashed(task), task))));
+    await Promise.allSettled(over.map((task) => failExhausted(task).then(() => tell(crashed(task), task))));
   const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
   for (const task of tasks) trace('popped', task);
 

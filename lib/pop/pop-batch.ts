@@ -1,6 +1,6 @@
 import { claim } from './claim';
 import { claimOne } from '../claim/claim-one';
-import { Collector, type Caller } from '../batcher';
+import { Batcher, type Caller } from '../batcher';
 import type { Definition, RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import type { ReadyQuery } from '../indexes/claim-index';
@@ -8,18 +8,18 @@ import type { ReadyQuery } from '../indexes/claim-index';
 /** From so many callers on, one batch is cheaper than a claim for each. */
 const WORTH_A_BATCH = 4;
 
-type Claims = Collector<ReadyQuery, RawDocument | null>;
+type Claims = Batcher<ReadyQuery, RawDocument | null>;
 
-const collectors = new WeakMap<Definition, Map<string, Claims>>();
+const batchers = new WeakMap<Definition, Map<string, Claims>>();
 
 /** Claims the next task for a caller. Callers of one query who come while a claim is under way are served together. */
 export function claimNext(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
-  const byName = collectors.get(definition) ?? new Map<string, Claims>();
-  collectors.set(definition, byName);
-  const collector = byName.get(query.name) ?? new Collector(serviceOf(definition, query, byName));
-  byName.set(query.name, collector);
+  const byName = batchers.get(definition) ?? new Map<string, Claims>();
+  batchers.set(definition, byName);
+  const batcher = byName.get(query.name) ?? new Batcher(serviceOf(definition, query, byName));
+  byName.set(query.name, batcher);
 
-  return collector.call(query);
+  return batcher.call(query);
 }
 
 function serviceOf(definition: Definition, query: ReadyQuery, byName: Map<string, Claims>) {

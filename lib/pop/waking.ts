@@ -3,7 +3,7 @@ import type { Definition } from '../definition/definition';
 import { wake } from '../waiting/wake';
 
 /** A pass over the outboxes that is under way while candidates are looked at. */
-export class Pass {
+export class Waking {
   readonly refusals = new Refusals();
   readonly woken: Promise<number>;
   /** Whether the last look began when it was over. */

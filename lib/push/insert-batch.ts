@@ -1,20 +1,20 @@
 import { answered } from '../server/answer';
 import { mongo } from 'mongoose';
-import { Collector, type Caller } from '../batcher';
+import { Batcher, type Caller } from '../batcher';
 import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
 import { isNetworkError } from '../server/transient';
 
-const collectors = new WeakMap<Definition, Collector<RawDocument, void>>();
+const batchers = new WeakMap<Definition, Batcher<RawDocument, void>>();
 
 /**
  * Inserts one document. Those that come while an insert is under way are inserted together by the next one; each caller is told,
  * after the server's answer, of its own document alone.
  */
-export function insertTogether(definition: Definition, document: RawDocument): Promise<void> {
-  const collector = collectors.get(definition) ?? new Collector({ serve: (callers) => serve(definition, callers) });
-  collectors.set(definition, collector);
+export function insertInBatch(definition: Definition, document: RawDocument): Promise<void> {
+  const batcher = batchers.get(definition) ?? new Batcher({ serve: (callers) => serve(definition, callers) });
+  batchers.set(definition, batcher);
 
-  return collector.call(document);
+  return batcher.call(document);
 }
 
 async function serve(definition: Definition, callers: readonly Caller<RawDocument, void>[]): Promise<void> {

@@ -15,7 +15,7 @@ import { handleOf, type Bookkeeping } from '../task/handle';
 import { hasSaveHooks } from '../settle/middleware';
 import { insertUnderKey, refuseTaken } from './key-index';
 import { rawFields, remember, unmark } from '../settle/memory';
-import { insertTogether } from './insert-batch';
+import { insertInBatch } from './insert-batch';
 import { dropForged, stage, unstage } from '../settle/write';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
@@ -139,7 +139,7 @@ async function insertBatch(
   try {
     const { key } = batch[0]!.task;
     if (key !== undefined && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
-    else if (raw.length === 1 && !session) await insertTogether(definition, raw[0]!);
+    else if (raw.length === 1 && !session) await insertInBatch(definition, raw[0]!);
     else await answered(collectionOf(model).insertMany(raw, options));
     inserted.push(...batch);
   } catch (error) {

@@ -6,7 +6,7 @@ import { handleOf, type Bookkeeping } from '../task/handle';
 import { explainPush } from './input';
 import { requireSchedule, scheduleIn } from '../task/stored-schedule';
 import { isTaken } from './key-index';
-import { readStanding, refusal } from '../settle/refusal';
+import { readStoredState, refusal } from '../settle/refusal';
 import { throwHookError, writeIf, type Change } from '../settle/write';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
@@ -49,7 +49,7 @@ export async function requeue(
       return document;
     }
     // The handle's idea of the state was old: the database's decides.
-    const found = await readStanding(document, session);
+    const found = await readStoredState(document, session);
     state = found && (found.state ?? State.PENDING);
     schedule = found?.schedule ?? null;
     if (state === State.RUNNING || state === null) break;
@@ -59,7 +59,7 @@ export async function requeue(
 
 // Who popped a task may push it only when it is settled, and by nobody else: then the answer to its own settle was lost.
 async function requireOwnEnd(document: AnyDocument, session: ClientSession | null): Promise<void> {
-  const found = await readStanding(document, session);
+  const found = await readStoredState(document, session);
   if (found?.state === State.FINISHED || found?.state === State.FAILED) {
     if (found.token?.toHexString() !== handleOf(document).lease!.token) throw lost(document);
     return;

@@ -5,7 +5,7 @@ import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { handleOf, type Lease } from '../task/handle';
 import { requireLease } from '../options';
-import { readStanding, refusal } from './refusal';
+import { readStoredState, refusal } from './refusal';
 import { outlive } from '../claim/outlive';
 import { waitAfterLease } from '../claim/takeover';
 import { persistently } from '../server/transient';
@@ -31,7 +31,7 @@ async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: 
       { projection: { '_task.availableAt': 1 }, returnDocument: 'after', ...writeConcern },
     ),
   );
-  if (!extended) throw refusal(task, verb, await readStanding(task, null));
+  if (!extended) throw refusal(task, verb, await readStoredState(task, null));
 
   const { availableAt } = extended['_task'] as { availableAt: Date };
   const handle = handleOf(task);

@@ -8,7 +8,7 @@ import { onTransaction } from '../definition/transaction';
 const MIN_SWEEP = 100;
 
 /** The tasks of one client that were handed to this process. */
-class Hands {
+class TasksInHand {
   #tasks: WeakRef<AnyDocument>[] = [];
   #sweepAt = MIN_SWEEP;
 
@@ -30,7 +30,7 @@ type Holder = () => Iterable<AnyDocument>;
 
 /** Who tells which tasks it has in hand, for each client. */
 const holders = new WeakMap<mongo.MongoClient, Set<Holder>>();
-const handsOf = new WeakMap<mongo.MongoClient, Hands>();
+const handsOf = new WeakMap<mongo.MongoClient, TasksInHand>();
 
 /**
  * Has a holder of tasks asked for them when a transaction begins, until the returned function is called. Of such a task a transaction keeps
@@ -56,7 +56,7 @@ export function noteInHand(task: AnyDocument): void {
   const client = model.db.getClient() as unknown as mongo.MongoClient;
   let hands = handsOf.get(client);
   if (!hands) {
-    hands = new Hands();
+    hands = new TasksInHand();
     handsOf.set(client, hands);
     onHandsAsked(model, hands.held);
   }

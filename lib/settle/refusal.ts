@@ -8,7 +8,7 @@ import { handleOf, type Bookkeeping } from '../task/handle';
 import { scheduleIn } from '../task/stored-schedule';
 
 /** How a task stands in the database. */
-export interface Standing {
+export interface StoredState {
   state: string | null;
   token: Types.ObjectId | undefined;
   /** As it is stored, whatever it is; null for none. */
@@ -19,7 +19,7 @@ export interface Standing {
 
 const RECURRENCE = { '_task.schedule': 1, '_task.slot': 1, '_task.dueAt': 1, '_task.expiresFrom': 1 };
 
-export async function readStanding(task: AnyDocument, session: ClientSession | null): Promise<Standing | null> {
+export async function readStoredState(task: AnyDocument, session: ClientSession | null): Promise<StoredState | null> {
   const { model, options } = definitionOf(modelOf(task));
   const found = await answered(
     collectionOf(model).findOne(
@@ -39,12 +39,12 @@ export async function readStanding(task: AnyDocument, session: ClientSession | n
     state: (found[options.fields.state] as string | undefined) ?? null,
     token,
     schedule,
-    recurrence: { schedule: scheduleIn(schedule), slot, dueAt, expiresFrom } as Standing['recurrence'],
+    recurrence: { schedule: scheduleIn(schedule), slot, dueAt, expiresFrom } as StoredState['recurrence'],
   };
 }
 
 /** The error for a write that the filter refused: what the task is instead of what the caller took it for. */
-export function refusal(task: AnyDocument, verb: string, found: Standing | null): LeaseLostError | TaskStateError {
+export function refusal(task: AnyDocument, verb: string, found: StoredState | null): LeaseLostError | TaskStateError {
   const name = `${modelOf(task).modelName} ${String(task._id)}`;
   const { lease } = handleOf(task);
   if (!found)

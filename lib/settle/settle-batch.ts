@@ -1,7 +1,7 @@
 import { answered } from '../server/answer';
 import type { mongo, Types } from 'mongoose';
 import { heldBy } from '../claim/held-by';
-import { Collector, type Caller } from '../batcher';
+import { Batcher, type Caller } from '../batcher';
 import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
 import type { State } from '../fields';
 import { groupBy } from '../values/group';
@@ -21,18 +21,18 @@ export interface Ending {
   readonly touchedAt: Date | number | undefined;
 }
 
-const collectors = new WeakMap<Definition, Collector<Ending, boolean>>();
+const batchers = new WeakMap<Definition, Batcher<Ending, boolean>>();
 
 /**
  * Ends a task that is still held by its token. Endings that come while a write is under way are sent together by the next one;
  * each caller is told, after the server's answer, whether its own token still held.
  */
-export function endTogether(definition: Definition, ending: Ending): Promise<boolean> {
-  const collector =
-    collectors.get(definition) ?? new Collector({ serve: (callers) => serve(definition, callers), fit: distinct });
-  collectors.set(definition, collector);
+export function endInBatch(definition: Definition, ending: Ending): Promise<boolean> {
+  const batcher =
+    batchers.get(definition) ?? new Batcher({ serve: (callers) => serve(definition, callers), fit: distinct });
+  batchers.set(definition, batcher);
 
-  return collector.call(ending);
+  return batcher.call(ending);
 }
 
 async function serve(definition: Definition, callers: readonly Caller<Ending, boolean>[]): Promise<void> {

@@ -13,7 +13,7 @@ import { handleOf, LEASE_ENDED, type Handle } from '../task/handle';
 import { holdFilter, requireHold } from './hold';
 import { keptSlot, nextSlot } from './recurring';
 import { requireSchedule } from '../task/stored-schedule';
-import { readStanding, refusal, type Standing } from './refusal';
+import { readStoredState, refusal, type StoredState } from './refusal';
 import { keepForUndo } from './snapshot';
 import { requireSettings } from '../definition/settings';
 import { trace } from '../task/trace';
@@ -56,7 +56,7 @@ export function fail<D extends AnyDocument>(task: D, error?: unknown, options: S
 }
 
 /** Fails a task that was claimed although it had used its attempts: the lease of the last one ended. */
-export function failOver<D extends AnyDocument>(task: D): Promise<D> {
+export function failExhausted<D extends AnyDocument>(task: D): Promise<D> {
   const { maxAttempts: attempts } = definitionOf(modelOf(task)).options;
   const handle = handleOf(task);
   handle.stored = { ...handle.stored, attempts };
@@ -210,7 +210,7 @@ async function writeBySchedule(
   const handle = handleOf(task);
   let stored: unknown = handle.stored.schedule ?? null;
   for (let tries = 1; ; tries++) {
-    const found = await readStanding(task, session);
+    const found = await readStoredState(task, session);
     if (isOwn(found, change)) {
       // In a transaction it is of an earlier one, which was committed: what else this one writes would be written twice.
       if (handle.lease && session?.inTransaction()) throw refusal(task, verb, found);
@@ -225,7 +225,7 @@ async function writeBySchedule(
   }
 }
 
-function isOwn(found: Standing | null, { state, task }: Signed): boolean {
+function isOwn(found: StoredState | null, { state, task }: Signed): boolean {
   return found !== null && found.state === state && (found.token?.equals(task.token) ?? false);
 }
 

@@ -12,7 +12,7 @@ import { State } from '../fields';
 import { handleOf, type Bookkeeping } from '../task/handle';
 import { isUnscheduled } from '../task/stored-schedule';
 import { hasMisfit, rawFields, remember, unmark } from './memory';
-import { endTogether, type Ending } from './settle-batch';
+import { endInBatch, type Ending } from './settle-batch';
 import { leniently, NEWEST } from '../server/read';
 import { persistently } from '../server/transient';
 import { explained } from '../server/explained';
@@ -75,7 +75,7 @@ function update(
 ): Promise<boolean> {
   const definition = definitionOf(modelOf(document));
   const ending = session || !isUnscheduled(filter) ? null : endingOf(document, change, touchedAt);
-  if (ending) return endTogether(definition, ending);
+  if (ending) return endInBatch(definition, ending);
 
   return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
 }

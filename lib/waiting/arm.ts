@@ -3,9 +3,9 @@ import { collectionOf, type AnyModel, type Definition, type WriteConcern } from 
 import { keyOf } from '../values/id';
 import { tryLater } from '../server/later';
 import { isOutOfReach } from '../server/transient';
-import { writeConfirmed, type Bounds } from './bounded';
+import { writeConfirmed, type Bounds } from './bounded-write';
 import { isUnmarkable } from '../indexes/outbox';
-import { writePastBlocked } from './past-locked';
+import { writePastLocked } from './past-locked';
 import { unwatchedRecheckAt } from './recheck-time';
 import type { Target, Watch } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
@@ -59,7 +59,7 @@ async function recheckSoon(definition: Definition, ids: readonly unknown[]): Pro
   const { model, writeConcern } = definition;
   const update = [{ $set: { '_task.recheckAt': unwatchedRecheckAt(definition) } }];
 
-  await writePastBlocked(model, writeConcern, ids, (some, bounds) => {
+  await writePastLocked(model, writeConcern, ids, (some, bounds) => {
     const parked = { _id: { $in: some as never[] }, '_task.waitingOn': { $exists: true } };
     return collectionOf(model).updateMany(parked, update, { ...bounds });
   });

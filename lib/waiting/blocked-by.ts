@@ -19,7 +19,7 @@ import { valueAt } from '../dependencies/condition';
 import type { DependencyType } from '../declare/declare';
 import {
   hasDependencies,
-  judgeable,
+  readReferences,
   readTarget,
   referencesOfDocument,
   referencesOfRaw,
@@ -109,7 +109,7 @@ async function explain(
   references: References[],
   known: Known = new Map(),
 ): Promise<BlockedBy[]> {
-  const [judged] = await judgeable([references]);
+  const [judged] = await readReferences([references]);
   const unmet = judged!.filter((clause) => judge([clause]).kind !== 'ready');
 
   return Promise.all(
@@ -184,7 +184,7 @@ async function judgeStored({ model, id }: Step): Promise<Judged[]> {
   const document = await findStored(model, id);
   if (!document) return [];
 
-  return (await judgeable([referencesOfRaw(model, document)]))[0]!;
+  return (await readReferences([referencesOfRaw(model, document)]))[0]!;
 }
 
 async function findStored(model: AnyModel, _id: unknown): Promise<RawDocument | undefined> {

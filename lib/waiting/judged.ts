@@ -1,5 +1,5 @@
 import { isBookkeeping } from '../task/bookkeeping';
-import { passOver } from '../claim/locked';
+import { skip } from '../claim/skipped';
 import { candidates } from '../claim/candidates';
 import { mend } from '../claim/mend';
 import type { Definition, RawDocument } from '../definition/definition';
@@ -7,7 +7,7 @@ import type { ReadyQuery } from '../indexes/claim-index';
 import { only, read } from '../server/read';
 import { withCauses } from './cause';
 import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
-import { dependencyPaths, judgeable, kindKey, referencesOfRaw } from '../dependencies/references';
+import { dependencyPaths, readReferences, kindKey, referencesOfRaw } from '../dependencies/references';
 import { judge, type Verdict } from '../dependencies/verdict';
 
 /** A task as it was read, and whether it may run. */
@@ -28,7 +28,7 @@ export async function judgeNext(definition: Definition, query: ReadyQuery, limit
   if (odd.length === 0) return judgeTasks(definition, found);
 
   // Of a type in which nothing can be kept: they could not be parked either.
-  for (const { _id } of odd) if (!(await mend(definition, _id))) passOver(definition.model, _id);
+  for (const { _id } of odd) if (!(await mend(definition, _id))) skip(definition.model, _id);
   return judgeNext(definition, query, limit);
 }
 
@@ -48,7 +48,7 @@ function judgedFields({ model, options }: Definition): string[] {
 export async function judgeTasks(definition: Definition, tasks: readonly RawDocument[]): Promise<Judgement[]> {
   const judgements: Judgement[] = [];
   for (const batch of inBatches(definition, tasks)) {
-    const judged = await judgeable(batch.map(({ references }) => references));
+    const judged = await readReferences(batch.map(({ references }) => references));
     batch.forEach(({ task, references }, index) =>
       judgements.push({ task, verdict: judge(judged[index]!), references: countOf(references) }),
     );

@@ -14,7 +14,7 @@ import { withCauses } from './cause';
 import { arm, armDoomed } from './arm';
 import { NEVER } from './park';
 import { firstRecheckMs } from './recheck-time';
-import { hasDependencies, judgeable, referencesOfDocument } from '../dependencies/references';
+import { hasDependencies, readReferences, referencesOfDocument } from '../dependencies/references';
 import { knowsTargets } from '../dependencies/targets';
 import { LANDED_MS, tryLater } from '../server/later';
 import { isOutOfReach } from '../server/transient';
@@ -44,7 +44,7 @@ export async function parkNew(
     return documents.map((document) => ({ document, state: State.CREATED, task }));
 
   const now = await serverNow(model);
-  const judged = withPeers(model, documents, await judgeable(documents.map(referencesOfDocument)));
+  const judged = withPeers(model, documents, await readReferences(documents.map(referencesOfDocument)));
   return Promise.all(documents.map((document, index) => place(definition, document, task, now, judge(judged[index]!))));
 }
 

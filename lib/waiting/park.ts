@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
-import { passOver } from '../claim/locked';
+import { skip } from '../claim/skipped';
 import { isOfDocument, mend } from '../claim/mend';
 import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { State } from '../fields';
@@ -9,7 +9,7 @@ import { isTimeExpired } from '../server/transient';
 import { isWritable } from '../values/writable';
 import { arm, armDoomed } from './arm';
 import { valueAt } from '../dependencies/condition';
-import { writeConfirmed, type Bounds } from './bounded';
+import { writeConfirmed, type Bounds } from './bounded-write';
 import { notBeforeDue, recheckAt } from './recheck-time';
 import { dependencyPaths } from '../dependencies/references';
 import type { Target } from '../dependencies/targets';
@@ -141,7 +141,7 @@ async function write(definition: Definition, all: readonly Group[]): Promise<voi
   });
   for (const { item, error } of refused) {
     const isMended = isOfDocument(error) && (await mend(definition, item.id, error));
-    if (!isMended) passOver(model, item.id);
+    if (!isMended) skip(model, item.id);
   }
 }
 

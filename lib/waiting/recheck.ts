@@ -5,7 +5,7 @@ import { groupBy } from '../values/group';
 import { read } from '../server/read';
 import { monotonic } from '../timers';
 import { judgeTasks, keepFailed, setAside, type Judgement } from './judged';
-import { writePastBlocked } from './past-locked';
+import { writePastLocked } from './past-locked';
 import { laterRecheckAt } from './recheck-time';
 import type { Verdict } from '../dependencies/verdict';
 import { revival, wakening } from './wake';
@@ -60,7 +60,7 @@ async function putOff(definition: Definition, judgements: readonly Judgement[], 
   );
   for (const group of groupBy(waiting, ({ at }) => JSON.stringify(at)).values()) {
     const ids = group.map(({ id }) => id);
-    await writePastBlocked(model, { writeConcern: { w: 1 } }, ids, (some, bounds) =>
+    await writePastLocked(model, { writeConcern: { w: 1 } }, ids, (some, bounds) =>
       collectionOf(model).updateMany(
         { _id: { $in: some as never[] }, '_task.recheckAt': near },
         [{ $set: { '_task.recheckAt': group[0]!.at } }],
@@ -98,7 +98,7 @@ async function putBack(
   const unchanged: Filter = { [options.fields.state]: state, '_task.recheckAt': { $exists: true } };
   const ids = tasks.map(({ _id }) => _id as unknown);
 
-  await writePastBlocked(model, writeConcern, ids, (some, bounds) =>
+  await writePastLocked(model, writeConcern, ids, (some, bounds) =>
     collectionOf(model).updateMany({ ...unchanged, _id: { $in: some as never[] } }, update, { ...bounds }),
   );
 }

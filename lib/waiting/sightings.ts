@@ -1,4 +1,4 @@
-import { passOver } from '../claim/locked';
+import { skip } from '../claim/skipped';
 import type { AnyModel } from '../definition/definition';
 import { keyOf } from '../values/id';
 import type { Judgement } from './judged';
@@ -25,7 +25,7 @@ export class Sightings {
   #count(id: unknown): number {
     const count = (this.#counts.get(keyOf(id)) ?? 0) + 1;
     this.#counts.set(keyOf(id), count);
-    if (count === MOST) passOver(this.model, id);
+    if (count === MOST) skip(this.model, id);
 
     return count;
   }

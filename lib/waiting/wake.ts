@@ -1,4 +1,4 @@
-import { notBlocked } from '../claim/locked';
+import { notSkipped } from '../claim/skipped';
 import { generationOf } from '../server/clock';
 import { confirm } from '../server/confirm';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
@@ -9,7 +9,7 @@ import type { Bookkeeping } from '../task/handle';
 import { read } from '../server/read';
 import { isMissingIndex } from '../server/transient';
 import { ensureOutboxes, outboxIndex, watchable } from '../indexes/outbox';
-import { writePastBlocked } from './past-locked';
+import { writePastLocked } from './past-locked';
 import type { Watch } from '../dependencies/targets';
 import { changeOf } from './waited-for';
 
@@ -106,16 +106,16 @@ async function wakeWatchers(
   watchers: Filter,
 ): Promise<{ count: number; isComplete: boolean }> {
   const { model, writeConcern } = definition;
-  const free = notBlocked(model);
+  const free = notSkipped(model);
   const ids = await readWatchers(definition, { ...watchers, ...free });
-  const isNoneBlocked = Object.keys(free).length === 0;
-  if (ids.length === 0) return { count: 0, isComplete: isNoneBlocked };
+  const isNoneSkipped = Object.keys(free).length === 0;
+  if (ids.length === 0) return { count: 0, isComplete: isNoneSkipped };
 
   const update = watch.watchers === 'doomed' ? revival(definition) : wakening;
-  const areAllWoken = await writePastBlocked(model, writeConcern, ids, (some, bounds) =>
+  const areAllWoken = await writePastLocked(model, writeConcern, ids, (some, bounds) =>
     collectionOf(model).updateMany({ ...watchers, _id: { $in: some as never[] } }, update, { ...bounds }),
   );
-  return { count: ids.length, isComplete: isNoneBlocked && areAllWoken };
+  return { count: ids.length, isComplete: isNoneSkipped && areAllWoken };
 }
 
 /** Of the documents that changed, those that nobody who was passed over waits for. */
@@ -183,7 +183,7 @@ const tidied = {
 async function disarm(watch: Watch, changed: readonly RawDocument[]): Promise<void> {
   const tokens = new Map(changed.map((document) => [document._id as unknown, tokenIn(document, watch)]));
   // A mark that a fail-over brings back only makes a pass look once more.
-  await writePastBlocked(watch.model, { writeConcern: { w: 1 } }, [...tokens.keys()], (some, bounds) =>
+  await writePastLocked(watch.model, { writeConcern: { w: 1 } }, [...tokens.keys()], (some, bounds) =>
     collectionOf(watch.model).bulkWrite(disarmings(watch, some, tokens), { ordered: false, ...bounds }),
   );
 }

@@ -2,7 +2,7 @@ import type { TellFailed } from '../task/tell-failed';
 import { popInParts, type PopOptions } from '../pop/pop';
 import type { AnyDocument } from '../definition/definition';
 import type { Source } from './options';
-import { Shares } from './round-robin';
+import { WeightedRoundRobin } from './round-robin';
 
 export interface Claimed {
   readonly count: number;
@@ -14,15 +14,15 @@ export interface Claimed {
 type Take = (tasks: AnyDocument[]) => void;
 
 /** Claims tasks of one model or several. */
-export class Supply {
-  readonly #shares: Shares;
+export class Claimer {
+  readonly #shares: WeightedRoundRobin;
 
   constructor(
     private readonly sources: readonly Source[],
     private readonly options: PopOptions,
     private readonly tell: TellFailed,
   ) {
-    this.#shares = new Shares(sources);
+    this.#shares = new WeightedRoundRobin(sources);
   }
 
   /**

@@ -7,7 +7,7 @@ import { failures, handleOf, lease, shareHandle } from '../task/handle';
 import { fail, finish, release, retryAnyhow } from '../settle/settle';
 import { setQuietly } from '../settle/write';
 import { isOutOfReach, isUnconfirmed } from '../server/transient';
-import type { Held, Withdrawn } from './held-task';
+import type { HeldTask, Withdrawn } from './held-task';
 import type { Thrown } from './perform';
 import { monotonic, sleep } from '../timers';
 
@@ -40,7 +40,7 @@ type Tell = (error: unknown) => void;
  * only what concerns the worker, not the task, and tells what is wrong with the model's backoff.
  */
 export async function conclude(
-  held: Held,
+  held: HeldTask,
   thrown: Thrown | null,
   abandoned: AbortSignal,
   tell: Tell,
@@ -58,7 +58,12 @@ export async function conclude(
   }
 }
 
-async function concludeUnchanged(held: Held, reason: unknown, abandoned: AbortSignal, tell: Tell): Promise<Outcome> {
+async function concludeUnchanged(
+  held: HeldTask,
+  reason: unknown,
+  abandoned: AbortSignal,
+  tell: Tell,
+): Promise<Outcome> {
   const { task } = held;
   const settling = withoutChanges(task, (unchanged) => {
     shareHandle(task, unchanged);
@@ -72,13 +77,13 @@ async function concludeUnchanged(held: Held, reason: unknown, abandoned: AbortSi
   }
 }
 
-function isAbort({ aborted }: Held, error: unknown): boolean {
+function isAbort({ aborted }: HeldTask, error: unknown): boolean {
   return aborted !== null && error === aborted.reason;
 }
 
 /** The handler may go on nevertheless, so its half-done changes are left out. */
 async function concludeAborted(
-  { task, withdrawn }: Held,
+  { task, withdrawn }: HeldTask,
   reason: unknown,
   abandoned: AbortSignal,
   tell: Tell,

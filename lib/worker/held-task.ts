@@ -13,7 +13,7 @@ export interface Withdrawn {
 }
 
 /** A task that a worker holds, and whether it is to be left alone: then with the reason. */
-export class Held {
+export class HeldTask {
   #controller: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
   #withdrawn: Withdrawn | null = null;

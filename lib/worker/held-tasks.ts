@@ -6,7 +6,7 @@ import { LeaseLostError } from '../errors';
 import { State } from '../fields';
 import { groupBy } from '../values/group';
 import { handleOf, lease } from '../task/handle';
-import { Held } from './held-task';
+import { HeldTask } from './held-task';
 import { keyOf } from '../values/id';
 import { heldBy } from '../claim/held-by';
 import { outlive } from '../claim/outlive';
@@ -17,8 +17,8 @@ import { persistently } from '../server/transient';
 import { NEWEST } from '../server/read';
 
 /** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
-export class Hands {
-  readonly #held = new Map<AnyModel, Set<Held>>();
+export class HeldTasks {
+  readonly #held = new Map<AnyModel, Set<HeldTask>>();
   /** Ends what is done for the tasks of a model while there are any. */
   readonly #stops = new Map<AnyModel, () => void>();
   readonly #renewing = new Set<AnyModel>();
@@ -30,12 +30,12 @@ export class Hands {
     return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  *[Symbol.iterator](): Generator<Held> {
+  *[Symbol.iterator](): Generator<HeldTask> {
     for (const ofModel of this.#held.values()) yield* ofModel;
   }
 
-  take(task: AnyDocument): Held {
-    const held = new Held(task, lease(task)!.token);
+  take(task: AnyDocument): HeldTask {
+    const held = new HeldTask(task, lease(task)!.token);
     const model = modelOf(task);
     const ofModel = this.#held.get(model) ?? new Set();
     this.#held.set(model, ofModel.add(held));
@@ -44,7 +44,7 @@ export class Hands {
     return held;
   }
 
-  drop(held: Held): void {
+  drop(held: HeldTask): void {
     const model = modelOf(held.task);
     const ofModel = this.#held.get(model);
     ofModel?.delete(held);
@@ -71,7 +71,7 @@ export class Hands {
     });
   }
 
-  #of(model: AnyModel): Held[] {
+  #of(model: AnyModel): HeldTask[] {
     return [...(this.#held.get(model) ?? [])].filter(({ task }) => lease(task) !== null);
   }
 
@@ -102,7 +102,7 @@ export class Hands {
 }
 
 /** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
-async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
+async function renewAll(model: AnyModel, held: readonly HeldTask[]): Promise<HeldTask[]> {
   const definition = definitionOf(model);
   const { options, writeConcern } = definition;
   const byToken = groupBy(held, ({ token }) => token);
@@ -131,7 +131,7 @@ async function renewAll(model: AnyModel, held: readonly Held[]): Promise<Held[]>
   return lost;
 }
 
-async function findLost(model: AnyModel, held: readonly Held[]): Promise<Held[]> {
+async function findLost(model: AnyModel, held: readonly HeldTask[]): Promise<HeldTask[]> {
   const { state } = definitionOf(model).options.fields;
   const found = await answered(
     collectionOf(model)

@@ -1,9 +1,9 @@
 import { modelOf } from '../definition/definition';
-import type { Held } from './held-task';
+import type { HeldTask } from './held-task';
 import { setTimeout } from '../timers';
 
 /** Takes a task out of its handler's hands once it has taken too long, its settle included. */
-export function startLimit(held: Held, timeoutMs: number | false): NodeJS.Timeout | null {
+export function startLimit(held: HeldTask, timeoutMs: number | false): NodeJS.Timeout | null {
   if (timeoutMs === false) return null;
   const { task } = held;
 

@@ -3,17 +3,17 @@ import { lineOf } from '../values/describe';
 import { TaskQueueError } from '../errors';
 import { State } from '../fields';
 import { Idle } from '../queue/idle';
-import { returnAll } from '../settle/return';
+import { releaseMany } from '../settle/release-many';
 import { trace } from '../task/trace';
 import { conclude, StoppedError, type Outcome } from './conclude';
 import type { WorkerEvents } from './events';
-import { Hands } from './held-tasks';
-import type { Held } from './held-task';
+import { HeldTasks } from './held-tasks';
+import type { HeldTask } from './held-task';
 import { startLimit } from './limit';
 import type { ResolvedWorkerOptions } from './options';
 import { perform, type Thrown } from './perform';
-import { Reserve } from './prefetch';
-import { Supply, type Claimed } from './claimer';
+import { PrefetchBuffer } from './prefetch';
+import { Claimer, type Claimed } from './claimer';
 import { clearTimeout, monotonic, nextTurn } from '../timers';
 
 /** Tasks of one claim at the most. */
@@ -34,10 +34,10 @@ export interface Signals {
 }
 
 /** Claims tasks for free slots, has them performed, and settles them. */
-export class Work {
-  readonly #hands: Hands;
-  readonly #reserve: Reserve;
-  readonly #supply: Supply;
+export class WorkLoop {
+  readonly #held: HeldTasks;
+  readonly #prefetched: PrefetchBuffer;
+  readonly #claimer: Claimer;
   readonly #idle: Idle;
   /** Tasks whose handlers are under way, and those whose handlers have ended. */
   #running = 0;
@@ -58,9 +58,9 @@ export class Work {
   ) {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
-    this.#hands = new Hands((error) => told.report(error));
-    this.#supply = new Supply(sources, pop, (error, task) => this.#tellFailed(error, task));
-    this.#reserve = new Reserve(concurrency, prefetch, (held) => this.#giveBack(held));
+    this.#held = new HeldTasks((error) => told.report(error));
+    this.#claimer = new Claimer(sources, pop, (error, task) => this.#tellFailed(error, task));
+    this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
   }
 
@@ -76,12 +76,12 @@ export class Work {
     // What the last claim has brought.
     this.#end();
     await this.#returning;
-    while (this.#hands.size > 0) await this.#untilSlotFreed();
+    while (this.#held.size > 0) await this.#untilSlotFreed();
   }
 
   /** Takes the tasks out of their handlers' hands. What a handler has ended is not given back, but settled or left to its lease. */
   abandon(): void {
-    for (const held of this.#hands)
+    for (const held of this.#held)
       if (!held.isConcluding) held.abort(new StoppedError('The worker stops and does not wait any longer.'));
   }
 
@@ -89,20 +89,20 @@ export class Work {
   leave(): AnyDocument[] {
     this.#hasLeft = true;
     this.#idle.close();
-    this.#hands.close();
+    this.#held.close();
 
-    return [...this.#hands].map(({ task }) => task);
+    return [...this.#held].map(({ task }) => task);
   }
 
   #end(): void {
     this.#idle.close();
-    this.#giveBack(this.#reserve.clear());
+    this.#giveBack(this.#prefetched.clear());
     this.#slotFreed();
   }
 
   /** How many tasks to claim next. The reserve is filled up when half of it was used: a claim of many costs less for each. */
   #wanted(): number {
-    const { target, size } = this.#reserve;
+    const { target, size } = this.#prefetched;
     const free = this.#hasSlot ? this.options.concurrency - this.#running : 0;
     if (size >= target / 2 && (size > 0 || free === 0)) return 0;
 
@@ -122,24 +122,24 @@ export class Work {
     if (count > 0) this.#isIdle = false;
     if (count === wanted) return;
 
-    if (this.#hands.size === 0 && !isFailed) this.#announceIdle();
+    if (this.#held.size === 0 && !isFailed) this.#announceIdle();
     await this.#idle.wait(this.signals.ending);
     this.#hasWaited = true;
   }
 
   // Nothing may escape it: the loop ends with `stop()`, and with nothing else.
   #claim(wanted: number): Promise<Claimed> {
-    return this.#supply
+    return this.#claimer
       .claim(wanted, (tasks) => this.#take(tasks))
       .catch((error: unknown) => ({ count: 0, errors: [error], isFailed: true }));
   }
 
   #take(tasks: readonly AnyDocument[]): void {
-    const held = tasks.map((task) => this.#hands.take(task));
+    const held = tasks.map((task) => this.#held.take(task));
     // Nobody waits any more for this claim to end.
     if (this.#hasLeft) return this.#giveBack(held);
 
-    this.#reserve.add(held);
+    this.#prefetched.add(held);
     this.#startNext();
   }
 
@@ -151,14 +151,14 @@ export class Work {
 
   #startNext(): void {
     while (!this.signals.ending.aborted && this.#hasSlot) {
-      const held = this.#reserve.next();
+      const held = this.#prefetched.next();
       if (!held) break;
       if (held.aborted) this.#drop(held, { name: 'lost', error: held.aborted.reason });
       else void this.#perform(held);
     }
   }
 
-  async #perform(held: Held): Promise<void> {
+  async #perform(held: HeldTask): Promise<void> {
     const startedAt = monotonic();
     const limit = startLimit(held, this.options.timeoutMs);
     this.#running++;
@@ -170,13 +170,13 @@ export class Work {
     await this.#conclude(held, thrown);
     clearTimeout(limit ?? undefined);
     this.#concluding--;
-    this.#hands.drop(held);
-    this.#reserve.took(monotonic() - startedAt);
+    this.#held.drop(held);
+    this.#prefetched.took(monotonic() - startedAt);
     this.#startNext();
     this.#slotFreed();
   }
 
-  async #conclude(held: Held, thrown: Thrown | null): Promise<void> {
+  async #conclude(held: HeldTask, thrown: Thrown | null): Promise<void> {
     held.isConcluding = true;
     try {
       const outcome = await conclude(held, thrown, this.signals.abandoned, (error) => this.told.report(error));
@@ -195,15 +195,15 @@ export class Work {
     return this.#running < concurrency && this.#concluding <= MAX_SETTLED_BESIDE * (concurrency - 1);
   }
 
-  #drop(held: Held, outcome: Outcome): void {
-    this.#hands.drop(held);
+  #drop(held: HeldTask, outcome: Outcome): void {
+    this.#held.drop(held);
     this.#announceOutcome(held, outcome);
   }
 
   /** Puts tasks back that were not started. Should that not get through, they are due when their leases end. */
-  #giveBack(held: readonly Held[]): void {
-    for (const one of held) this.#hands.drop(one);
-    const returned = returnAll(held.map(({ task }) => task)).catch((error: unknown) => this.told.report(error));
+  #giveBack(held: readonly HeldTask[]): void {
+    for (const one of held) this.#held.drop(one);
+    const returned = releaseMany(held.map(({ task }) => task)).catch((error: unknown) => this.told.report(error));
     this.#returning = Promise.all([this.#returning, returned]);
   }
 
@@ -222,7 +222,7 @@ export class Work {
     this.told.announce(task.get(state) === State.FAILED ? 'failed' : 'retried', task, error);
   }
 
-  #announceOutcome({ task }: Held, { name, error, hookError }: Outcome): void {
+  #announceOutcome({ task }: HeldTask, { name, error, hookError }: Outcome): void {
     if (hookError) this.told.report(hookError.error);
     if (name === 'lost') trace(name, task);
     if (name === 'finished' || name === 'released') this.told.announce(name, task);
@@ -230,7 +230,7 @@ export class Work {
   }
 }
 
-function thrownAfter({ task }: Held, { name }: Outcome, { reason }: Thrown): TaskQueueError {
+function thrownAfter({ task }: HeldTask, { name }: Outcome, { reason }: Thrown): TaskQueueError {
   return new TaskQueueError(
     `The handler of ${modelOf(task).modelName} ${String(task._id)} threw after the task was ${name}: ${lineOf(reason)}`,
     { cause: reason },

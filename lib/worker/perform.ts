@@ -1,5 +1,5 @@
 import { contextOf } from './context';
-import type { Held } from './held-task';
+import type { HeldTask } from './held-task';
 import type { ResolvedWorkerOptions } from './options';
 
 /** What a handler threw, or why it is not waited for. */
@@ -8,7 +8,10 @@ export interface Thrown {
 }
 
 /** Runs the handler until it has ended, or its task is to be left alone. Null when it came to its end. */
-export async function perform(held: Held, { handler }: Pick<ResolvedWorkerOptions, 'handler'>): Promise<Thrown | null> {
+export async function perform(
+  held: HeldTask,
+  { handler }: Pick<ResolvedWorkerOptions, 'handler'>,
+): Promise<Thrown | null> {
   try {
     const running: unknown = handler(held.task, contextOf(held));
     // A handler that does not look at its signal must not keep the slot: its task is settled without it.

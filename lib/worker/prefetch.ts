@@ -1,7 +1,7 @@
-import type { Held } from './held-task';
+import type { HeldTask } from './held-task';
 import { clearTimeout, setTimeout } from '../timers';
 
-/** Work that is held ready, as the time in which it will be started, in milliseconds. */
+/** WorkLoop that is held ready, as the time in which it will be started, in milliseconds. */
 const AHEAD_MS = 50;
 /** After so long without a free slot it is given back, in milliseconds: the tasks in hand take longer than those before. */
 const STALE_MS = 1_000;
@@ -12,15 +12,15 @@ const WEIGHT = 0.1;
  * Tasks that are claimed and wait for a free slot. There are as many as the worker can start in a moment at its pace, so that
  * none is kept from another worker who would start it sooner.
  */
-export class Reserve {
-  #held: Held[] = [];
+export class PrefetchBuffer {
+  #held: HeldTask[] = [];
   #meanMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly concurrency: number,
     private readonly max: number,
-    private readonly giveBack: (held: readonly Held[]) => void,
+    private readonly giveBack: (held: readonly HeldTask[]) => void,
   ) {}
 
   get size(): number {
@@ -39,12 +39,12 @@ export class Reserve {
     this.#meanMs = this.#meanMs === null ? ms : this.#meanMs + WEIGHT * (ms - this.#meanMs);
   }
 
-  add(held: readonly Held[]): void {
+  add(held: readonly HeldTask[]): void {
     this.#held.push(...held);
     this.#watch();
   }
 
-  next(): Held | undefined {
+  next(): HeldTask | undefined {
     const next = this.#held.shift();
     this.#timer?.refresh();
 
@@ -52,7 +52,7 @@ export class Reserve {
   }
 
   /** Empties it. */
-  clear(): Held[] {
+  clear(): HeldTask[] {
     clearTimeout(this.#timer ?? undefined);
     this.#timer = null;
 

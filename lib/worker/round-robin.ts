@@ -1,12 +1,12 @@
 import type { Source } from './options';
 
 /**
- * Shares slots among sources by their weights: smooth weighted round-robin, as in nginx. Each slot goes to the source that is
+ * Divides slots among sources by their weights: smooth weighted round-robin, as in nginx. Each slot goes to the source that is
  * owed most, so none starves, and bursts of one source are spread.
  *
  * @see https://github.com/phusion/nginx/commit/27e94984486058d73157038f7950a0a36ecc6e35
  */
-export class Shares {
+export class WeightedRoundRobin {
   readonly #owed: number[];
   readonly #total: number;
 

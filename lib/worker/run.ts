@@ -4,8 +4,8 @@ import { TaskQueueError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
 import type { WorkerEvents } from './events';
 import type { ResolvedWorkerOptions } from './options';
-import type { Voice } from './emitter';
-import { Work } from './loop';
+import type { Announcer } from './announcer';
+import { WorkLoop } from './loop';
 import { clearTimeout, setTimeout } from '../timers';
 
 /** How long after its limit a stop waits for what gives tasks back, in milliseconds. */
@@ -30,7 +30,7 @@ export class Run {
   readonly #abandoned = new AbortController();
   /** Aborted when nothing is waited for any longer. */
   readonly #over = new AbortController();
-  readonly #work: Work;
+  readonly #loop: WorkLoop;
   #leaving: NodeJS.Timeout | null = null;
   #hasEnded = false;
 
@@ -41,7 +41,7 @@ export class Run {
 
   constructor(
     private readonly options: ResolvedWorkerOptions,
-    private readonly voice: Voice<AnyDocument>,
+    private readonly announcer: Announcer<AnyDocument>,
     private readonly owner: Owner,
     private previous: Run | null,
   ) {
@@ -49,10 +49,10 @@ export class Run {
       announce: <Name extends keyof WorkerEvents<AnyDocument>>(
         name: Name,
         ...values: WorkerEvents<AnyDocument>[Name]
-      ) => this.#hasEnded || voice.announce(name, ...values),
-      report: (error: unknown) => this.#hasEnded || voice.report(error),
+      ) => this.#hasEnded || announcer.announce(name, ...values),
+      report: (error: unknown) => this.#hasEnded || announcer.report(error),
     };
-    this.#work = new Work(options, told, { ending: this.#ending.signal, abandoned: this.#abandoned.signal });
+    this.#loop = new WorkLoop(options, told, { ending: this.#ending.signal, abandoned: this.#abandoned.signal });
     this.ready = this.#prepare();
     // A start that failed has nothing to stop.
     this.ended = this.ready.then(
@@ -92,28 +92,28 @@ export class Run {
   async #live(): Promise<void> {
     const over = once(this.#over.signal, 'abort');
     if (this.options.handleSignals) for (const name of SIGNALS) process.on(name, this.owner.onSignal);
-    await Promise.race([over, this.#work.done()]);
+    await Promise.race([over, this.#loop.done()]);
 
     clearTimeout(this.#leaving ?? undefined);
     for (const name of SIGNALS) process.off(name, this.owner.onSignal);
-    this.#reportLeft(this.#work.leave());
+    this.#reportLeft(this.#loop.leave());
     this.#hasEnded = true;
     this.owner.forget(this);
-    this.voice.announce('stopped');
+    this.announcer.announce('stopped');
   }
 
   #abandon(): void {
     if (this.#abandoned.signal.aborted) return;
     this.#abandoned.abort();
     this.#leaving = setTimeout(() => this.#over.abort(), LEAVE_MS);
-    this.#work.abandon();
+    this.#loop.abandon();
   }
 
   #reportLeft(left: readonly AnyDocument[]): void {
     if (left.length === 0) return;
 
     const names = left.slice(0, 3).map((task) => `${modelOf(task).modelName} ${String(task._id)}`);
-    this.voice.report(
+    this.announcer.report(
       new TaskQueueError(
         `The worker stopped while ${left.length} of its tasks could not be settled or given back: ${names.join(', ')}${left.length > names.length ? ', …' : ''}. They are due again when their leases end.`,
       ),

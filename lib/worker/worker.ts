@@ -6,7 +6,7 @@ import type { WorkerEvents } from './events';
 import { logWorker } from './log';
 import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
 import { Run } from './run';
-import { Voice } from './emitter';
+import { Announcer } from './announcer';
 
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];
@@ -28,7 +28,7 @@ export interface StopOptions {
  */
 export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   readonly #options: ResolvedWorkerOptions;
-  readonly #voice: Voice<AnyDocument>;
+  readonly #announcer: Announcer<AnyDocument>;
   #current: Run | null = null;
 
   /** @throws {InvalidOptionError} for a wrong option, or a model without the plugin. */
@@ -36,7 +36,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     super();
     this.#options = resolveWorkerOptions(models, options as WorkerOptions);
     const emitter = this as unknown as EventEmitter<WorkerEvents<AnyDocument>>;
-    this.#voice = new Voice(emitter);
+    this.#announcer = new Announcer(emitter);
     if (this.#options.logger) logWorker(emitter, this.#options.logger);
   }
 
@@ -46,7 +46,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
    */
   async start(): Promise<void> {
     if (!this.#current || this.#current.isEnding)
-      this.#current = new Run(this.#options, this.#voice, this.#owner, this.#current);
+      this.#current = new Run(this.#options, this.#announcer, this.#owner, this.#current);
 
     await this.#current.ready;
   }
@@ -66,7 +66,7 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
 
   readonly #owner = {
     onSignal: (): void => {
-      this.stop().catch((error: unknown) => this.#voice.report(error));
+      this.stop().catch((error: unknown) => this.#announcer.report(error));
     },
     forget: (run: Run): void => {
       if (this.#current === run) this.#current = null;

@@ -1,6 +1,6 @@
 import { Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
-import { choiceOf, noteCrowd, someOf } from '../../lib/claim/contention';
+import { choiceOf, noteContention, someOf } from '../../lib/claim/contention';
 import { definitionOf } from '../../lib/definition/definition';
 import { monitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
@@ -16,7 +16,7 @@ describe('claims of many at the same moment', () => {
     const definition = definitionOf(makeEmail() as never);
 
     const choices = [0.5, 0, 0.1, 0.7, 1, 1].map((won) => {
-      noteCrowd(definition, won);
+      noteContention(definition, won);
       return choiceOf(definition);
     });
 

@@ -1,5 +1,5 @@
 import fc from '../support/property';
-import { Shares } from '../../lib/worker/round-robin';
+import { WeightedRoundRobin } from '../../lib/worker/round-robin';
 
 const weights = fc.array(fc.integer({ min: 1, max: 1_000 }), { minLength: 1, maxLength: 6 });
 
@@ -18,7 +18,7 @@ describe('shares of slots', () => {
     const rounds = fc.array(fc.record({ slots: fc.nat(50), open: fc.array(fc.boolean()) }), { maxLength: 20 });
     fc.assert(
       fc.property(weights, rounds, (all, divisions) => {
-        const shares = new Shares(sourcesOf(all));
+        const shares = new WeightedRoundRobin(sourcesOf(all));
         for (const { slots, open: some } of divisions) {
           const open = all.map((_, index) => some[index] ?? true);
 
@@ -34,7 +34,7 @@ describe('shares of slots', () => {
   it('starve no source: between two slots of one there are never more than two rounds of the others', () => {
     fc.assert(
       fc.property(weights, (all) => {
-        const shares = new Shares(sourcesOf(all));
+        const shares = new WeightedRoundRobin(sourcesOf(all));
         const order = Array.from({ length: 3 * sum(all) }, () => takeOne(shares, all));
 
         all.forEach((weight, source) => {
@@ -46,14 +46,14 @@ describe('shares of slots', () => {
   });
 
   it('owe a source nothing for the time in which it had no tasks', () => {
-    const shares = new Shares(sourcesOf([1, 1]));
+    const shares = new WeightedRoundRobin(sourcesOf([1, 1]));
     shares.divide(100, [true, false]);
 
     expect(shares.divide(10, [true, true])).toEqual([5, 5]);
   });
 
   it('spread a heavy source instead of giving it all its slots at once', () => {
-    const shares = new Shares(sourcesOf([5, 1, 1]));
+    const shares = new WeightedRoundRobin(sourcesOf([5, 1, 1]));
 
     const order = Array.from({ length: 7 }, () => takeOne(shares, [5, 1, 1]));
 
@@ -62,13 +62,13 @@ describe('shares of slots', () => {
 });
 
 function divide(all: number[], slots: number): number[] {
-  return new Shares(sourcesOf(all)).divide(
+  return new WeightedRoundRobin(sourcesOf(all)).divide(
     slots,
     all.map(() => true),
   );
 }
 
-function takeOne(shares: Shares, all: number[]): number {
+function takeOne(shares: WeightedRoundRobin, all: number[]): number {
   return shares
     .divide(
       1,

@@ -8,7 +8,7 @@ import { monotonic } from '../timers';
 const REPEAT_MS = 60_000;
 
 /** Tells the listeners of a worker of its events. Whatever they throw, the worker and its tasks are none the worse for it. */
-export class Voice<Doc> {
+export class Announcer<Doc> {
   #isWarned = false;
   /** When each error that does not pass was told last. */
   readonly #told = new Map<string, number>();

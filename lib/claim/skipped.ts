@@ -25,7 +25,7 @@ const blockedOf = new WeakMap<AnyModel, Blocked>();
  * A document that an open transaction has written makes every other writer wait for the commit. Who met one remembers it here,
  * so that the next claims take what comes after it at once.
  */
-export function passOver(model: AnyModel, id: unknown): void {
+export function skip(model: AnyModel, id: unknown): void {
   const now = monotonic();
   const blocked = blockedOf.get(model) ?? { entries: new Map(), metAt: now, triedAt: now };
   blockedOf.set(model, blocked);
@@ -35,7 +35,7 @@ export function passOver(model: AnyModel, id: unknown): void {
 }
 
 /** The filter that leaves out what was found to be blocked a moment ago. */
-export function notBlocked(model: AnyModel): Filter {
+export function notSkipped(model: AnyModel): Filter {
   const blocked = blockedOf.get(model);
   if (!blocked) return {};
   letGo(blocked, monotonic());
@@ -44,7 +44,7 @@ export function notBlocked(model: AnyModel): Filter {
 }
 
 /** Whether a document was found to be blocked a moment ago. */
-export function isPassedOver(model: AnyModel, id: unknown): boolean {
+export function isSkipped(model: AnyModel, id: unknown): boolean {
   const blocked = blockedOf.get(model);
   if (!blocked) return false;
   letGo(blocked, monotonic());

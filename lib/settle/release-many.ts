@@ -11,7 +11,7 @@ import { trace } from '../task/trace';
  * Puts tasks back that were popped and not begun, as if they had not been popped: one write for those of one claim. What was taken
  * over meanwhile is left alone.
  */
-export async function returnAll(tasks: readonly AnyDocument[]): Promise<void> {
+export async function releaseMany(tasks: readonly AnyDocument[]): Promise<void> {
   const byToken = groupBy(tasks, (task) => lease(task)!.token);
   await Promise.all([...byToken].map(([token, group]) => returnGroup(new Types.ObjectId(token), group)));
 }

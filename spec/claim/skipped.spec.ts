@@ -1,6 +1,6 @@
 import { Schema, Types, type ClientSession } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
-import { notBlocked, passOver } from '../../lib/claim/locked';
+import { notSkipped, skip } from '../../lib/claim/skipped';
 import { monitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
@@ -102,7 +102,7 @@ describe('a task that an open transaction has written', () => {
   }
 });
 
-describe('notBlocked', () => {
+describe('notSkipped', () => {
   const database = useDatabase();
   const model = (name: string) => database.connection.model(name, new Schema({}));
   const id = new Types.ObjectId();
@@ -112,40 +112,40 @@ describe('notBlocked', () => {
   });
 
   it('leaves nothing out at first', () => {
-    expect(notBlocked(model('First'))).toEqual({});
+    expect(notSkipped(model('First'))).toEqual({});
   });
 
   it('leaves out what was passed over, of that model only', () => {
     const Passed = model('Passed');
 
-    passOver(Passed, id);
+    skip(Passed, id);
 
-    expect(notBlocked(Passed)).toEqual({ _id: { $nin: [id] } });
-    expect(notBlocked(model('Other'))).toEqual({});
+    expect(notSkipped(Passed)).toEqual({ _id: { $nin: [id] } });
+    expect(notSkipped(model('Other'))).toEqual({});
   });
 
   it('forgets it after a second, counted from the last time it was met', () => {
     const Passed = model('Forgotten');
     const clock = stoppedClock();
-    passOver(Passed, id);
+    skip(Passed, id);
     clock.advance(900);
-    passOver(Passed, id);
+    skip(Passed, id);
 
     clock.advance(900);
-    expect(notBlocked(Passed)).toEqual({ _id: { $nin: [id] } });
+    expect(notSkipped(Passed)).toEqual({ _id: { $nin: [id] } });
 
     clock.advance(101);
-    expect(notBlocked(Passed)).toEqual({});
+    expect(notSkipped(Passed)).toEqual({});
   });
 
   it('lets ten of many be tried again each second, and all when none of the ten was met', () => {
     const Passed = model('Many');
     const clock = stoppedClock();
-    for (let number = 0; number < 100; number++) passOver(Passed, number);
+    for (let number = 0; number < 100; number++) skip(Passed, number);
 
     clock.advance(1_001);
     expect(leftOut(Passed)).toHaveLength(90);
-    for (let number = 0; number < 10; number++) passOver(Passed, number);
+    for (let number = 0; number < 10; number++) skip(Passed, number);
     expect(leftOut(Passed)).toHaveLength(100);
 
     clock.advance(1_001);
@@ -158,8 +158,8 @@ describe('notBlocked', () => {
   });
 });
 
-function leftOut(model: Parameters<typeof notBlocked>[0]): unknown[] {
-  const { _id } = notBlocked(model) as { _id?: { $nin: unknown[] } };
+function leftOut(model: Parameters<typeof notSkipped>[0]): unknown[] {
+  const { _id } = notSkipped(model) as { _id?: { $nin: unknown[] } };
 
   return _id?.$nin ?? [];
 }
