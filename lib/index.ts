@@ -7,7 +7,7 @@ export {
   type DependencyDeclaration,
   type DependencyOptions,
   type DependencyPolicy,
-} from './declare/declare';
+} from './declare/dependency';
 export type { BlockedBy, BlockedOptions, BlockingDocument } from './waiting/blocked-by';
 export { Priority, State } from './fields';
 export {
@@ -33,19 +33,12 @@ export {
   stats,
   unschedule,
 } from './plugin/verbs';
-export {
-  TaskBase,
-  type ModelOf,
-  type QueueOf,
-  type TaskDocument,
-  type TaskFields,
-  type TaskFilter,
-  type TaskInput,
-  type TaskMethods,
-  type TaskModel,
-  type TaskStatics,
-  type TaskVerbs,
-} from './model/model';
+export { TaskBase, type TaskDocument, type TaskModel } from './model/model';
+export type { ModelOf, QueueOf, TaskFilter, TaskInput } from './model/input';
+export type { TaskFields } from './model/fields';
+export type { TaskMethods } from './model/methods';
+export type { TaskStatics } from './model/statics';
+export type { TaskVerbs } from './model/verbs';
 export type { TaskQueuePlugin, TaskSchema } from './model/schema';
 export type { Lease, TaskFailure } from './task/handle';
 export type { PopOptions } from './pop/pop';
@@ -53,7 +46,8 @@ export type { PushOptions } from './push/push';
 export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';
-export type { RetryOptions, SettleOptions } from './settle/settle';
+export type { RetryOptions } from './settle/verbs';
+export type { SettleOptions } from './settle/settle';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
 export type { WorkerEvents } from './worker/events';

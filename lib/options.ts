@@ -10,7 +10,8 @@ import {
   wrongValue,
 } from './values/check';
 import { COPY } from './definition/copy';
-import { resolveDependency, type Dependency, type DependencyDeclaration } from './declare/declare';
+import { resolveDependency } from './declare/check-dependency';
+import type { Dependency, DependencyDeclaration } from './declare/dependency';
 import { isClass } from './declare/decorator';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
 

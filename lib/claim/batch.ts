@@ -10,7 +10,7 @@ import { collectionOf, type Definition, type Filter, type RawDocument } from '..
 import { keyOf } from '../values/id';
 import { isOfDocument, mend } from './mend';
 import { read } from '../server/read';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
 

@@ -3,7 +3,7 @@ import { candidateIds } from './candidates';
 import { claimById } from './claim-one';
 import { choiceOf, noteContention, someOf } from './contention';
 import type { Definition, RawDocument } from '../definition/definition';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 
 /** Tasks of one update at the most, where they are handed over in parts: while the next part is claimed, this one is begun. */

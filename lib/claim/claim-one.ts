@@ -4,7 +4,7 @@ import { candidateIds } from './candidates';
 import { isOfDocument, mend } from './mend';
 import { Refusals } from './refusals';
 import type { Definition, Filter, RawDocument } from '../definition/definition';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from './ready';
 import { Single } from './single';
 import { isTimeExpired, persistently } from '../server/transient';
 

@@ -9,7 +9,7 @@ import { collectionOf, type Definition, type Filter, type RawDocument } from '..
 import { State } from '../fields';
 import { keyOf } from '../values/id';
 import { isUnreadable, leniently, NEWEST } from '../server/read';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from './ready';
 import { isUnconfirmed } from '../server/transient';
 
 /** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than all tries together wait for one. */

@@ -1,6 +1,6 @@
 import { Schema } from 'mongoose';
 import type { AnySchema } from '../definition/definition';
-import { keepDependency, writeDependency, type DeclaringPath } from '../declare/declare';
+import { keepDependency, writeDependency, type DeclaringPath } from '../declare/on-path';
 import { dependenciesOf, isDeclaredAnew, type AnyClass } from '../declare/decorator';
 
 /** Classes that were loaded before the schema had all their paths. */

@@ -1,16 +1,9 @@
 import { optionsOf, type AnyModel, type AnySchema } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { readClass, readEarlyClasses } from './classes';
-import {
-  declarationsOn,
-  DependencyType,
-  exampleOf,
-  insideMany,
-  resolveDependency,
-  writeDependency,
-  type DeclaringPath,
-  type Dependency,
-} from '../declare/declare';
+import { declarationsOn, insideMany, writeDependency, type DeclaringPath } from '../declare/on-path';
+import { DependencyType, type Dependency } from '../declare/dependency';
+import { exampleOf, resolveDependency } from '../declare/check-dependency';
 
 /** One dependency field of a model. A task is ready when all its clauses hold. */
 export interface Clause extends Dependency {

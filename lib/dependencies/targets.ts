@@ -4,7 +4,7 @@ import { namespaceOf, optionsOf, type AnyModel, type AnySchema, type Filter } fr
 import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
 import { castCondition } from './condition';
-import type { DependencyCondition } from '../declare/declare';
+import type { DependencyCondition } from '../declare/dependency';
 import { clausesOf, dependsOnDocument, isModel, type Clause } from './clauses';
 
 /** Something about a document that a task waits for, and the mark that a document carries while it is watched for it. */

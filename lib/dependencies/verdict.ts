@@ -1,4 +1,4 @@
-import { DependencyType } from '../declare/declare';
+import { DependencyType } from '../declare/dependency';
 import type { Reference } from './cast';
 import type { Clause } from './clauses';
 import type { Target } from './targets';

@@ -10,7 +10,8 @@ import type {
   Schema,
 } from 'mongoose';
 import type { AnySchema } from '../definition/definition';
-import type { BoundMethods, BoundStatics, WithTaskFields } from './model';
+import type { BoundMethods, BoundStatics } from './model';
+import type { WithTaskFields } from './fields';
 import type { TaskQueueOptions } from '../options';
 
 /**

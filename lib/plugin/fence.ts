@@ -9,7 +9,7 @@ import { readStoredState, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
 import { hasMisfit, unmark } from '../settle/memory';
 import { keepForUndo } from '../settle/snapshot';
-import { dropForged } from '../settle/write';
+import { dropForged } from '../settle/stage';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
 export function addHooks(schema: AnySchema): void {

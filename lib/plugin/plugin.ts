@@ -26,7 +26,8 @@ import { pushNew, pushTask, type PushOptions } from '../push/push';
 import { requeueFailed, type RequeueOptions } from '../push/requeue-many';
 import { queue, type QueueOptions } from '../queue/queue';
 import { progress, renew } from '../settle/hold';
-import { fail, finish, release, retry, type RetryOptions, type SettleOptions } from '../settle/settle';
+import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs';
+import type { SettleOptions } from '../settle/settle';
 import type { TaskQueuePlugin } from '../model/schema';
 import { stats } from '../stats';
 

@@ -3,13 +3,13 @@ import type { AnyDocument, AnyModel } from '../definition/definition';
 import * as handles from '../task/handle';
 import * as holds from '../settle/hold';
 import * as indexes from '../indexes/indexes';
-import type { TaskVerbs } from '../model/model';
+import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
 import { pushNew, pushTask, type PushOptions } from '../push/push';
 import { requeueFailed } from '../push/requeue-many';
 import * as queues from '../queue/queue';
 import * as recurrences from '../settle/recurrence';
-import * as settles from '../settle/settle';
+import * as settles from '../settle/verbs';
 import * as figures from '../stats';
 
 /** Queues a document, or what a model makes of the input. See `TaskVerbs.push`. */

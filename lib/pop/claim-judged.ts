@@ -5,7 +5,7 @@ import { claimIds } from '../claim/claim-many';
 import { giveBack, giveBackLater } from '../claim/give-back';
 import { heldBy } from '../claim/held-by';
 import type { Definition, RawDocument } from '../definition/definition';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from '../claim/ready';
 import { judgeNext, setAside, type Judgement } from '../waiting/judged';
 import { Obstacles } from './obstacles';
 import { outdatedOf } from '../waiting/outdated';

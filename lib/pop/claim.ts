@@ -3,7 +3,7 @@ import { claimOne } from '../claim/claim-one';
 import type { Definition, RawDocument } from '../definition/definition';
 import { claimReady } from './claim-judged';
 import { hasDependencies } from '../dependencies/references';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from '../claim/ready';
 
 /** Takes up to `limit` tasks that can run, in claim order. */
 export async function claim(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {

@@ -1,7 +1,7 @@
 import type { PopulateOptions } from 'mongoose';
 import { hydrate, type AnyDocument, type Definition, type RawDocument } from '../definition/definition';
 import { attempts, holdLease } from '../task/handle';
-import { failExhausted, release, retryAnyhow } from '../settle/settle';
+import { failExhausted, release, retryAnyhow } from '../settle/verbs';
 import { trace } from '../task/trace';
 import { crashed, unreadable, type TellFailed } from '../task/tell-failed';
 import { inheritedName, isOfTask, type Populate } from './populate';

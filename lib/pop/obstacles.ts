@@ -1,9 +1,9 @@
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from '../claim/ready';
 import type { Filter } from '../definition/definition';
 import { keyOf } from '../values/id';
 import { isPossible } from '../dependencies/cast';
 import type { Clause } from '../dependencies/clauses';
-import { DependencyType } from '../declare/declare';
+import { DependencyType } from '../declare/dependency';
 import type { Judgement } from '../waiting/judged';
 import { policyOf, type Awaited } from '../dependencies/verdict';
 

@@ -3,7 +3,7 @@ import { claimOne } from '../claim/claim-one';
 import { Batcher, type Caller } from '../batcher';
 import type { Definition, RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from '../claim/ready';
 
 /** From so many callers on, one batch is cheaper than a claim for each. */
 const WORTH_A_BATCH = 4;

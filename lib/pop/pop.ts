@@ -9,7 +9,7 @@ import { hasDependencies } from '../dependencies/references';
 import { definitionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition/definition';
 import { withIndexes } from '../indexes/prepare';
 import { checkPopulate, type Populate } from './populate';
-import { readyQuery, type Category } from '../indexes/claim-index';
+import { readyQuery, type Category } from '../claim/ready';
 import { noteInHand } from '../settle/in-hand';
 
 export interface PopOptions {

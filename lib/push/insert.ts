@@ -16,7 +16,7 @@ import { hasSaveHooks } from '../settle/middleware';
 import { insertUnderKey, refuseTaken } from './key-index';
 import { rawFields, remember, unmark } from '../settle/memory';
 import { insertInBatch } from './insert-batch';
-import { dropForged, stage, unstage } from '../settle/write';
+import { dropForged, stage, unstage } from '../settle/stage';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
 const BATCH = 1_000;

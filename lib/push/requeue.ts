@@ -7,7 +7,9 @@ import { explainPush } from './input';
 import { requireSchedule, scheduleIn } from '../task/stored-schedule';
 import { isTaken } from './key-index';
 import { readStoredState, refusal } from '../settle/refusal';
-import { throwHookError, writeIf, type Change } from '../settle/write';
+import { throwHookError } from '../settle/save';
+import { writeIf } from '../settle/write';
+import type { Change } from '../settle/change';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
 const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, null];

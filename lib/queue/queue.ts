@@ -14,7 +14,7 @@ import { isPermanent } from '../server/permanent';
 import { indexesReady } from '../indexes/prepare';
 import { keepLease } from './heartbeat';
 import { Reporter } from './report';
-import { release } from '../settle/settle';
+import { release } from '../settle/verbs';
 
 export interface QueueOptions extends PopOptions {
   /** How long an idle queue waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */

@@ -1,7 +1,7 @@
 import type { AnyDocument } from '../definition/definition';
 import { describe } from '../values/describe';
 import { handleOf, MAX_FAILURES } from '../task/handle';
-import type { Change } from './write';
+import type { Change } from './change';
 
 /** What a failed attempt adds to the task's bookkeeping. */
 export function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {

@@ -7,7 +7,7 @@ import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } fr
 import { LIVE_STATES, State } from '../fields';
 import { handleOf, type Bookkeeping } from '../task/handle';
 import { requireSettings } from '../definition/settings';
-import { setQuietly } from './write';
+import { setQuietly } from './stage';
 import { trace } from '../task/trace';
 import { throwExplained } from '../server/explained';
 

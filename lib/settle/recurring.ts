@@ -2,7 +2,7 @@ import type { AnyDocument } from '../definition/definition';
 import { State } from '../fields';
 import { handleOf } from '../task/handle';
 import { nextRun } from '../schedule/schedule';
-import type { Change } from './write';
+import type { Change } from './change';
 
 /**
  * What the end of a run makes of a recurring task: instead of FINISHED or FAILED it is due again at its next slot, in the same

@@ -16,7 +16,7 @@ import { State } from '../fields';
 import { keyOf } from '../values/id';
 import { read } from '../server/read';
 import { valueAt } from '../dependencies/condition';
-import type { DependencyType } from '../declare/declare';
+import type { DependencyType } from '../declare/dependency';
 import {
   hasDependencies,
   readReferences,

@@ -3,7 +3,7 @@ import type { ClientSession } from 'mongoose';
 import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition/definition';
 import { State } from '../fields';
 import { clausesOf } from '../dependencies/clauses';
-import { wakening } from './wake';
+import { wakening } from './woken';
 
 /** Whether the save under way changes what the task waits for. */
 export function changesReferences(document: AnyDocument): boolean {

@@ -3,7 +3,7 @@ import { skip } from '../claim/skipped';
 import { candidates } from '../claim/candidates';
 import { mend } from '../claim/mend';
 import type { Definition, RawDocument } from '../definition/definition';
-import type { ReadyQuery } from '../indexes/claim-index';
+import type { ReadyQuery } from '../claim/ready';
 import { only, read } from '../server/read';
 import { withCauses } from './cause';
 import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';

@@ -8,7 +8,7 @@ import { judgeTasks, keepFailed, setAside, type Judgement } from './judged';
 import { writePastLocked } from './past-locked';
 import { laterRecheckAt } from './recheck-time';
 import type { Verdict } from '../dependencies/verdict';
-import { revival, wakening } from './wake';
+import { revival, wakening } from './woken';
 
 /** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */
 const EVERY_MS = 250;

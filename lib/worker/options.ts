@@ -8,7 +8,7 @@ import {
   wrongValue,
 } from '../values/check';
 import { definitionOf, type AnyDocument, type AnyModel } from '../definition/definition';
-import type { QueueOf } from '../model/model';
+import type { QueueOf } from '../model/input';
 import { checkPopOptions, type PopOptions } from '../pop/pop';
 import type { TaskContext } from './context';
 import type { TaskLogger } from './log';

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
 import type { AnyDocument } from '../definition/definition';
-import type { QueueOf } from '../model/model';
+import type { QueueOf } from '../model/input';
 import type { WorkerEvents } from './events';
 import { logWorker } from './log';
 import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';

@@ -1,6 +1,6 @@
 import { createConnection, Schema, Types, type Model } from 'mongoose';
 import { DependencyType, InvalidOptionError, taskQueue, type DependencyDeclaration } from 'mongoose-task-queue';
-import { resolveDependency } from '../../lib/declare/declare';
+import { resolveDependency } from '../../lib/declare/check-dependency';
 import { useDatabase } from '../support/database';
 
 const { ObjectId } = Schema.Types;

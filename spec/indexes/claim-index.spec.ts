@@ -2,7 +2,7 @@ import { Schema, type Model, type mongo } from 'mongoose';
 import { State, taskQueue } from '../../lib';
 import { definitionOf } from '../../lib/definition/definition';
 import { DEFAULT_FIELDS, type FieldNames } from '../../lib/fields';
-import { readyQuery } from '../../lib/indexes/claim-index';
+import { readyQuery } from '../../lib/claim/ready';
 import { type MonitoredConnection, monitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { nativeOf } from '../support/raw';

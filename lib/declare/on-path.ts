@@ -1,0 +1,82 @@
+import { inspect, isDeepStrictEqual } from 'node:util';
+import type { AnySchema } from '../definition/any';
+import { InvalidOptionError } from '../errors';
+import { type Dependency, DependencyType } from './dependency';
+import { exampleOf, resolveDependency } from './check-dependency';
+
+/** What an element of a schema's `paths` has to do with dependencies. */
+export interface DeclaringPath {
+  readonly options: { dependsOn?: unknown };
+  /** Of an array: the type of its elements. */
+  readonly embeddedSchemaType?: { readonly options: { dependsOn?: unknown } };
+  clone(): DeclaringPath;
+}
+
+/** The declarations on a path: an array may carry one itself, and one on its elements. */
+export function declarationsOn({ options, embeddedSchemaType }: DeclaringPath): unknown[] {
+  return [options.dependsOn, embeddedSchemaType?.options.dependsOn].filter((one) => (one ?? null) !== null);
+}
+
+/**
+ * Where a dependency is kept: with the options of its path, which follow the schema into clones and discriminators.
+ *
+ * @throws {InvalidOptionError} for what is no path, or has a dependency that differs.
+ */
+export function writeDependency(schema: AnySchema, path: string, dependency: Dependency): void {
+  const type = schema.path(path) as unknown as DeclaringPath | undefined;
+  if (!type) {
+    throw new InvalidOptionError(
+      `\`${path}\` is a dependency but no path of the schema. Write for example \`${exampleOf(path, dependency.type)}\`.`,
+    );
+  }
+  if (!tableOf(schema, path)) throw insideMany(path, 'an array or a Map');
+  const known = declarationsOn(type).map((declared) => resolveDependency(path, declared));
+  for (const one of known) if (!isDeepStrictEqual(one, dependency)) throw declaredTwice(path, one, dependency);
+  if (!isDeepStrictEqual(type.options.dependsOn, dependency)) keepDependency(schema, path, known[0] ?? dependency);
+}
+
+/** Puts a dependency in the place of another. A kind shares its paths with its base, and a sub-schema with all it is part of. */
+export function keepDependency(schema: AnySchema, path: string, dependency: Dependency): void {
+  const { isRoot = true } = tablesOf(schema).discriminatorMapping ?? {};
+  const table = tableOf(schema, path)!;
+  if (table !== tablesOf(schema).paths || !isRoot) table[path] = table[path]!.clone();
+  table[path]!.options.dependsOn = dependency;
+}
+
+type Table = Record<string, DeclaringPath>;
+
+function tableOf(schema: AnySchema, path: string): Table | undefined {
+  const { paths, singleNestedPaths } = tablesOf(schema);
+
+  return [paths, singleNestedPaths].find((table) => Object.hasOwn(table, path));
+}
+
+function tablesOf(schema: AnySchema) {
+  return schema as unknown as { paths: Table; singleNestedPaths: Table; discriminatorMapping?: { isRoot: boolean } };
+}
+
+export function declaredTwice(path: string, one: Dependency, other: Dependency): InvalidOptionError {
+  return new InvalidOptionError(
+    `The dependency \`${path}\` is declared twice, as ${shownBriefly(one)} and as ${shownBriefly(other)}. Declare it once.`,
+  );
+}
+
+/** The error for a dependency of which a task could have any number. */
+export function insideMany(path: string, container: string): InvalidOptionError {
+  const name = path.split('.').findLast((part) => !/^(\$.*|\d+)$/.test(part))!;
+
+  return new InvalidOptionError(
+    `The dependency \`${path}\` is inside ${container}. Move the references to an array of their own: \`${exampleOf(name, DependencyType.ALL_OF)}\`.`,
+  );
+}
+
+// Without the defaults, which nobody wrote.
+function shownBriefly({ type, onFailed, onMissing, when }: Dependency): string {
+  const options = {
+    ...(onFailed !== 'wait' && { onFailed }),
+    ...(onMissing !== 'wait' && { onMissing }),
+    ...(when && { when }),
+  };
+
+  return `\`${Object.keys(options).length === 0 ? type : inspect({ type, ...options }, { breakLength: Infinity })}\``;
+}

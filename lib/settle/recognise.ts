@@ -1,0 +1,27 @@
+import { answered } from '../server/answer';
+import type { ClientSession } from 'mongoose';
+import { type AnyDocument, collectionOf, definitionOf, modelOf } from '../definition/definition';
+import { unmark } from './memory';
+import { leniently, NEWEST } from '../server/read';
+import { adopt, type Change } from './change';
+
+/** Takes a change for written that an earlier try has made, whose answer was lost. */
+export async function recognise(document: AnyDocument, change: Change, session: ClientSession | null): Promise<void> {
+  if (document.isModified()) await reload(document, session);
+  adopt(document, change);
+}
+
+// What that try wrote is modified no more. Unmarking it is not enough: an array would go on adding what it has added.
+async function reload(document: AnyDocument, session: ClientSession | null): Promise<void> {
+  const { model, hidden } = definitionOf(modelOf(document));
+  const options = {
+    ...NEWEST,
+    ...(hidden && { projection: hidden }),
+    ...(session && { session }),
+  };
+  const raw = await leniently((how) =>
+    answered(collectionOf(model).findOne({ _id: document._id }, { ...options, ...how })),
+  );
+  for (const path of document.directModifiedPaths()) unmark(document, path);
+  if (raw) document.init(raw);
+}

@@ -1,0 +1,114 @@
+import { NEWEST } from '../server/read';
+import { answered, NoAnswerError } from '../server/answer';
+import { type ClientSession, Error as MongooseError } from 'mongoose';
+import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
+import { handleOf } from '../task/handle';
+import { hasMisfit, remember } from './memory';
+import { explained } from '../server/explained';
+import type { Change } from './change';
+import { stage, unstage } from './stage';
+
+// A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no
+// change at all, and must not keep the task from being settled: its error has another name.
+export function canSave(document: AnyDocument): boolean {
+  const { $errors = {} } = document as { $errors?: Record<string, Error> };
+
+  return Object.values($errors).every(({ name }) => name !== 'CastError');
+}
+
+const hookErrors = new WeakMap<AnyDocument, { readonly error: unknown }>();
+
+/** Throws what a save hook threw after the document was written: the write counts, and the caller is told of the hook. */
+export function throwHookError(document: AnyDocument): void {
+  const thrown = hookErrors.get(document);
+  hookErrors.delete(document);
+  if (thrown) throw thrown.error;
+}
+
+// Mongoose marks it before its operation has a name.
+function isBeingSaved(document: AnyDocument): boolean {
+  const { $op, $__ } = document as { $op: string | null; $__?: { saving?: unknown } };
+
+  return Boolean($op ?? $__?.saving);
+}
+
+// Its hooks are the user's and may take their time.
+const SAVE_PATIENCE = 4;
+
+function letGo(document: AnyDocument): void {
+  const { $__: tracking } = document as { $__?: { saving?: unknown } };
+  (document as { $op: string | null }).$op = null;
+  if (tracking) delete tracking.saving;
+}
+
+async function savedWithin(document: AnyDocument, options: object): Promise<void> {
+  try {
+    await answered(document.save(options), undefined, SAVE_PATIENCE);
+  } catch (error) {
+    // One that never ends must not keep the document from being saved again.
+    if (error instanceof NoAnswerError) letGo(document);
+    throw error;
+  }
+}
+
+export async function save(
+  document: AnyDocument,
+  filter: Filter,
+  change: Change,
+  session: ClientSession | null,
+): Promise<boolean> {
+  // A save of the user's that is under way would take what is staged here for its own.
+  if (isBeingSaved(document)) throw new MongooseError.ParallelSaveError(document as never);
+
+  const { fields } = definitionOf(modelOf(document)).options;
+  const handle = handleOf(document);
+  const userFilter = handle.userFilter ? handle.userFilter.filter : document.$where;
+  const restore = remember(document);
+
+  Object.assign(handle, { saving: true, userFilter: null });
+  document.$where = { ...userFilter, ...filter };
+  document.set(fields.state, change.state);
+  document.markModified(fields.state);
+  stage(document, change);
+  try {
+    // What was stored so, and not changed, must not keep the task from being settled.
+    const validateModifiedOnly = hasMisfit(document) && canSave(document);
+    await savedWithin(document, { session, ...(validateModifiedOnly && { validateModifiedOnly }) });
+    unstage(document);
+    return true;
+  } catch (error) {
+    const isWritten = !document.isDirectModified(fields.state);
+    unstage(document);
+    if (isWritten) {
+      hookErrors.set(document, { error });
+      return true;
+    }
+    restore();
+    if (isNotFound(error) && !(await matches(document, filter, session))) return false;
+    throw explained(error);
+  } finally {
+    handle.saving = false;
+    if (userFilter === undefined) delete (document as { $where?: Filter }).$where;
+    else document.$where = userFilter;
+  }
+}
+
+async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {
+  const found = await answered(
+    collectionOf(modelOf(document)).findOne(
+      { _id: document._id, ...filter },
+      {
+        projection: { _id: 1 },
+        ...NEWEST,
+        ...(session && { session }),
+      },
+    ),
+  );
+
+  return found !== null;
+}
+
+// Mongoose gives one of two errors when nothing matched, whether by our filter, by the version or by the user's `$where`.
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'DocumentNotFoundError' || error.name === 'VersionError');
+}

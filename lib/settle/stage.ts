@@ -1,0 +1,37 @@
+import type { AnyDocument } from '../definition/definition';
+import { rawFields, unmark } from './memory';
+import type { Change } from './change';
+
+/** Puts bookkeeping into the document, so that the save under way writes it. */
+export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): void {
+  if (document.isNew) {
+    document.set('_task', task, { strict: false });
+    return;
+  }
+  // Mongoose would make it itself, but not for a schema with `strict: 'throw'`.
+  rawFields(document)['_task'] = {};
+  for (const [name, value] of Object.entries(task)) {
+    document.set(`_task.${name}`, value, { strict: false });
+    document.markModified(`_task.${name}`);
+  }
+}
+
+/** Takes out what came with a document, from a request perhaps: only the queue writes its bookkeeping. */
+export function dropForged(document: AnyDocument): void {
+  if ('_task' in rawFields(document)) unstage(document);
+}
+
+/** Takes it out again. */
+export function unstage(document: AnyDocument): void {
+  delete rawFields(document)['_task'];
+  delete (document as { _task?: unknown })._task;
+  for (const path of document.directModifiedPaths()) {
+    if (path === '_task' || path.startsWith('_task.')) unmark(document, path);
+  }
+}
+
+/** Sets a path to what is already in the database, so that a later save does not write it. */
+export function setQuietly(document: AnyDocument, path: string, value: unknown): void {
+  document.set(path, value);
+  unmark(document, path);
+}
