@@ -8,7 +8,6 @@ import { serverNow } from '../server/clock';
 import { type AnyDocument, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
-import { failed } from './failure';
 import { type Handle, handleOf } from '../task/handle';
 import { holdFilter } from './hold';
 import { nextSlot } from './recurring';
@@ -21,7 +20,6 @@ import { recognise } from './recognise';
 import { throwHookError } from './save';
 import { writeIf } from './write';
 import type { Change } from './change';
-import { fail, finish, release, retry } from './verbs';
 
 /** How often a settle is tried while the schedule of its task changes. */
 const TRIES = 10;

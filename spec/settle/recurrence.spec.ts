@@ -686,7 +686,9 @@ describe('a recurring task', () => {
     expect(new Set(times).size).toBe(times.length);
     expect(new Set(times.map((slot) => (slot - times[0]!) % every))).toEqual(new Set([0]));
     const counts = reports().flatMap(({ finished }) => (finished === undefined ? [] : [finished as number]));
-    expect(counts.toSorted((a, b) => a - b)).toEqual(counts.map((_, index) => index + 1));
+    expect(new Set(counts).size).toBe(counts.length);
+    // Each of those that were killed may have finished a run and not told of it.
+    expect(Math.max(...counts) - counts.length).toBeLessThanOrEqual(programs.length);
     expect(await database.connection.collection('ticks').countDocuments()).toBe(1);
   }, 60_000);
 
