@@ -58,7 +58,7 @@ export {
   type WorkerProcessesEvents,
 } from './worker/processes';
 export type { TaskLogger } from './worker/log';
-export type { TaskContext } from './worker/context';
+export type { TaskContext } from './worker/perform';
 export type { TaskHandler, WeightedModel, WorkerOptions } from './worker/options';
 export { constant, exponential, linear, type Backoff, type ExponentialBackoff } from './backoff';
 export {

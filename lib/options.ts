@@ -1,4 +1,9 @@
-import { defaultBackoff, type Backoff } from './backoff';
+import { type Backoff, defaultBackoff } from './backoff';
+import { resolveDependency } from './declare/check-dependency';
+import { isClass } from './declare/decorator';
+import type { Dependency, DependencyDeclaration } from './declare/dependency';
+import { COPY } from './definition/mongoose';
+import { DEFAULT_FIELDS, type FieldNames } from './fields';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -9,11 +14,6 @@ import {
   requireText,
   wrongValue,
 } from './values/check';
-import { COPY } from './definition/copy';
-import { resolveDependency } from './declare/check-dependency';
-import type { Dependency, DependencyDeclaration } from './declare/dependency';
-import { isClass } from './declare/decorator';
-import { DEFAULT_FIELDS, type FieldNames } from './fields';
 
 /** Options of the plugin. They are checked when it is applied: a mistake throws `InvalidOptionError` there. */
 export interface TaskQueueOptions {

@@ -1,12 +1,12 @@
-import { answered } from './server/answer';
-import { connected } from './server/clock';
-import { collectionOf, definitionOf, type AnyModel, type Definition } from './definition/definition';
+import { type AnyModel, collectionOf, type Definition, definitionOf } from './definition/definition';
 import { UnsupportedServerError } from './errors';
 import { State } from './fields';
-import { NEWEST } from './server/read';
-import { withIndexes } from './indexes/prepare';
 import { indexName, liveFilter } from './indexes/claim-index';
+import { withIndexes } from './indexes/prepare';
+import { answered } from './server/answer';
+import { connected } from './server/clock';
 import { explained } from './server/explained';
+import { NEWEST } from './server/read';
 
 /** How the server says that it has no index for a query, and may not do without. */
 const NO_QUERY_EXECUTION_PLANS = 291;

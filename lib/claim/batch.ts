@@ -1,18 +1,18 @@
 import { Types } from 'mongoose';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { LANDED_MS } from '../server/later';
+import { read } from '../server/read';
+import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
 import { isBookkeeping } from '../task/bookkeeping';
-import { MAX_WAIT_MS, skip, PROBE_MS } from './skipped';
+import { heldBy } from '../task/held';
+import { keyOf } from '../values/id';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
-import { LANDED_MS } from '../server/later';
-import { heldBy } from './held-by';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
-import { keyOf } from '../values/id';
 import { isOfDocument, mend } from './mend';
-import { read } from '../server/read';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
-import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
+import { MAX_WAIT_MS, PROBE_MS, skip } from './skipped';
 
 /** Several tasks that are claimed by one update with one token, and then read by it. Whatever it took is handed out or put back. */
 export class Batch {

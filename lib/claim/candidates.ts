@@ -1,7 +1,7 @@
-import { notSkipped } from './skipped';
 import type { Definition, RawDocument } from '../definition/definition';
 import { read } from '../server/read';
 import type { ReadyQuery } from './ready';
+import { notSkipped } from './skipped';
 
 /** The first tasks that can be claimed now, in claim order, with the fields of a projection. */
 export async function candidates(

@@ -1,8 +1,8 @@
+import type { Definition, RawDocument } from '../definition/definition';
 import { Batch } from './batch';
 import { candidateIds } from './candidates';
 import { claimById } from './claim-one';
 import { choiceOf, noteContention, someOf } from './contention';
-import type { Definition, RawDocument } from '../definition/definition';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 

@@ -1,12 +1,12 @@
 import { Types } from 'mongoose';
-import { MAX_WAIT_MS, notSkipped, skip, PROBE_MS } from './skipped';
+import type { Definition, Filter, RawDocument } from '../definition/definition';
+import { isTimeExpired, persistently } from '../server/transient';
 import { candidateIds } from './candidates';
 import { isOfDocument, mend } from './mend';
-import { Refusals } from './refusals';
-import type { Definition, Filter, RawDocument } from '../definition/definition';
 import type { ReadyQuery } from './ready';
+import { Refusals } from './refusals';
 import { Single } from './single';
-import { isTimeExpired, persistently } from '../server/transient';
+import { MAX_WAIT_MS, notSkipped, PROBE_MS, skip } from './skipped';
 
 /** Neighbours that are tried. */
 const WINDOW = 32;

@@ -2,8 +2,7 @@ import type { mongo, Types } from 'mongoose';
 import type { Definition } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { State } from '../fields';
-import { outliveLong } from './outlive';
-import { holdsMs, takeoverAt } from './takeover';
+import { holdsMs, outliveLong, takeoverAt } from './takeover';
 
 /**
  * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its

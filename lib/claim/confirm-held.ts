@@ -1,5 +1,5 @@
-import { confirm } from '../server/confirm';
 import { collectionOf, type Definition, type Filter } from '../definition/definition';
+import { confirm } from '../server/confirm';
 import { clearInterval, setInterval } from '../timers';
 import { renewalMs, takeoverAt } from './takeover';
 

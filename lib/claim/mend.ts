@@ -1,11 +1,11 @@
-import { answered } from '../server/answer';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
-import { isBookkeeping, misfits, type TaskFailure } from '../task/bookkeeping';
-import { isUnreadable, read } from '../server/read';
-import { isWritable } from '../values/writable';
+import { answered } from '../server/answer';
 import { isPermanent } from '../server/permanent';
-import { isNetworkError, isMissingIndex, isTimeExpired, isUnconfirmed } from '../server/transient';
+import { isUnreadable, read } from '../server/read';
+import { isMissingIndex, isNetworkError, isTimeExpired, isUnconfirmed } from '../server/transient';
+import { isBookkeeping, misfits, type TaskFailure } from '../task/bookkeeping';
+import { isWritable } from '../values/writable';
 
 /** By these codes the server says that a document has no room for what an update adds. */
 const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);

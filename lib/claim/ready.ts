@@ -1,8 +1,8 @@
 import { mongo } from 'mongoose';
 import type { Definition, Filter } from '../definition/definition';
-import { wrongValue } from '../values/check';
 import { InvalidOptionError } from '../errors';
 import { claimOrder, indexName, liveFilter } from '../indexes/claim-index';
+import { wrongValue } from '../values/check';
 
 /** One category, several, or all of them when undefined. */
 export type Category = string | readonly string[] | ReadonlySet<string>;

@@ -1,16 +1,16 @@
 import { mongo, Types } from 'mongoose';
-import { claimUpdate } from './claim-update';
-import { confirmHeld } from './confirm-held';
-import type { Bookkeeping } from '../task/bookkeeping';
-import { giveBackLater } from './give-back';
-import { LANDED_MS } from '../server/later';
-import { serverNow } from '../server/clock';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { State } from '../fields';
-import { keyOf } from '../values/id';
+import { serverNow } from '../server/clock';
+import { LANDED_MS } from '../server/later';
 import { isUnreadable, leniently, NEWEST } from '../server/read';
-import type { ReadyQuery } from './ready';
 import { isUnconfirmed } from '../server/transient';
+import type { Bookkeeping } from '../task/bookkeeping';
+import { keyOf } from '../values/id';
+import { claimUpdate } from './claim-update';
+import { confirmHeld } from './confirm-held';
+import { giveBackLater } from './give-back';
+import type { ReadyQuery } from './ready';
 
 /** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than all tries together wait for one. */
 const RECENT_MS = 400_000;

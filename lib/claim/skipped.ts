@@ -1,6 +1,6 @@
 import type { AnyModel, Filter } from '../definition/definition';
-import { keyOf } from '../values/id';
 import { monotonic } from '../timers';
+import { keyOf } from '../values/id';
 
 /** How long a claim waits for a document that an open transaction has written, in milliseconds. */
 export const MAX_WAIT_MS = 200;

@@ -1,12 +1,12 @@
 import { defaultBackoff, waitAfter } from '../backoff';
-import { readBookkeeping, type Bookkeeping } from '../task/bookkeeping';
 import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
-import { describe } from '../values/describe';
 import { State } from '../fields';
-import { MAX_FAILURES } from '../task/handle';
 import { nextRun } from '../schedule/schedule';
 import { persistently } from '../server/transient';
-import { heldBy } from './held-by';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { MAX_FAILURES } from '../task/handle';
+import { heldBy } from '../task/held';
+import { describe } from '../values/describe';
 
 /**
  * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: it comes back with

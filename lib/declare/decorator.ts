@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidOptionError } from '../errors';
-import { declaredTwice } from './on-path';
 import { resolveDependency } from './check-dependency';
 import type { Dependency, DependencyOptions, DependencyType } from './dependency';
+import { declaredTwice } from './on-path';
 
 // Node 20 has no `Symbol.metadata`. Compilers look for it when a class is evaluated, so it must be there when this file is loaded.
 (Symbol as { metadata?: symbol }).metadata ??= Symbol.for('Symbol.metadata');

@@ -1,8 +1,8 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { AnySchema } from '../definition/any';
 import { InvalidOptionError } from '../errors';
-import { type Dependency, DependencyType } from './dependency';
 import { exampleOf, resolveDependency } from './check-dependency';
+import { type Dependency, DependencyType } from './dependency';
 
 /** What an element of a schema's `paths` has to do with dependencies. */
 export interface DeclaringPath {

@@ -1,9 +1,9 @@
 import type { mongo } from 'mongoose';
-import type { AnyDocument, AnyModel, AnySchema, RawDocument } from './any';
-import { shown } from '../values/check';
-import { requireOwnCopy } from './copy';
 import { InvalidOptionError } from '../errors';
 import type { ResolvedOptions } from '../options';
+import { shown } from '../values/check';
+import type { AnyDocument, AnyModel, AnySchema, RawDocument } from './any';
+import { requireOwnCopy } from './mongoose';
 
 export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from './any';
 

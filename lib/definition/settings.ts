@@ -1,6 +1,6 @@
 import type { mongo } from 'mongoose';
-import { definitionOf, type AnyModel } from './definition';
 import { InvalidOptionError } from '../errors';
+import { type AnyModel, definitionOf } from './definition';
 
 /** The database by which the settings of a model were found to be good: it is another one after a connection was opened anew. */
 const checked = new WeakMap<AnyModel, mongo.Db>();

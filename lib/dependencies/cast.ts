@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
-import { isNumber, isPlain } from './equality';
 import { isWritable } from '../values/writable';
+import { isNumber, isPlain } from './equality';
 
 /** A reference of a task. */
 export interface Reference {

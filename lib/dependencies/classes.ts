@@ -1,7 +1,7 @@
 import { Schema } from 'mongoose';
+import { type AnyClass, dependenciesOf, isDeclaredAnew } from '../declare/decorator';
+import { type DeclaringPath, keepDependency, writeDependency } from '../declare/on-path';
 import type { AnySchema } from '../definition/definition';
-import { keepDependency, writeDependency, type DeclaringPath } from '../declare/on-path';
-import { dependenciesOf, isDeclaredAnew, type AnyClass } from '../declare/decorator';
 
 /** Classes that were loaded before the schema had all their paths. */
 const early = new WeakMap<object, Set<AnyClass>>();

@@ -1,9 +1,9 @@
-import { optionsOf, type AnyModel, type AnySchema } from '../definition/definition';
+import { exampleOf, resolveDependency } from '../declare/check-dependency';
+import { type Dependency, DependencyType } from '../declare/dependency';
+import { declarationsOn, type DeclaringPath, insideMany, writeDependency } from '../declare/on-path';
+import { type AnyModel, type AnySchema, optionsOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { readClass, readEarlyClasses } from './classes';
-import { declarationsOn, insideMany, writeDependency, type DeclaringPath } from '../declare/on-path';
-import { DependencyType, type Dependency } from '../declare/dependency';
-import { exampleOf, resolveDependency } from '../declare/check-dependency';
 
 /** One dependency field of a model. A task is ready when all its clauses hold. */
 export interface Clause extends Dependency {

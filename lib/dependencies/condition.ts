@@ -1,6 +1,6 @@
+import type { DependencyCondition } from '../declare/dependency';
 import type { AnyModel, Filter, RawDocument } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
-import type { DependencyCondition } from '../declare/dependency';
 import { isPlain, isSame } from './equality';
 
 /**

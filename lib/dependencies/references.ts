@@ -1,10 +1,10 @@
 import type { AnyDocument, AnyModel, RawDocument } from '../definition/definition';
-import { keyOf } from '../values/id';
 import { only, read } from '../server/read';
+import { keyOf } from '../values/id';
 import { castReference, type Reference } from './cast';
-import { clausesOf, type Clause } from './clauses';
+import { type Clause, clausesOf } from './clauses';
 import { meets, valueAt } from './condition';
-import { certainTargetsOf, targetOf, targetsOf, watchesOf, type Target, type Watch } from './targets';
+import { certainTargetsOf, type Target, targetOf, targetsOf, type Watch, watchesOf } from './targets';
 import type { Awaited, Judged, Standing } from './verdict';
 
 /** The references of one clause of a task. */

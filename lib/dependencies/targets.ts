@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
-import { namespaceOf, optionsOf, type AnyModel, type AnySchema, type Filter } from '../definition/definition';
+import type { DependencyCondition } from '../declare/dependency';
+import { type AnyModel, type AnySchema, type Filter, namespaceOf, optionsOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
+import { type Clause, clausesOf, dependsOnDocument, isModel } from './clauses';
 import { castCondition } from './condition';
-import type { DependencyCondition } from '../declare/dependency';
-import { clausesOf, dependsOnDocument, isModel, type Clause } from './clauses';
 
 /** Something about a document that a task waits for, and the mark that a document carries while it is watched for it. */
 export interface Watch {

@@ -1,5 +1,5 @@
-import { LIVE_STATES } from '../fields';
 import type { Definition, Filter } from '../definition/definition';
+import { LIVE_STATES } from '../fields';
 
 /** The part of the filter that the partial indexes require. */
 export function liveFilter({ options, kind }: Definition): Filter {

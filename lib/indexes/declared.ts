@@ -1,5 +1,5 @@
 import type { AnyModel, AnySchema } from '../definition/definition';
-import { collationOfCollection, type Collation, type TaskIndex } from './existing';
+import { type Collation, collationOfCollection, type TaskIndex } from './existing';
 
 const declared = new WeakMap<AnySchema, Map<string, TaskIndex>>();
 

@@ -1,9 +1,8 @@
-import { persistently } from '../server/transient';
 import { isDeepStrictEqual } from 'node:util';
 import type { mongo } from 'mongoose';
-import { collectionOf, type AnyModel } from '../definition/definition';
+import { type AnyModel, collectionOf } from '../definition/definition';
 import { read } from '../server/read';
-import { isMissingIndex } from '../server/transient';
+import { isMissingIndex, persistently } from '../server/transient';
 
 /** An index as the server describes it. */
 export interface TaskIndex {

@@ -1,15 +1,15 @@
-import { patiently, persistently } from '../server/transient';
-import { collectionOf, definitionOf, rootOf, type AnyModel, type Definition } from '../definition/definition';
-import { declare } from './declared';
-import { settleDuplicates } from './duplicates';
-import { ensureOutboxes } from './outbox';
+import { type AnyModel, collectionOf, type Definition, definitionOf, rootOf } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { IndexConflictError } from '../errors';
-import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explained';
+import { isUnauthorized } from '../server/permanent';
+import { patiently, persistently } from '../server/transient';
 import { claimOrder, indexName, liveFilter } from './claim-index';
-import { isUnauthorized } from '../server/unauthorized';
+import { declare } from './declared';
+import { settleDuplicates } from './duplicates';
+import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing';
+import { ensureOutboxes } from './outbox';
 
 /** How the server calls it when an index is in the way of a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];

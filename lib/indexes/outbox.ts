@@ -1,11 +1,11 @@
+import { type AnyModel, type AnySchema, collectionOf, rootOf } from '../definition/definition';
+import { certainWatchesFor, watchesFor } from '../dependencies/references';
+import type { Watch } from '../dependencies/targets';
+import { UnauthorizedError } from '../errors';
+import { isUnauthorized } from '../server/permanent';
 import { patiently } from '../server/transient';
 import { declare } from './declared';
-import { collectionOf, rootOf, type AnyModel, type AnySchema } from '../definition/definition';
 import { hasIndex, type TaskIndex } from './existing';
-import { isUnauthorized } from '../server/unauthorized';
-import { certainWatchesFor, watchesFor } from '../dependencies/references';
-import { UnauthorizedError } from '../errors';
-import type { Watch } from '../dependencies/targets';
 
 /** Collections whose documents cannot be marked: what waits for them is found by its re-checks alone. */
 const unwatchable = new WeakSet<AnyModel>();

@@ -1,9 +1,9 @@
-import { clockOf } from '../server/clock';
 import type { AnyModel } from '../definition/definition';
-import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
 import { requireSettings } from '../definition/settings';
+import { clockOf } from '../server/clock';
 import { explained } from '../server/explained';
 import { isMissingIndex } from '../server/transient';
+import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
 

@@ -1,8 +1,8 @@
-import type { BlockedBy } from '../waiting/blocked-by';
-import type { Lease, TaskFailure } from '../task/handle';
 import type { PushOptions } from '../push/push';
 import type { SettleOptions } from '../settle/settle';
 import type { RetryOptions } from '../settle/verbs';
+import type { Lease, TaskFailure } from '../task/handle';
+import type { BlockedBy } from '../waiting/blocked-by';
 import type { Storable } from './input';
 
 /**

@@ -2,8 +2,8 @@ import type { HydratedDocument, Model } from 'mongoose';
 import type { TaskQueueOptions } from '../options';
 import type { TaskFields, WithTaskFields } from './fields';
 import type { WithTaskQueue } from './input';
-import type { TaskStatics } from './statics';
 import type { TaskMethods } from './methods';
+import type { TaskStatics } from './statics';
 
 /** The methods the plugin adds under these options: none with `bind: false`. */
 export type BoundMethods<O extends TaskQueueOptions = {}> = O extends { bind: false } ? {} : TaskMethods;

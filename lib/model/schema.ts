@@ -10,9 +10,9 @@ import type {
   Schema,
 } from 'mongoose';
 import type { AnySchema } from '../definition/definition';
-import type { BoundMethods, BoundStatics } from './model';
-import type { WithTaskFields } from './fields';
 import type { TaskQueueOptions } from '../options';
+import type { WithTaskFields } from './fields';
+import type { BoundMethods, BoundStatics } from './model';
 
 /**
  * The schema `S` after the plugin: its documents have the fields and methods of a task, its models the statics. The document

@@ -1,9 +1,9 @@
-import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { TaskStats } from '../stats';
+import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
 
 /** The statics of a model with the plugin. Wrong options and arguments reject with `InvalidOptionError`. */

@@ -1,5 +1,3 @@
-import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
-import type { Lease, TaskFailure } from '../task/handle';
 import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
@@ -7,6 +5,8 @@ import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';
 import type { RetryOptions } from '../settle/verbs';
 import type { TaskStats } from '../stats';
+import type { Lease, TaskFailure } from '../task/handle';
+import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
 
 /**

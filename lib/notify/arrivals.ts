@@ -1,4 +1,4 @@
-import { namespaceOf, type AnyModel } from '../definition/definition';
+import { type AnyModel, namespaceOf } from '../definition/definition';
 
 type Listener = () => void;
 

@@ -1,11 +1,11 @@
 import { debuglog } from 'node:util';
 import type { mongo } from 'mongoose';
-import { announceNamespace } from './arrivals';
-import { clockOf } from '../server/clock';
-import { optionsOf, type AnyModel, type AnySchema } from '../definition/definition';
+import { type AnyModel, type AnySchema, optionsOf } from '../definition/definition';
 import { State } from '../fields';
-import { clearTimeout, setTimeout } from '../timers';
+import { clockOf } from '../server/clock';
 import { explained } from '../server/explained';
+import { clearTimeout, setTimeout } from '../timers';
+import { announceNamespace } from './arrivals';
 
 const debug = debuglog('task-queue');
 

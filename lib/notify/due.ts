@@ -1,7 +1,7 @@
-import { announce } from './arrivals';
-import { MAX_TIMER_MS } from '../values/check';
-import { namespaceOf, type AnyModel } from '../definition/definition';
+import { type AnyModel, namespaceOf } from '../definition/definition';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
+import { MAX_TIMER_MS } from '../values/check';
+import { announce } from './arrivals';
 
 /** Times that are remembered for a model: the next ones. Later ones are found by polling. */
 const MAX_TIMES = 1_000;

@@ -1,15 +1,15 @@
 import { Document, overwriteMiddlewareArguments } from 'mongoose';
 import type { AnyDocument, AnySchema } from '../definition/definition';
-import { changesReferences, judgeAnew } from '../waiting/change';
 import { LeaseLostError } from '../errors';
-import { handleOf, takeBookkeeping, type Bookkeeping } from '../task/handle';
-import { beforeAll, builtIn } from '../settle/middleware';
-import { forgetUnchanged } from '../settle/in-hand';
-import { readStoredState, refusal } from '../settle/refusal';
 import { holdFilter } from '../settle/hold';
+import { forgetUnchanged } from '../settle/in-hand';
 import { hasMisfit, unmark } from '../settle/memory';
+import { beforeAll, builtIn } from '../settle/middleware';
+import { readStoredState, refusal } from '../settle/refusal';
 import { keepForUndo } from '../settle/snapshot';
 import { dropForged } from '../settle/stage';
+import { type Bookkeeping, handleOf, takeBookkeeping } from '../task/handle';
+import { changesReferences, judgeAnew } from '../waiting/change';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */
 export function addHooks(schema: AnySchema): void {

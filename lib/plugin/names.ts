@@ -1,4 +1,4 @@
-import { isAdded, type AnySchema } from '../definition/definition';
+import { type AnySchema, isAdded } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import type { FieldNames } from '../fields';
 import type { ResolvedOptions } from '../options';

@@ -1,4 +1,4 @@
-import { keepsCreationTime, type AnyDocument, type AnySchema } from '../definition/definition';
+import { type AnyDocument, type AnySchema, keepsCreationTime } from '../definition/definition';
 import { isPriority, MAX_PRIORITY, MIN_PRIORITY, Priority, State } from '../fields';
 import type { ResolvedOptions } from '../options';
 

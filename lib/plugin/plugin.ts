@@ -1,35 +1,34 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from 'mongoose';
-import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
 import {
-  definitionOf,
-  optionsOf,
   type AnyDocument,
   type AnyModel,
   type AnySchema,
+  definitionOf,
   type Filter,
+  optionsOf,
 } from '../definition/definition';
-import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
+import { COPY, requireMongoose, requireOwnCopy } from '../definition/mongoose';
 import { clausesOf } from '../dependencies/clauses';
-import { declareOutboxes } from '../indexes/outbox';
-import { COPY, requireOwnCopy } from '../definition/copy';
 import { InvalidOptionError } from '../errors';
-import { addHooks } from './fence';
-import { attempts, failures, lastProgress, lease } from '../task/handle';
 import { declareIndexes, ensureTaskIndexes } from '../indexes/indexes';
-import { requireMongoose } from '../definition/mongoose-version';
-import { refuseReplaced, refuseTaken } from './names';
-import { addFields } from './paths';
-import { resolveOptions, type ResolvedOptions, type TaskQueueOptions } from '../options';
-import { unschedule } from '../settle/recurrence';
-import { pushNew, pushTask, type PushOptions } from '../push/push';
+import { declareOutboxes } from '../indexes/outbox';
+import type { TaskQueuePlugin } from '../model/schema';
+import { type ResolvedOptions, resolveOptions, type TaskQueueOptions } from '../options';
+import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
+import { pushNew, type PushOptions, pushTask } from '../push/push';
 import { requeueFailed, type RequeueOptions } from '../push/requeue-many';
 import { queue, type QueueOptions } from '../queue/queue';
 import { progress, renew } from '../settle/hold';
-import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs';
+import { unschedule } from '../settle/recurrence';
 import type { SettleOptions } from '../settle/settle';
-import type { TaskQueuePlugin } from '../model/schema';
+import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs';
 import { stats } from '../stats';
+import { attempts, failures, lastProgress, lease } from '../task/handle';
+import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
+import { addHooks } from './fence';
+import { refuseReplaced, refuseTaken } from './names';
+import { addFields } from './paths';
 
 const statics = {
   push(this: AnyModel, input: unknown, options?: PushOptions) {

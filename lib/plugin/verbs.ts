@@ -1,16 +1,16 @@
-import * as blockings from '../waiting/blocked-by';
 import type { AnyDocument, AnyModel } from '../definition/definition';
-import * as handles from '../task/handle';
-import * as holds from '../settle/hold';
 import * as indexes from '../indexes/indexes';
 import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
-import { pushNew, pushTask, type PushOptions } from '../push/push';
+import { pushNew, type PushOptions, pushTask } from '../push/push';
 import { requeueFailed } from '../push/requeue-many';
 import * as queues from '../queue/queue';
+import * as holds from '../settle/hold';
 import * as recurrences from '../settle/recurrence';
 import * as settles from '../settle/verbs';
 import * as figures from '../stats';
+import * as handles from '../task/handle';
+import * as blockings from '../waiting/blocked-by';
 
 /** Queues a document, or what a model makes of the input. See `TaskVerbs.push`. */
 export const push = function push(first: AnyModel | AnyDocument, ...rest: unknown[]) {

@@ -1,19 +1,19 @@
 import type { Types } from 'mongoose';
-import { generationOf } from '../server/clock';
-import type { Bookkeeping } from '../task/handle';
 import { claimIds } from '../claim/claim-many';
 import { giveBack, giveBackLater } from '../claim/give-back';
-import { heldBy } from '../claim/held-by';
-import type { Definition, RawDocument } from '../definition/definition';
 import type { ReadyQuery } from '../claim/ready';
-import { judgeNext, setAside, type Judgement } from '../waiting/judged';
-import { Obstacles } from './obstacles';
+import type { Definition, RawDocument } from '../definition/definition';
+import { kindKey } from '../dependencies/references';
+import { generationOf } from '../server/clock';
+import type { Bookkeeping } from '../task/handle';
+import { heldBy } from '../task/held';
+import { type Judgement, judgeNext, setAside } from '../waiting/judged';
 import { outdatedOf } from '../waiting/outdated';
 import { recheck } from '../waiting/recheck';
-import { Waking } from './waking';
-import { kindKey } from '../dependencies/references';
 import { Sightings } from '../waiting/sightings';
 import { wake } from '../waiting/wake';
+import { Obstacles } from './obstacles';
+import { Waking } from './waking';
 
 /** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
 const FIRST_WINDOW = 8;

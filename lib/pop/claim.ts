@@ -1,9 +1,9 @@
 import { claimMany, claimManyInParts, handOver, type Take } from '../claim/claim-many';
 import { claimOne } from '../claim/claim-one';
-import type { Definition, RawDocument } from '../definition/definition';
-import { claimReady } from './claim-judged';
-import { hasDependencies } from '../dependencies/references';
 import type { ReadyQuery } from '../claim/ready';
+import type { Definition, RawDocument } from '../definition/definition';
+import { hasDependencies } from '../dependencies/references';
+import { claimReady } from './claim-judged';
 
 /** Takes up to `limit` tasks that can run, in claim order. */
 export async function claim(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {

@@ -1,11 +1,11 @@
 import type { PopulateOptions } from 'mongoose';
-import { hydrate, type AnyDocument, type Definition, type RawDocument } from '../definition/definition';
-import { attempts, holdLease } from '../task/handle';
-import { failExhausted, release, retryAnyhow } from '../settle/verbs';
-import { trace } from '../task/trace';
-import { crashed, unreadable, type TellFailed } from '../task/tell-failed';
-import { inheritedName, isOfTask, type Populate } from './populate';
 import { failUnreadable } from '../claim/unreadable';
+import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
+import { failExhausted, release, retryAnyhow } from '../settle/verbs';
+import { attempts, holdLease } from '../task/handle';
+import { crashed, type TellFailed, unreadable } from '../task/tell-failed';
+import { trace } from '../task/trace';
+import { inheritedName, isOfTask, type Populate } from './populate';
 
 /** Makes tasks of what was claimed. Each that cannot be handed out ends its attempt by itself, and `tell` hears of it. */
 export async function handOut(

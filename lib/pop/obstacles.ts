@@ -1,11 +1,11 @@
 import type { ReadyQuery } from '../claim/ready';
+import { DependencyType } from '../declare/dependency';
 import type { Filter } from '../definition/definition';
-import { keyOf } from '../values/id';
 import { isPossible } from '../dependencies/cast';
 import type { Clause } from '../dependencies/clauses';
-import { DependencyType } from '../declare/dependency';
+import { type Awaited, policyOf } from '../dependencies/verdict';
+import { keyOf } from '../values/id';
 import type { Judgement } from '../waiting/judged';
-import { policyOf, type Awaited } from '../dependencies/verdict';
 
 /** Documents of one clause that a query passes over at the most. */
 const MAX_IDS = 100;

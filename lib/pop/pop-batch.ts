@@ -1,9 +1,9 @@
-import { claim } from './claim';
-import { claimOne } from '../claim/claim-one';
 import { Batcher, type Caller } from '../batcher';
+import { claimOne } from '../claim/claim-one';
+import type { ReadyQuery } from '../claim/ready';
 import type { Definition, RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
-import type { ReadyQuery } from '../claim/ready';
+import { claim } from './claim';
 
 /** From so many callers on, one batch is cheaper than a claim for each. */
 const WORTH_A_BATCH = 4;

@@ -1,16 +1,16 @@
-import { refuseUnknown, requireInteger } from '../values/check';
 import { candidateIds } from '../claim/candidates';
-import { claimAtOnce, claimInParts } from './claim';
-import { claimNext } from './pop-batch';
-import { tellModel, type TellFailed } from '../task/tell-failed';
-import { handOut } from './hand-out';
-import { hasReady } from './claim-judged';
+import { type Category, readyQuery } from '../claim/ready';
+import { type AnyDocument, type AnyModel, definitionOf, type RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
-import { definitionOf, type AnyDocument, type AnyModel, type RawDocument } from '../definition/definition';
 import { withIndexes } from '../indexes/prepare';
-import { checkPopulate, type Populate } from './populate';
-import { readyQuery, type Category } from '../claim/ready';
 import { noteInHand } from '../settle/in-hand';
+import { type TellFailed, tellModel } from '../task/tell-failed';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { claimAtOnce, claimInParts } from './claim';
+import { hasReady } from './claim-judged';
+import { handOut } from './hand-out';
+import { claimNext } from './pop-batch';
+import { checkPopulate, type Populate } from './populate';
 
 export interface PopOptions {
   /** Only tasks of this category, or of one of several; priority and age decide among them. Default: all. */

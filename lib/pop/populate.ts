@@ -1,7 +1,7 @@
 import type { PopulateOptions } from 'mongoose';
-import { wrongValue } from '../values/check';
 import type { AnyDocument, AnyModel, AnySchema } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
+import { wrongValue } from '../values/check';
 
 /** A path to populate, several, or Mongoose's populate options. */
 export type Populate = string | PopulateOptions | (string | PopulateOptions)[];

@@ -1,7 +1,7 @@
 import { Error as MongooseError } from 'mongoose';
-import { requireObject } from '../values/check';
 import type { AnyModel, Filter } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
+import { requireObject } from '../values/check';
 
 /**
  * A filter of the user's as the server takes it, cast by the schema. A condition that is mistyped, or whose value is missing, would else

@@ -1,8 +1,8 @@
-import { wrongValue } from '../values/check';
-import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition/definition';
+import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { isPriority, wrongPriority } from '../fields';
 import { explained } from '../server/explained';
+import { wrongValue } from '../values/check';
 
 /** The document to push for what the user gave: a document of the model, or the fields of a new one. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {

@@ -1,22 +1,22 @@
-import { answered } from '../server/answer';
-import { Error as MongooseError, type ClientSession } from 'mongoose';
+import { type ClientSession, Error as MongooseError } from 'mongoose';
 import {
+  type AnyDocument,
+  type AnyModel,
   collectionOf,
   definitionOf,
   modelOf,
-  type AnyDocument,
-  type AnyModel,
   type RawDocument,
 } from '../definition/definition';
-import { armNew, armUncertain, parkNew, type NewTask } from '../waiting/park-new';
-import { isOutOfReach } from '../server/transient';
 import { State } from '../fields';
-import { handleOf, type Bookkeeping } from '../task/handle';
-import { hasSaveHooks } from '../settle/middleware';
-import { insertUnderKey, refuseTaken } from './key-index';
+import { answered } from '../server/answer';
+import { isOutOfReach } from '../server/transient';
 import { rawFields, remember, unmark } from '../settle/memory';
-import { insertInBatch } from './insert-batch';
+import { hasSaveHooks } from '../settle/middleware';
 import { dropForged, stage, unstage } from '../settle/stage';
+import { type Bookkeeping, handleOf } from '../task/handle';
+import { armNew, armUncertain, type NewTask, parkNew } from '../waiting/park-new';
+import { insertInBatch } from './insert-batch';
+import { insertUnderKey, refuseTaken } from './key-index';
 
 /** Documents per insert: while the server works on one batch, the next is made ready. */
 const BATCH = 1_000;

@@ -1,9 +1,9 @@
-import { answered } from '../server/answer';
 import type { ClientSession } from 'mongoose';
-import { indexName } from '../indexes/claim-index';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES } from '../fields';
+import { indexName } from '../indexes/claim-index';
 import { withIndexes } from '../indexes/prepare';
+import { answered } from '../server/answer';
 
 /** A live task has the key. */
 export class KeyTakenError extends Error {

@@ -1,20 +1,20 @@
-import { answered } from '../server/answer';
-import { mongo, type ClientSession } from 'mongoose';
-import { indexName } from '../indexes/claim-index';
+import { type ClientSession, mongo } from 'mongoose';
 import {
+  type AnyDocument,
+  type AnyModel,
   collectionOf,
   definitionOf,
   hydrate,
   modelOf,
   rootOf,
-  type AnyDocument,
-  type AnyModel,
 } from '../definition/definition';
-import { sleep } from '../timers';
-import { NEWEST } from '../server/read';
-import { KeyTakenError, liveOf } from './key-index';
+import { indexName } from '../indexes/claim-index';
 import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
+import { answered } from '../server/answer';
+import { NEWEST } from '../server/read';
 import { isMissingIndex } from '../server/transient';
+import { sleep } from '../timers';
+import { KeyTakenError, liveOf } from './key-index';
 
 /** How long a push in a transaction waits for the indexes. */
 const MAX_INDEX_WAIT_MS = 1_000;

@@ -1,21 +1,21 @@
 import type { ClientSession } from 'mongoose';
-import { refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
-import { serverNow } from '../server/clock';
-import { definitionOf, modelOf, type AnyDocument, type AnyModel } from '../definition/definition';
+import { MAX_DELAY_MS } from '../backoff';
+import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
+import { requireSettings } from '../definition/settings';
+import { sessionOf, whenCommitted } from '../definition/transaction';
 import { InvalidOptionError } from '../errors';
-import type { Bookkeeping } from '../task/handle';
-import { checkPriority, explainPush, toDocument } from './input';
 import { announceAt } from '../notify/due';
+import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
+import { serverNow } from '../server/clock';
+import { reschedule } from '../settle/recurrence';
+import { keepForUndo } from '../settle/snapshot';
+import type { Bookkeeping } from '../task/handle';
+import { trace } from '../task/trace';
+import { refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
+import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
-import { keepForUndo } from '../settle/snapshot';
-import { reschedule } from '../settle/recurrence';
 import { requeue } from './requeue';
-import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
-import { requireSettings } from '../definition/settings';
-import { trace } from '../task/trace';
-import { sessionOf, whenCommitted } from '../definition/transaction';
-import { MAX_DELAY_MS } from '../backoff';
 
 export interface PushOptions extends ScheduleOptions {
   /** A session, to push in its transaction: the task is seen by nobody before the commit. */

@@ -1,16 +1,16 @@
-import { answered } from '../server/answer';
-import { Types, type mongo } from 'mongoose';
-import { refuseUnknown, requireInteger } from '../values/check';
-import { serverNow } from '../server/clock';
-import { collectionOf, definitionOf, type AnyModel, type Definition, type Filter } from '../definition/definition';
+import { type mongo, Types } from 'mongoose';
+import { MAX_DELAY_MS } from '../backoff';
+import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
 import { State } from '../fields';
-import { castFilter } from './filter';
-import { isDuplicateKey } from './key';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
+import { answered } from '../server/answer';
+import { serverNow } from '../server/clock';
 import { NEWEST } from '../server/read';
 import { persistently } from '../server/transient';
-import { MAX_DELAY_MS } from '../backoff';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { castFilter } from './filter';
+import { isDuplicateKey } from './key';
 
 export interface RequeueOptions {
   /** How long the tasks wait before they can be popped, in milliseconds. Default: 0. */

@@ -1,15 +1,15 @@
-import { Types, type ClientSession } from 'mongoose';
-import { definitionOf, isAdded, modelOf, type AnyDocument } from '../definition/definition';
+import { type ClientSession, Types } from 'mongoose';
+import { type AnyDocument, definitionOf, isAdded, modelOf } from '../definition/definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { Priority, State } from '../fields';
-import { handleOf, type Bookkeeping } from '../task/handle';
-import { explainPush } from './input';
-import { requireSchedule, scheduleIn } from '../task/stored-schedule';
-import { isTaken } from './key-index';
+import type { Change } from '../settle/change';
 import { readStoredState, refusal } from '../settle/refusal';
 import { throwHookError } from '../settle/save';
 import { writeIf } from '../settle/write';
-import type { Change } from '../settle/change';
+import { type Bookkeeping, handleOf } from '../task/handle';
+import { requireSchedule, scheduleIn } from '../task/stored-schedule';
+import { explainPush } from './input';
+import { isTaken } from './key-index';
 
 /** States from which a document enters the queue; null stands for a document that was there before the plugin. */
 const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, null];

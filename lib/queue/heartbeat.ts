@@ -1,9 +1,9 @@
-import { definitionOf, modelOf, type AnyDocument } from '../definition/definition';
-import { TaskQueueError } from '../errors';
-import { lease } from '../task/handle';
-import { renew } from '../settle/hold';
-import { clearInterval, setInterval } from '../timers';
 import { renewalMs } from '../claim/takeover';
+import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
+import { TaskQueueError } from '../errors';
+import { renew } from '../settle/hold';
+import { lease } from '../task/handle';
+import { clearInterval, setInterval } from '../timers';
 
 /**
  * Renews the lease of a task until the returned function is called, the task is settled, or the lease is lost; also when nobody has the task

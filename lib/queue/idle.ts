@@ -1,7 +1,7 @@
-import { onArrival } from '../notify/arrivals';
-import { watchChanges, type Watched } from '../notify/change-stream';
 import type { AnyModel } from '../definition/definition';
 import { watchesFor } from '../dependencies/references';
+import { onArrival } from '../notify/arrivals';
+import { watchChanges, type Watched } from '../notify/change-stream';
 import { clearTimeout, setTimeout } from '../timers';
 
 /** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */

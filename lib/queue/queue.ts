@@ -1,3 +1,8 @@
+import type { AnyDocument, AnyModel } from '../definition/definition';
+import { indexesReady } from '../indexes/prepare';
+import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
+import { isPermanent } from '../server/permanent';
+import { release } from '../settle/verbs';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -6,15 +11,10 @@ import {
   requireInteger,
   wrongValue,
 } from '../values/check';
-import type { AnyDocument, AnyModel } from '../definition/definition';
 import { Ending } from './ending';
-import { Idle } from './idle';
-import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
-import { isPermanent } from '../server/permanent';
-import { indexesReady } from '../indexes/prepare';
 import { keepLease } from './heartbeat';
+import { Idle } from './idle';
 import { Reporter } from './report';
-import { release } from '../settle/verbs';
 
 export interface QueueOptions extends PopOptions {
   /** How long an idle queue waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */

@@ -1,5 +1,5 @@
-import { lineOf } from '../values/describe';
 import type { AnyModel } from '../definition/definition';
+import { lineOf } from '../values/describe';
 
 export type Report = (error: unknown) => void;
 

@@ -1,7 +1,7 @@
 import { Cron, CronPattern } from 'croner';
 import { InvalidOptionError } from '../errors';
-import { requireInteger, requireText, wrongValue } from '../values/check';
 import { wallClock } from '../timers';
+import { requireInteger, requireText, wrongValue } from '../values/check';
 import { Zone } from './zone';
 
 const MAX_INTERVAL_MS = 100 * 366 * 86_400_000;

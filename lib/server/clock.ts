@@ -1,8 +1,8 @@
 import { Error as MongooseError, type mongo } from 'mongoose';
-import { answered } from './answer';
 import type { AnyModel } from '../definition/definition';
 import { UnsupportedServerError } from '../errors';
 import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
+import { answered } from './answer';
 
 const REFRESH_MS = 60_000;
 /** A smaller step back after a refresh is an error of the estimate, a larger one a server with another clock. */

@@ -1,5 +1,5 @@
 import { Types } from 'mongoose';
-import { collectionOf, type AnyModel, type WriteConcern } from '../definition/definition';
+import { type AnyModel, collectionOf, type WriteConcern } from '../definition/definition';
 import { isUnconfirmed, persistently } from './transient';
 
 /** How long is waited for the write concern of what was written already, in milliseconds. */

@@ -1,5 +1,5 @@
-import { unsupported } from './permanent';
-import { unauthorized } from './unauthorized';
+import { UnauthorizedError } from '../errors';
+import { isUnauthorized, unsupported } from './permanent';
 
 /** The error to tell of for what the server said: one that says what to do where a right is missing or the server cannot do it. */
 export function explained(error: unknown): unknown {
@@ -8,4 +8,40 @@ export function explained(error: unknown): unknown {
 
 export function throwExplained(error: unknown): never {
   throw explained(error);
+}
+
+/** The actions that MongoDB's roles name, by the commands that need them. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  findAndModify: 'find` and `update',
+  aggregate: 'find',
+  count: 'find',
+  getMore: 'find',
+  createIndexes: 'createIndex',
+  dropIndexes: 'dropIndex',
+  delete: 'remove',
+};
+
+/** The error to tell of for what the server said: where it is a right that is missing, one that names the right and shows no document. */
+export function unauthorized(error: unknown): unknown {
+  if (!isUnauthorized(error) || error instanceof UnauthorizedError) return error;
+  // As in: not authorized on jobs to execute command { insert: "emails", documents: [ …
+  const said = error instanceof Error ? error.message : '';
+  const [, database, command = '', collection] =
+    /^not authorized on (\S+) to execute command \{ (\w+): "?([^",]*)/.exec(said) ?? [];
+  if (!command)
+    return new UnauthorizedError(
+      'Expected a user who is logged in, got one who is not. Give the connection a user and a password.',
+    );
+
+  const where = collection === '1' ? `database \`${database}\`` : `\`${database}.${collection}\``;
+  const instead =
+    command === 'createIndexes' ? 'Grant it, or call `ensureTaskIndexes()` in a deploy step that has it' : 'Grant it';
+  return new UnauthorizedError(
+    `Expected the connection's user to have the right \`${actionOf(command, collection)}\` on ${where}, got a user without it. ${instead}; docs/operating.md lists what each role needs.`,
+  );
+}
+
+// An aggregation over a whole database is a change stream.
+function actionOf(command: string, collection: string | undefined): string {
+  return command === 'aggregate' && collection === '1' ? 'find` and `changeStream' : (ACTIONS[command] ?? command);
 }

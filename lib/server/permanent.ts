@@ -1,7 +1,8 @@
-import { safely } from '../values/describe';
 import { TaskQueueError, UnsupportedServerError } from '../errors';
-import { UNAUTHORIZED } from './unauthorized';
+import { safely } from '../values/describe';
 
+/** The server's code for a missing right. */
+const UNAUTHORIZED = 13;
 const AUTHENTICATION_FAILED = 18;
 const COMMAND_NOT_FOUND = 59;
 const CANNOT_CREATE_INDEX = 67;
@@ -24,6 +25,11 @@ export function isPermanent(error: unknown): boolean {
   if (safely(() => error instanceof TaskQueueError)) return PERMANENT_NAMES.has((error as TaskQueueError).name);
 
   return PERMANENT.has(codeOf(error));
+}
+
+/** Whether a right is missing. */
+export function isUnauthorized(error: unknown): boolean {
+  return codeOf(error) === UNAUTHORIZED;
 }
 
 /** The error of a server that cannot do what the queue needs says so; any other is returned as it is. */

@@ -1,5 +1,5 @@
 import { ConnectionStates, type mongo } from 'mongoose';
-import { collectionOf, type AnyModel, type Filter, type RawDocument } from '../definition/definition';
+import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../definition/definition';
 import { answered } from './answer';
 import { persistently } from './transient';
 

@@ -1,6 +1,6 @@
 import type { mongo } from 'mongoose';
-import { answered, NoAnswerError } from './answer';
 import { sleep } from '../timers';
+import { answered, NoAnswerError } from './answer';
 import { explained } from './explained';
 
 const TRIES = 5;

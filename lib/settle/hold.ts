@@ -1,14 +1,13 @@
 import { Types } from 'mongoose';
-import { requireStorable } from '../values/check';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition/definition';
+import { outlive, waitAfterLease } from '../claim/takeover';
+import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
-import { handleOf, type Lease } from '../task/handle';
 import { requireLease } from '../options';
-import { readStoredState, refusal } from './refusal';
-import { outlive } from '../claim/outlive';
-import { waitAfterLease } from '../claim/takeover';
 import { persistently } from '../server/transient';
+import { handleOf, type Lease } from '../task/handle';
+import { requireStorable } from '../values/check';
+import { readStoredState, refusal } from './refusal';
 
 /** See `TaskMethods.renew`. */
 export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease> {

@@ -1,8 +1,8 @@
 import type { mongo } from 'mongoose';
-import { modelOf, type AnyDocument, type AnyModel } from '../definition/definition';
+import { type AnyDocument, type AnyModel, modelOf } from '../definition/definition';
+import { onTransaction } from '../definition/transaction';
 import { handleOf } from '../task/handle';
 import { snapshot } from './snapshot';
-import { onTransaction } from '../definition/transaction';
 
 /** So many are looked through at the least before those that were settled are let go. */
 const MIN_SWEEP = 100;

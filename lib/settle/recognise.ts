@@ -1,9 +1,9 @@
-import { answered } from '../server/answer';
 import type { ClientSession } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, modelOf } from '../definition/definition';
-import { unmark } from './memory';
+import { answered } from '../server/answer';
 import { leniently, NEWEST } from '../server/read';
 import { adopt, type Change } from './change';
+import { unmark } from './memory';
 
 /** Takes a change for written that an earlier try has made, whose answer was lost. */
 export async function recognise(document: AnyDocument, change: Change, session: ClientSession | null): Promise<void> {

@@ -1,15 +1,15 @@
-import { answered } from '../server/answer';
 import { isDeepStrictEqual } from 'node:util';
 import type { ClientSession } from 'mongoose';
-import { announce } from '../notify/arrivals';
-import { connected } from '../server/clock';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition/definition';
-import { LIVE_STATES, State } from '../fields';
-import { handleOf, type Bookkeeping } from '../task/handle';
+import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { requireSettings } from '../definition/settings';
-import { setQuietly } from './stage';
-import { trace } from '../task/trace';
+import { LIVE_STATES, State } from '../fields';
+import { announce } from '../notify/arrivals';
+import { answered } from '../server/answer';
+import { connected } from '../server/clock';
 import { throwExplained } from '../server/explained';
+import { type Bookkeeping, handleOf } from '../task/handle';
+import { trace } from '../task/trace';
+import { setQuietly } from './stage';
 
 /**
  * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one

@@ -1,10 +1,10 @@
-import { answered } from '../server/answer';
-import type { Types, ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument } from '../definition/definition';
+import type { ClientSession, Types } from 'mongoose';
+import { type AnyDocument, collectionOf, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
+import { answered } from '../server/answer';
 import { NEWEST } from '../server/read';
-import { handleOf, type Bookkeeping } from '../task/handle';
+import { type Bookkeeping, handleOf } from '../task/handle';
 import { scheduleIn } from '../task/stored-schedule';
 
 /** How a task stands in the database. */

@@ -1,11 +1,11 @@
 import { Types } from 'mongoose';
 import { giveBack, giveBackLater } from '../claim/give-back';
-import { heldBy } from '../claim/held-by';
-import { definitionOf, modelOf, type AnyDocument } from '../definition/definition';
-import { groupBy } from '../values/group';
-import { handleOf, lease } from '../task/handle';
+import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { announce } from '../notify/arrivals';
+import { handleOf, lease } from '../task/handle';
+import { heldBy } from '../task/held';
 import { trace } from '../task/trace';
+import { groupBy } from '../values/group';
 
 /**
  * Puts tasks back that were popped and not begun, as if they had not been popped: one write for those of one claim. What was taken

@@ -1,11 +1,11 @@
-import { NEWEST } from '../server/read';
-import { answered, NoAnswerError } from '../server/answer';
 import { type ClientSession, Error as MongooseError } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
-import { handleOf } from '../task/handle';
-import { hasMisfit, remember } from './memory';
+import { answered, NoAnswerError } from '../server/answer';
 import { explained } from '../server/explained';
+import { NEWEST } from '../server/read';
+import { handleOf } from '../task/handle';
 import type { Change } from './change';
+import { hasMisfit, remember } from './memory';
 import { stage, unstage } from './stage';
 
 // A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no

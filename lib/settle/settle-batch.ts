@@ -1,15 +1,15 @@
-import { answered } from '../server/answer';
 import type { mongo, Types } from 'mongoose';
-import { heldBy } from '../claim/held-by';
 import { Batcher, type Caller } from '../batcher';
 import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
 import type { State } from '../fields';
-import { groupBy } from '../values/group';
-import type { TaskFailure } from '../task/handle';
-import { keyOf } from '../values/id';
+import { answered } from '../server/answer';
 import { NEWEST } from '../server/read';
-import { requireSchedule } from '../task/stored-schedule';
 import { persistently } from '../server/transient';
+import type { TaskFailure } from '../task/handle';
+import { heldBy } from '../task/held';
+import { requireSchedule } from '../task/stored-schedule';
+import { groupBy } from '../values/group';
+import { keyOf } from '../values/id';
 
 /** The end of a task that does not recur and whose fields were not modified. */
 export interface Ending {

@@ -1,12 +1,12 @@
-import { failed } from './failure';
-import { keptSlot } from './recurring';
 import { defaultBackoff, MAX_DELAY_MS, waitAfter } from '../backoff';
-import { refuseUnknown, requireInteger } from '../values/check';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
-import { handleOf, LEASE_ENDED } from '../task/handle';
-import { requireHold } from './hold';
+import { handleOf, LEASE_ENDED, MAX_FAILURES } from '../task/handle';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { describe } from '../values/describe';
 import type { Change } from './change';
+import { requireHold } from './hold';
+import { keptSlot } from './next-slot';
 import { settle, type SettleOptions } from './settle';
 
 export interface RetryOptions extends SettleOptions {
@@ -114,4 +114,13 @@ function keptFrom(task: AnyDocument, dueAt: Date): Change['task'] {
 
 function sessionOption(options: SettleOptions): SettleOptions {
   return Object.hasOwn(options, 'session') ? { session: options.session } : {};
+}
+
+/** What a failed attempt adds to the task's bookkeeping. */
+export function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
+  if (error === undefined) return {};
+  const { stored } = handleOf(task);
+  const failure = { ...describe(error), at, attempt: stored.attempts ?? 0 };
+
+  return { errors: [...(stored.errors ?? []), failure].slice(-MAX_FAILURES) };
 }

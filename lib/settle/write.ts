@@ -1,4 +1,3 @@
-import { answered } from '../server/answer';
 import type { ClientSession } from 'mongoose';
 import {
   type AnyDocument,
@@ -9,12 +8,13 @@ import {
   modelOf,
 } from '../definition/definition';
 import { State } from '../fields';
+import { answered } from '../server/answer';
+import { persistently } from '../server/transient';
 import { handleOf } from '../task/handle';
 import { isUnscheduled } from '../task/stored-schedule';
-import { endInBatch, type Ending } from './settle-batch';
-import { persistently } from '../server/transient';
 import { adopt, type Change } from './change';
 import { canSave, save } from './save';
+import { endInBatch, type Ending } from './settle-batch';
 import { dropForged } from './stage';
 
 // One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.

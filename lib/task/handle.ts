@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
-import { readBookkeeping, type Bookkeeping, type TaskFailure } from './bookkeeping';
+import type { AnyDocument } from '../definition/definition';
+import { type Bookkeeping, readBookkeeping, type TaskFailure } from './bookkeeping';
 
 export type { Bookkeeping, TaskFailure, WaitedFor } from './bookkeeping';
 
@@ -108,4 +109,14 @@ export function failures(task: object): readonly TaskFailure[] {
 /** What the holder of the task last said with `task.progress(value)`; undefined if it said nothing. */
 export function lastProgress(task: object): unknown {
   return handleOf(task).stored.progress;
+}
+
+/** A settle that was begun. */
+export type Settling = NonNullable<Handle['settling']>;
+
+/** The settle of a task that has not ended yet. */
+export function settlingOf(task: AnyDocument): Settling | undefined {
+  const { settling, settlesBegun, settlesEnded } = handleOf(task);
+
+  return settling && settlesBegun > settlesEnded ? settling : undefined;
 }

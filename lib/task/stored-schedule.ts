@@ -1,5 +1,5 @@
-import { isSchedule, type Schedule } from '../schedule/schedule';
 import type { Filter } from '../definition/definition';
+import { isSchedule, type Schedule } from '../schedule/schedule';
 
 /** The path of a task's schedule. */
 const PATH = '_task.schedule';

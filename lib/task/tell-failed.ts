@@ -1,6 +1,6 @@
-import { definitionOf, modelOf, type AnyDocument, type AnyModel, type Definition } from '../definition/definition';
-import { lineOf, safely } from '../values/describe';
+import { type AnyDocument, type AnyModel, type Definition, definitionOf, modelOf } from '../definition/definition';
 import { TaskStateError } from '../errors';
+import { lineOf, safely } from '../values/describe';
 import { LEASE_ENDED } from './handle';
 
 /**

@@ -1,5 +1,5 @@
 import { debuglog } from 'node:util';
-import { modelOf, type AnyDocument } from '../definition/definition';
+import { type AnyDocument, modelOf } from '../definition/definition';
 import { attempts } from './handle';
 
 const debug = debuglog('task-queue');

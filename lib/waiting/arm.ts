@@ -1,14 +1,13 @@
 import { Types } from 'mongoose';
-import { collectionOf, type AnyModel, type Definition, type WriteConcern } from '../definition/definition';
-import { keyOf } from '../values/id';
-import { tryLater } from '../server/later';
-import { isOutOfReach } from '../server/transient';
-import { writeConfirmed, type Bounds } from './bounded-write';
-import { isUnmarkable } from '../indexes/outbox';
-import { writePastLocked } from './past-locked';
-import { unwatchedRecheckAt } from './recheck-time';
+import { type AnyModel, collectionOf, type Definition, type WriteConcern } from '../definition/definition';
 import type { Target, Watch } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
+import { isUnmarkable } from '../indexes/outbox';
+import { tryLater } from '../server/later';
+import { isOutOfReach } from '../server/transient';
+import { keyOf } from '../values/id';
+import { type Bounds, writeConfirmed, writePastLocked } from './bounded-write';
+import { unwatchedRecheckAt } from './recheck-time';
 import { watchesOn } from './waited-for';
 
 /** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */

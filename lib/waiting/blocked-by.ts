@@ -1,32 +1,32 @@
-import { tellModel, unlisted } from '../task/tell-failed';
-import { refuseUnknown, requireInteger } from '../values/check';
-import { connected } from '../server/clock';
+import type { DependencyType } from '../declare/dependency';
 import {
-  definitionOf,
-  hydrate,
-  modelOf,
-  namespaceOf,
   type AnyDocument,
   type AnyModel,
   type Definition,
+  definitionOf,
   type Filter,
+  hydrate,
+  modelOf,
+  namespaceOf,
   type RawDocument,
 } from '../definition/definition';
-import { State } from '../fields';
-import { keyOf } from '../values/id';
-import { read } from '../server/read';
 import { valueAt } from '../dependencies/condition';
-import type { DependencyType } from '../declare/dependency';
 import {
   hasDependencies,
   readReferences,
   readTarget,
+  type References,
   referencesOfDocument,
   referencesOfRaw,
-  type References,
 } from '../dependencies/references';
 import type { Target } from '../dependencies/targets';
 import { judge, type Judged, type Standing } from '../dependencies/verdict';
+import { State } from '../fields';
+import { connected } from '../server/clock';
+import { read } from '../server/read';
+import { tellModel, unlisted } from '../task/tell-failed';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { keyOf } from '../values/id';
 
 /** A document that a task refers to, and how it stands. */
 export interface BlockingDocument {

@@ -1,7 +1,8 @@
-import { confirm, writeBounded } from '../server/confirm';
+import { isSkipped, skip } from '../claim/skipped';
 import type { AnyModel, WriteConcern } from '../definition/definition';
-import { persistently } from '../server/transient';
-import { writeInParts, type Parts, type Refused } from '../dependencies/in-parts';
+import { type Parts, type Refused, writeInParts } from '../dependencies/in-parts';
+import { confirm, writeBounded } from '../server/confirm';
+import { isTimeExpired, persistently } from '../server/transient';
 
 /** How a write is to be sent: it gives up on a locked document after `maxTimeMS`. */
 export interface Bounds extends WriteConcern {
@@ -35,4 +36,21 @@ export async function writeConfirmed<Item>(
   if (isUnconfirmed) await confirm(model, concern);
 
   return refused;
+}
+
+/**
+ * Writes documents by their ids, past those that an open transaction has written: they are passed over for a while, so that
+ * nothing else has to wait for the commit. Returns whether all were written.
+ */
+export async function writePastLocked(
+  model: AnyModel,
+  concern: WriteConcern,
+  all: readonly unknown[],
+  write: (ids: unknown[], bounds: Bounds) => Promise<unknown>,
+): Promise<boolean> {
+  const ids = all.filter((id) => !isSkipped(model, id));
+  const blocked = await writeConfirmed(model, concern, ids, { write, isRefusal: isTimeExpired });
+  for (const { item } of blocked) skip(model, item);
+
+  return ids.length === all.length && blocked.length === 0;
 }

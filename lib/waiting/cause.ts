@@ -1,9 +1,9 @@
 import type { AnyModel, RawDocument } from '../definition/definition';
-import { keyOf } from '../values/id';
+import type { Target } from '../dependencies/targets';
 import { read } from '../server/read';
 import type { TaskFailure } from '../task/handle';
+import { keyOf } from '../values/id';
 import type { Doomed } from './park';
-import type { Target } from '../dependencies/targets';
 
 type Cause = NonNullable<TaskFailure['cause']>;
 

@@ -1,8 +1,8 @@
-import { answered } from '../server/answer';
 import type { ClientSession } from 'mongoose';
-import { collectionOf, definitionOf, modelOf, type AnyDocument, type Filter } from '../definition/definition';
-import { State } from '../fields';
+import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
+import { State } from '../fields';
+import { answered } from '../server/answer';
 import { wakening } from './woken';
 
 /** Whether the save under way changes what the task waits for. */

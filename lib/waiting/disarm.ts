@@ -1,8 +1,8 @@
 import { collectionOf, type Filter, type RawDocument } from '../definition/definition';
+import type { Watch } from '../dependencies/targets';
 import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
-import { writePastLocked } from './past-locked';
-import type { Watch } from '../dependencies/targets';
+import { writePastLocked } from './bounded-write';
 
 /** Documents that one statement disarms whose marks differ. */
 const PART = 100;

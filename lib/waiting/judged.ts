@@ -1,14 +1,14 @@
-import { isBookkeeping } from '../task/bookkeeping';
-import { skip } from '../claim/skipped';
 import { candidates } from '../claim/candidates';
 import { mend } from '../claim/mend';
-import type { Definition, RawDocument } from '../definition/definition';
 import type { ReadyQuery } from '../claim/ready';
-import { only, read } from '../server/read';
-import { withCauses } from './cause';
-import { doom, keepDoomed, park, type Doomed, type Waiting } from './park';
-import { dependencyPaths, readReferences, kindKey, referencesOfRaw } from '../dependencies/references';
+import { skip } from '../claim/skipped';
+import type { Definition, RawDocument } from '../definition/definition';
+import { dependencyPaths, kindKey, readReferences, referencesOfRaw } from '../dependencies/references';
 import { judge, type Verdict } from '../dependencies/verdict';
+import { only, read } from '../server/read';
+import { isBookkeeping } from '../task/bookkeeping';
+import { withCauses } from './cause';
+import { doom, type Doomed, keepDoomed, park, type Waiting } from './park';
 
 /** A task as it was read, and whether it may run. */
 export interface Judgement {

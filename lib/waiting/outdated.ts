@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Definition, RawDocument } from '../definition/definition';
+import { valueAt } from '../dependencies/condition';
+import { dependencyPaths } from '../dependencies/references';
 import { generationOf } from '../server/clock';
 import { confirm } from '../server/confirm';
-import type { Definition, RawDocument } from '../definition/definition';
-import { keyOf } from '../values/id';
 import { only, read } from '../server/read';
-import { valueAt } from '../dependencies/condition';
+import { keyOf } from '../values/id';
 import { judgeAgain, type Judgement } from './judged';
-import { dependencyPaths } from '../dependencies/references';
 
 /** How often claimed tasks are judged again while servers change. */
 const TRIES = 5;

@@ -1,24 +1,24 @@
-import { serverNow } from '../server/clock';
 import {
-  definitionOf,
-  modelOf,
-  namespaceOf,
   type AnyDocument,
   type AnyModel,
   type Definition,
+  definitionOf,
+  modelOf,
+  namespaceOf,
 } from '../definition/definition';
-import { State } from '../fields';
-import type { Bookkeeping } from '../task/handle';
-import { keyOf } from '../values/id';
-import { withCauses } from './cause';
-import { arm, armDoomed } from './arm';
-import { NEVER } from './park';
-import { firstRecheckMs } from './recheck-time';
 import { hasDependencies, readReferences, referencesOfDocument } from '../dependencies/references';
 import { knowsTargets } from '../dependencies/targets';
+import { type Awaited, judge, type Judged, type Verdict } from '../dependencies/verdict';
+import { State } from '../fields';
+import { serverNow } from '../server/clock';
 import { LANDED_MS, tryLater } from '../server/later';
 import { isOutOfReach } from '../server/transient';
-import { judge, type Awaited, type Judged, type Verdict } from '../dependencies/verdict';
+import type { Bookkeeping } from '../task/handle';
+import { keyOf } from '../values/id';
+import { arm, armDoomed } from './arm';
+import { withCauses } from './cause';
+import { NEVER } from './park';
+import { firstRecheckMs } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
 
 /** A document that is about to be inserted, and as what. */

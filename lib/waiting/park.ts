@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
-import { skip } from '../claim/skipped';
 import { isOfDocument, mend } from '../claim/mend';
-import { collectionOf, type AnyModel, type Definition, type Filter, type RawDocument } from '../definition/definition';
-import { State } from '../fields';
-import { MAX_FAILURES, type TaskFailure } from '../task/handle';
-import { isTimeExpired } from '../server/transient';
-import { isWritable } from '../values/writable';
-import { arm, armDoomed } from './arm';
+import { skip } from '../claim/skipped';
+import { type AnyModel, collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { valueAt } from '../dependencies/condition';
-import { writeConfirmed, type Bounds } from './bounded-write';
-import { notBeforeDue, recheckAt } from './recheck-time';
 import { dependencyPaths } from '../dependencies/references';
 import type { Target } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
+import { State } from '../fields';
+import { isTimeExpired } from '../server/transient';
+import { MAX_FAILURES, type TaskFailure } from '../task/handle';
+import { isWritable } from '../values/writable';
+import { arm, armDoomed } from './arm';
+import { type Bounds, writeConfirmed } from './bounded-write';
+import { notBeforeDue, recheckAt } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
 
 /** Parked tasks are out of the claim order until this date. */

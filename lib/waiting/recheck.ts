@@ -1,13 +1,13 @@
-import { serverNow } from '../server/clock';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import type { Verdict } from '../dependencies/verdict';
 import { State } from '../fields';
-import { groupBy } from '../values/group';
+import { serverNow } from '../server/clock';
 import { read } from '../server/read';
 import { monotonic } from '../timers';
-import { judgeTasks, keepFailed, setAside, type Judgement } from './judged';
-import { writePastLocked } from './past-locked';
+import { groupBy } from '../values/group';
+import { writePastLocked } from './bounded-write';
+import { type Judgement, judgeTasks, keepFailed, setAside } from './judged';
 import { laterRecheckAt } from './recheck-time';
-import type { Verdict } from '../dependencies/verdict';
 import { revival, wakening } from './woken';
 
 /** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */

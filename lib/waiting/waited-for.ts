@@ -1,6 +1,6 @@
-import type { WaitedFor } from '../task/handle';
 import type { Target, Watch } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
+import type { WaitedFor } from '../task/handle';
 
 /**
  * By what the wake of a watch finds its tasks: the change and the document, so that it finds nobody who waits for another change of

@@ -1,18 +1,18 @@
 import { notSkipped } from '../claim/skipped';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import type { Watch } from '../dependencies/targets';
+import { State } from '../fields';
+import { ensureOutboxes, outboxIndex, watchable } from '../indexes/outbox';
 import { generationOf } from '../server/clock';
 import { confirm } from '../server/confirm';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
-import { keyOf } from '../values/id';
-import { State } from '../fields';
-import type { Bookkeeping } from '../task/handle';
 import { read } from '../server/read';
 import { isMissingIndex } from '../server/transient';
-import { ensureOutboxes, outboxIndex, watchable } from '../indexes/outbox';
-import { writePastLocked } from './past-locked';
-import type { Watch } from '../dependencies/targets';
+import type { Bookkeeping } from '../task/handle';
+import { keyOf } from '../values/id';
+import { writePastLocked } from './bounded-write';
+import { disarm } from './disarm';
 import { changeOf } from './waited-for';
 import { revival, wakening } from './woken';
-import { disarm } from './disarm';
 
 /** Documents of one outbox that a pass looks at. */
 const OUTBOX = 200;

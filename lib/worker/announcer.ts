@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
-import { lineOf } from '../values/describe';
 import { isPermanent } from '../server/permanent';
-import type { WorkerEvents } from './events';
 import { monotonic } from '../timers';
+import { lineOf } from '../values/describe';
+import type { WorkerEvents } from './events';
 
 /** How often an error that does not pass is told, in milliseconds: the worker meets it with every look. */
 const REPEAT_MS = 60_000;

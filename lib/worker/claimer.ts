@@ -1,6 +1,6 @@
-import type { TellFailed } from '../task/tell-failed';
-import { popInParts, type PopOptions } from '../pop/pop';
 import type { AnyDocument } from '../definition/definition';
+import { popInParts, type PopOptions } from '../pop/pop';
+import type { TellFailed } from '../task/tell-failed';
 import type { Source } from './options';
 import { WeightedRoundRobin } from './round-robin';
 

@@ -1,15 +1,15 @@
 import { Types } from 'mongoose';
-import { definitionOf, modelOf, type AnyDocument } from '../definition/definition';
-import { safely, textOf } from '../values/describe';
+import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
-import { failures, handleOf, lease, shareHandle } from '../task/handle';
-import { fail, finish, release, retryAnyhow } from '../settle/verbs';
-import { setQuietly } from '../settle/stage';
 import { isOutOfReach, isUnconfirmed } from '../server/transient';
+import { setQuietly } from '../settle/stage';
+import { fail, finish, release, retryAnyhow } from '../settle/verbs';
+import { failures, handleOf, lease, shareHandle } from '../task/handle';
+import { monotonic, sleep } from '../timers';
+import { safely, textOf } from '../values/describe';
 import type { HeldTask, Withdrawn } from './held-task';
 import type { Thrown } from './perform';
-import { monotonic, sleep } from '../timers';
 
 /** How a task left the worker's hands, with what it failed with. */
 export type Outcome = Ended & {

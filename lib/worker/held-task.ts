@@ -1,8 +1,7 @@
 import { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { LeaseLostError } from '../errors';
-import { handleOf, lease, type Bookkeeping, type Lease } from '../task/handle';
-import { settlingOf, type Settling } from '../settle/under-way';
+import { type Bookkeeping, handleOf, lease, type Lease, type Settling, settlingOf } from '../task/handle';
 
 /** What a worker keeps of a task that it has taken out of its handler's hands. */
 export interface Withdrawn {

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { modelOf, type AnyDocument } from '../definition/definition';
+import { type AnyDocument, modelOf } from '../definition/definition';
 import { attempts } from '../task/handle';
 import type { WorkerEvents } from './events';
 

@@ -1,31 +1,20 @@
-import { definitionOf, modelOf, type AnyDocument } from '../definition/definition';
-import { lineOf } from '../values/describe';
-import { TaskQueueError } from '../errors';
-import { State } from '../fields';
+import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
-import { trace } from '../task/trace';
-import { conclude, StoppedError, type Outcome } from './conclude';
-import type { WorkerEvents } from './events';
-import { HeldTasks } from './held-tasks';
-import type { HeldTask } from './held-task';
-import { startLimit } from './limit';
-import type { ResolvedWorkerOptions } from './options';
-import { perform, type Thrown } from './perform';
-import { PrefetchBuffer } from './prefetch';
-import { Claimer, type Claimed } from './claimer';
 import { clearTimeout, monotonic, nextTurn } from '../timers';
+import { type Claimed, Claimer } from './claimer';
+import { conclude, type Outcome, StoppedError } from './conclude';
+import type { HeldTask } from './held-task';
+import { HeldTasks } from './held-tasks';
+import type { ResolvedWorkerOptions } from './options';
+import { perform, startLimit, type Thrown } from './perform';
+import { PrefetchBuffer } from './prefetch';
+import { tellFailed, tellOutcome, tellThrownAfter, type Told } from './told';
 
 /** Tasks of one claim at the most. */
 const MAX_CLAIM = 1_000;
 /** Tasks that are settled together cost less for each: so many beside each slot at the most. More would have to be done again after a crash. */
 const MAX_SETTLED_BESIDE = 3;
-
-/** Who is told of what happens. */
-export interface Told {
-  announce<Name extends keyof WorkerEvents<AnyDocument>>(name: Name, ...values: WorkerEvents<AnyDocument>[Name]): void;
-  report(error: unknown): void;
-}
 
 /** When to claim no more, and when to wait no more for what is in hand. */
 export interface Signals {
@@ -59,7 +48,7 @@ export class WorkLoop {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
     this.#held = new HeldTasks((error) => told.report(error));
-    this.#claimer = new Claimer(sources, pop, (error, task) => this.#tellFailed(error, task));
+    this.#claimer = new Claimer(sources, pop, (error, task) => tellFailed(told, error, task));
     this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
   }
@@ -180,9 +169,8 @@ export class WorkLoop {
     held.isConcluding = true;
     try {
       const outcome = await conclude(held, thrown, this.signals.abandoned, (error) => this.told.report(error));
-      this.#announceOutcome(held, outcome);
-      const isOfHandler = outcome.name === 'finished' || outcome.name === 'released';
-      if (thrown && isOfHandler && !held.aborted) this.told.report(thrownAfter(held, outcome, thrown));
+      tellOutcome(this.told, held, outcome);
+      if (thrown && !held.aborted) tellThrownAfter(this.told, held, outcome, thrown);
     } catch (error) {
       this.told.report(error);
     }
@@ -197,7 +185,7 @@ export class WorkLoop {
 
   #drop(held: HeldTask, outcome: Outcome): void {
     this.#held.drop(held);
-    this.#announceOutcome(held, outcome);
+    tellOutcome(this.told, held, outcome);
   }
 
   /** Puts tasks back that were not started. Should that not get through, they are due when their leases end. */
@@ -212,27 +200,4 @@ export class WorkLoop {
     await new Promise<void>((resolve) => (this.#slotFreed = resolve));
     await nextTurn();
   }
-
-  #tellFailed(error: unknown, task: AnyDocument | null): void {
-    if (!task) {
-      this.told.report(error);
-      return;
-    }
-    const { state } = definitionOf(modelOf(task)).options.fields;
-    this.told.announce(task.get(state) === State.FAILED ? 'failed' : 'retried', task, error);
-  }
-
-  #announceOutcome({ task }: HeldTask, { name, error, hookError }: Outcome): void {
-    if (hookError) this.told.report(hookError.error);
-    if (name === 'lost') trace(name, task);
-    if (name === 'finished' || name === 'released') this.told.announce(name, task);
-    else this.told.announce(name, task, error);
-  }
-}
-
-function thrownAfter({ task }: HeldTask, { name }: Outcome, { reason }: Thrown): TaskQueueError {
-  return new TaskQueueError(
-    `The handler of ${modelOf(task).modelName} ${String(task._id)} threw after the task was ${name}: ${lineOf(reason)}`,
-    { cause: reason },
-  );
 }

@@ -1,3 +1,6 @@
+import { type AnyDocument, type AnyModel, definitionOf } from '../definition/definition';
+import type { QueueOf } from '../model/input';
+import { checkPopOptions, type PopOptions } from '../pop/pop';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -7,11 +10,8 @@ import {
   requireObject,
   wrongValue,
 } from '../values/check';
-import { definitionOf, type AnyDocument, type AnyModel } from '../definition/definition';
-import type { QueueOf } from '../model/input';
-import { checkPopOptions, type PopOptions } from '../pop/pop';
-import type { TaskContext } from './context';
 import type { TaskLogger } from './log';
+import type { TaskContext } from './perform';
 
 /** What a worker does with a task. What it returns is not kept; what it throws makes the attempt fail. */
 export type TaskHandler<Doc> = (task: Doc, context: TaskContext) => unknown;

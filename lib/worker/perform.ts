@@ -1,4 +1,5 @@
-import { contextOf } from './context';
+import { modelOf } from '../definition/definition';
+import { setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
 import type { ResolvedWorkerOptions } from './options';
 
@@ -25,4 +26,33 @@ export async function perform(
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** What a handler is given beside its task. */
+export interface TaskContext {
+  /**
+   * Aborted when the task is no longer the handler's: its lease was lost (`LeaseLostError`), the time limit was reached
+   * (`TimeoutError`), or the worker stops and does not wait any longer (`AbortError`). The reason tells which.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** The signal of `held`, made when the handler asks for it: it costs more than all else a worker does for a task. */
+export function contextOf(held: TaskContext): TaskContext {
+  return {
+    get signal() {
+      return held.signal;
+    },
+  };
+}
+
+/** Takes a task out of its handler's hands once it has taken too long, its settle included. */
+export function startLimit(held: HeldTask, timeoutMs: number | false): NodeJS.Timeout | null {
+  if (timeoutMs === false) return null;
+  const { task } = held;
+
+  return setTimeout(() => {
+    const what = `${held.isConcluding ? 'The settle' : 'The handler'} of ${modelOf(task).modelName} ${String(task._id)}`;
+    held.abort(new DOMException(`${what} took longer than ${timeoutMs} ms.`, 'TimeoutError'));
+  }, timeoutMs);
 }

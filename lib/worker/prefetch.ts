@@ -1,7 +1,7 @@
-import type { HeldTask } from './held-task';
 import { clearTimeout, setTimeout } from '../timers';
+import type { HeldTask } from './held-task';
 
-/** WorkLoop that is held ready, as the time in which it will be started, in milliseconds. */
+/** Work that is held ready, as the time in which it will be started, in milliseconds. */
 const AHEAD_MS = 50;
 /** After so long without a free slot it is given back, in milliseconds: the tasks in hand take longer than those before. */
 const STALE_MS = 1_000;

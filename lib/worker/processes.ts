@@ -1,8 +1,8 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../values/check';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
+import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../values/check';
 
 export interface RunWorkersOptions {
   /** How many processes run the file. Default: one for each processor. */

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { modelOf, type AnyDocument } from '../definition/definition';
+import { type AnyDocument, modelOf } from '../definition/definition';
 import { TaskQueueError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
-import type { WorkerEvents } from './events';
-import type { ResolvedWorkerOptions } from './options';
-import type { Announcer } from './announcer';
-import { WorkLoop } from './loop';
 import { clearTimeout, setTimeout } from '../timers';
+import type { Announcer } from './announcer';
+import type { WorkerEvents } from './events';
+import { WorkLoop } from './loop';
+import type { ResolvedWorkerOptions } from './options';
 
 /** How long after its limit a stop waits for what gives tasks back, in milliseconds. */
 const LEAVE_MS = 700;

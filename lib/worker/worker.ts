@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
-import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
 import type { AnyDocument } from '../definition/definition';
 import type { QueueOf } from '../model/input';
+import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
+import { Announcer } from './announcer';
 import type { WorkerEvents } from './events';
 import { logWorker } from './log';
-import { resolveWorkerOptions, type ResolvedWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
 import { Run } from './run';
-import { Announcer } from './announcer';
 
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];

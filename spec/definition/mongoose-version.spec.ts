@@ -1,6 +1,6 @@
 import mongoose, { Schema } from 'mongoose';
 import { InvalidOptionError, taskQueue } from '../../lib';
-import { SUPPORTED_MONGOOSE } from '../../lib/definition/mongoose-version';
+import { SUPPORTED_MONGOOSE } from '../../lib/definition/mongoose';
 import packageJson from '../../package.json';
 
 describe('taskQueue()', () => {

@@ -1,7 +1,7 @@
 import type { AnyDocument } from '../definition/definition';
 import { State } from '../fields';
-import { handleOf } from '../task/handle';
 import { nextRun } from '../schedule/schedule';
+import { handleOf } from '../task/handle';
 import type { Change } from './change';
 
 /**
