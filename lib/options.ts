@@ -2,8 +2,8 @@ import { type Backoff, defaultBackoff } from './backoff';
 import { resolveDependency } from './declare/check-dependency';
 import { isClass } from './declare/decorator';
 import type { Dependency, DependencyDeclaration } from './declare/dependency';
-import { COPY } from './definition/mongoose';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
+import { COPY } from './mongoose';
 import {
   MAX_TIMER_MS,
   refuseUnknown,

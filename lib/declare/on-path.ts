@@ -1,5 +1,5 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
-import type { AnySchema } from '../definition/any';
+import type { AnySchema } from '../any';
 import { InvalidOptionError } from '../errors';
 import { exampleOf, resolveDependency } from './check-dependency';
 import { type Dependency, DependencyType } from './dependency';

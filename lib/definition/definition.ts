@@ -1,11 +1,11 @@
 import type { mongo } from 'mongoose';
+import type { AnyDocument, AnyModel, AnySchema, RawDocument } from '../any';
 import { InvalidOptionError } from '../errors';
+import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
 import { shown } from '../values/check';
-import type { AnyDocument, AnyModel, AnySchema, RawDocument } from './any';
-import { requireOwnCopy } from './mongoose';
 
-export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from './any';
+export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from '../any';
 
 /** The write concern of a schema, as the driver takes it; empty where the connection's holds. */
 export interface WriteConcern {

@@ -1,7 +1,6 @@
 import { Document, overwriteMiddlewareArguments } from 'mongoose';
 import type { AnyDocument, AnySchema } from '../definition/definition';
 import { LeaseLostError } from '../errors';
-import { holdFilter } from '../settle/hold';
 import { forgetUnchanged } from '../settle/in-hand';
 import { hasMisfit, unmark } from '../settle/memory';
 import { beforeAll, builtIn } from '../settle/middleware';
@@ -9,6 +8,7 @@ import { readStoredState, refusal } from '../settle/refusal';
 import { keepForUndo } from '../settle/snapshot';
 import { dropForged } from '../settle/stage';
 import { type Bookkeeping, handleOf, takeBookkeeping } from '../task/handle';
+import { holdFilter } from '../task/held';
 import { changesReferences, judgeAnew } from '../waiting/change';
 
 /** Keeps `_task` out of documents, and the saves of a handle that lost its lease out of the database. */

@@ -8,12 +8,12 @@ import {
   type Filter,
   optionsOf,
 } from '../definition/definition';
-import { COPY, requireMongoose, requireOwnCopy } from '../definition/mongoose';
 import { clausesOf } from '../dependencies/clauses';
 import { InvalidOptionError } from '../errors';
 import { declareIndexes, ensureTaskIndexes } from '../indexes/indexes';
 import { declareOutboxes } from '../indexes/outbox';
 import type { TaskQueuePlugin } from '../model/schema';
+import { COPY, requireMongoose, requireOwnCopy } from '../mongoose';
 import { type ResolvedOptions, resolveOptions, type TaskQueueOptions } from '../options';
 import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
 import { pushNew, type PushOptions, pushTask } from '../push/push';

@@ -1,27 +1,19 @@
 import { type ClientSession, Error as MongooseError } from 'mongoose';
-import {
-  type AnyDocument,
-  type AnyModel,
-  collectionOf,
-  definitionOf,
-  modelOf,
-  type RawDocument,
-} from '../definition/definition';
+import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
 import { answered } from '../server/answer';
 import { isOutOfReach } from '../server/transient';
-import { rawFields, remember, unmark } from '../settle/memory';
+import { remember, unmark } from '../settle/memory';
 import { hasSaveHooks } from '../settle/middleware';
 import { dropForged, stage, unstage } from '../settle/stage';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { armNew, armUncertain, type NewTask, parkNew } from '../waiting/park-new';
-import { insertInBatch } from './insert-batch';
-import { insertUnderKey, refuseTaken } from './key-index';
+import { insertPlain, isPlain } from './insert-plain';
+import { refuseTaken } from './key-index';
 
-/** Documents per insert: while the server works on one batch, the next is made ready. */
-const BATCH = 1_000;
 /** Hooks of saves are the user's and may take their time. */
 const SAVE_PATIENCE = 4;
+
 /** Validations under way at once; more only cost memory. */
 const VALIDATIONS = 100;
 
@@ -106,50 +98,6 @@ async function insertJudged(
   }
 }
 
-// Without save hooks, a document of plain values needs nothing of what makes a save dear.
-async function insertPlain(model: AnyModel, tasks: readonly NewTask[], session: ClientSession | null): Promise<void> {
-  const inserted: NewTask[] = [];
-  let writing: Promise<unknown> = Promise.resolve();
-  try {
-    for (let start = 0; start < tasks.length; start += BATCH) {
-      const batch = tasks.slice(start, start + BATCH);
-      const raw = batch.map(plainFields);
-      await writing;
-      writing = insertBatch(model, raw, batch, inserted, session);
-      // Awaited a round later; until then its rejection is not unhandled.
-      writing.catch(() => {});
-    }
-    await writing;
-  } catch (error) {
-    throw Object.assign(error as Error, { insertedDocs: inserted.map(({ document }) => document) });
-  } finally {
-    inserted.forEach(markStored);
-  }
-}
-
-async function insertBatch(
-  model: AnyModel,
-  raw: RawDocument[],
-  batch: readonly NewTask[],
-  inserted: NewTask[],
-  session: ClientSession | null,
-): Promise<void> {
-  const definition = definitionOf(model);
-  const options = { ...definition.writeConcern, ...(session && { session }) };
-  try {
-    const { key } = batch[0]!.task;
-    if (key !== undefined && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
-    else if (raw.length === 1 && !session) await insertInBatch(definition, raw[0]!);
-    else await answered(collectionOf(model).insertMany(raw, options));
-    inserted.push(...batch);
-  } catch (error) {
-    const { writeErrors } = error as { writeErrors?: { index: number } | { index: number }[] };
-    const [first] = [writeErrors ?? []].flat();
-    if (first) inserted.push(...batch.slice(0, first.index));
-    throw error;
-  }
-}
-
 async function insertSaved(
   model: AnyModel,
   tasks: readonly NewTask[],
@@ -187,37 +135,4 @@ async function validate(documents: readonly AnyDocument[]): Promise<void> {
   for (let start = 0; start < documents.length; start += VALIDATIONS) {
     await Promise.all(documents.slice(start, start + VALIDATIONS).map((document) => document.validate()));
   }
-}
-
-function isPlain(document: AnyDocument): boolean {
-  const fields = rawFields(document);
-  for (const path in fields) if (!isPlainValue(fields[path])) return false;
-
-  return true;
-}
-
-function isPlainValue(value: unknown): boolean {
-  if (value === null || typeof value !== 'object' || value instanceof Date) return true;
-
-  const bsonType = (value as { _bsontype?: string })._bsontype;
-  return bsonType === 'ObjectId' || bsonType === 'Decimal128' || bsonType === 'Long';
-}
-
-function plainFields({ document, state, task }: NewTask): RawDocument {
-  (document as { initializeTimestamps?: () => void }).initializeTimestamps?.();
-  const fields = rawFields(document);
-  const versionKey = document.schema.get('versionKey');
-  if (typeof versionKey === 'string') fields[versionKey] = 0;
-  if (state !== State.CREATED) document.set(definitionOf(modelOf(document)).options.fields.state, state);
-  const plain: Record<string, unknown> = {};
-  for (const path in fields) if (fields[path] !== undefined) plain[path] = fields[path];
-  plain['_task'] = task;
-
-  return plain as unknown as RawDocument;
-}
-
-function markStored({ document, task }: NewTask): void {
-  for (const path in rawFields(document)) document.unmarkModified(path);
-  document.isNew = false;
-  handleOf(document).stored = task;
 }

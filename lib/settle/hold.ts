@@ -1,11 +1,10 @@
-import { Types } from 'mongoose';
 import { outlive, waitAfterLease } from '../claim/takeover';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { TaskStateError } from '../errors';
-import { State } from '../fields';
 import { requireLease } from '../options';
 import { persistently } from '../server/transient';
 import { handleOf, type Lease } from '../task/handle';
+import { holdFilter } from '../task/held';
 import { requireStorable } from '../values/check';
 import { readStoredState, refusal } from './refusal';
 
@@ -52,13 +51,6 @@ export async function progress(task: AnyDocument, value: unknown): Promise<Lease
   handle.stored = { ...handle.stored, progress: value };
 
   return lease;
-}
-
-/** The filter that lets only the holder of the task's lease write. */
-export function holdFilter(task: AnyDocument, token = new Types.ObjectId(handleOf(task).lease!.token)): Filter {
-  const { state } = definitionOf(modelOf(task)).options.fields;
-
-  return { [state]: State.RUNNING, '_task.token': token };
 }
 
 /** The lease of a handle. @throws {TaskStateError} when it has none. */

@@ -1,6 +1,6 @@
 import mongoose, { Schema } from 'mongoose';
-import * as first from '../../lib';
-import { useDatabase } from '../support/database';
+import * as first from '../lib';
+import { useDatabase } from './support/database';
 
 describe('a second copy of the package beside one Mongoose', () => {
   const database = useDatabase();
@@ -9,7 +9,7 @@ describe('a second copy of the package beside one Mongoose', () => {
   beforeAll(() => {
     jest.isolateModules(() => {
       jest.doMock('mongoose', () => mongoose);
-      second = require('../../lib') as typeof first;
+      second = require('../lib') as typeof first;
     });
     jest.dontMock('mongoose');
   });

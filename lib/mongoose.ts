@@ -1,7 +1,7 @@
 import mongoose from 'mongoose';
-import { InvalidOptionError } from '../errors';
-import { shown } from '../values/check';
 import type { AnySchema } from './any';
+import { InvalidOptionError } from './errors';
+import { shown } from './values/check';
 
 /** The majors of Mongoose that are supported, each with its oldest minor: the same as the range of the peer dependency. */
 export const SUPPORTED_MONGOOSE: readonly (readonly [major: number, minor: number])[] = [[9, 4]];

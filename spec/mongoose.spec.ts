@@ -1,7 +1,7 @@
 import mongoose, { Schema } from 'mongoose';
-import { InvalidOptionError, taskQueue } from '../../lib';
-import { SUPPORTED_MONGOOSE } from '../../lib/definition/mongoose';
-import packageJson from '../../package.json';
+import { InvalidOptionError, taskQueue } from '../lib';
+import { SUPPORTED_MONGOOSE } from '../lib/mongoose';
+import packageJson from '../package.json';
 
 describe('taskQueue()', () => {
   afterEach(() => jest.restoreAllMocks());
