@@ -1,13 +1,10 @@
-import { MAX_TIMER_MS, refuseUnknown, requireInteger, wrongValue } from './values/check';
+import { MAX_DELAY_MS, MAX_TIMER_MS, refuseUnknown, requireInteger, wrongValue } from './values/check';
 
-/** So many make more of one millisecond than any wait may have, and without a limit 0 times infinity is no number. */
+/** 2^31 ms exceeds every allowed wait; the cap also avoids 0 × Infinity = NaN. */
 const MAX_DOUBLINGS = 31;
 
 /** How long the next attempt waits, in milliseconds. `attempt` is the number of the one that just ended, from 1. */
 export type Backoff = (attempt: number) => number;
-
-/** No wait is longer, in milliseconds: a hundred years. */
-export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 export interface ExponentialBackoff {
   /** Upper bound of the first wait, in milliseconds. Default: 1 000. */

@@ -91,6 +91,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'server/later': 'claim/late',
 
   'task/bookkeeping': 'bad-document-told',
+  'task/ending': 'settle/settle',
   'task/handle': 'settle/settle',
   'task/held': 'plugin/fence',
   'task/stored-schedule': 'settle/recurrence',

@@ -4,7 +4,7 @@ import { State } from '../fields';
 import { nextRun } from '../schedule/schedule';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
-import { MAX_FAILURES } from '../task/handle';
+import { ended, withFailure } from '../task/ending';
 import { heldBy } from '../task/held';
 import { describe } from '../values/describe';
 
@@ -19,11 +19,9 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
   const isLast = attempts >= options.maxAttempts;
   const isOver = isLast && !task.schedule;
   const nextAt = isLast ? nextSlotAt(task) : null;
-  const entry = { $mergeObjects: [{ $literal: { ...describe(error), attempt: attempts } }, { at: '$$NOW' }] };
-  const earlier = { $cond: [{ $isArray: '$_task.errors' }, '$_task.errors', []] };
   const dueAt = nextAt ?? { $add: ['$$NOW', waitMs(definition, attempts)] };
   const end = isOver
-    ? { [options.fields.state]: State.FAILED, '_task.availableAt': '$_task.dueAt', '_task.settledAt': '$$NOW' }
+    ? ended(definition, State.FAILED)
     : {
         [options.fields.state]: State.CREATED,
         '_task.availableAt': dueAt,
@@ -31,9 +29,7 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
         ...expiresFrom(dueAt),
         ...(nextAt && { '_task.attempts': '$$REMOVE', '_task.slot': '$$REMOVE' }),
       };
-  const update = [
-    { $set: { ...end, '_task.errors': { $slice: [{ $concatArrays: [earlier, [entry]] }, -MAX_FAILURES] } } },
-  ];
+  const update = [{ $set: { ...end, ...withFailure({ ...describe(error), attempt: attempts }) } }];
 
   await persistently(() => collectionOf(model).updateOne(heldBy(definition, token!, [raw._id]), update, writeConcern));
 }

@@ -5,14 +5,12 @@ import { answered } from '../server/answer';
 import { isOutOfReach } from '../server/transient';
 import { remember, unmark } from '../settle/memory';
 import { hasSaveHooks } from '../settle/middleware';
+import { SAVE_PATIENCE } from '../settle/save';
 import { dropForged, stage, unstage } from '../settle/stage';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { armNew, armUncertain, type NewTask, parkNew } from '../waiting/park-new';
 import { insertPlain, isPlain } from './insert-plain';
 import { refuseTaken } from './key-index';
-
-/** Hooks of saves are the user's and may take their time. */
-const SAVE_PATIENCE = 4;
 
 /** Validations under way at once; more only cost memory. */
 const VALIDATIONS = 100;

@@ -1,5 +1,4 @@
 import type { ClientSession } from 'mongoose';
-import { MAX_DELAY_MS } from '../backoff';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { requireSettings } from '../definition/settings';
 import { sessionOf, whenCommitted } from '../definition/transaction';
@@ -11,7 +10,7 @@ import { reschedule } from '../settle/recurrence';
 import { keepForUndo } from '../settle/snapshot';
 import type { Bookkeeping } from '../task/handle';
 import { trace } from '../task/trace';
-import { refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
+import { MAX_DELAY_MS, refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
 import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
 import { uniquely } from './key';

@@ -1,5 +1,4 @@
 import { type mongo, Types } from 'mongoose';
-import { MAX_DELAY_MS } from '../backoff';
 import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
 import { State } from '../fields';
 import { indexesReady } from '../indexes/prepare';
@@ -8,7 +7,7 @@ import { answered } from '../server/answer';
 import { serverNow } from '../server/clock';
 import { NEWEST } from '../server/read';
 import { persistently } from '../server/transient';
-import { refuseUnknown, requireInteger } from '../values/check';
+import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
 import { castFilter } from './filter';
 import { isDuplicateKey } from './key';
 

@@ -1,10 +1,8 @@
 import { Cron, CronPattern } from 'croner';
 import { InvalidOptionError } from '../errors';
 import { wallClock } from '../timers';
-import { requireInteger, requireText, wrongValue } from '../values/check';
+import { MAX_DELAY_MS, NEVER, requireInteger, requireText, wrongValue } from '../values/check';
 import { Zone } from './zone';
-
-const MAX_INTERVAL_MS = 100 * 366 * 86_400_000;
 
 /** When a task recurs, as it is stored with the task. */
 export type Schedule = { readonly every: number } | { readonly cron: string; readonly timeZone: string };
@@ -29,7 +27,7 @@ export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Sch
       "Expected `timeZone` together with `cron`. Write for example `cron: '0 3 * * *', timeZone: 'Europe/Berlin'`.",
     );
   if (every !== undefined) {
-    requireInteger('every', every, 1, MAX_INTERVAL_MS, 'milliseconds', '`every: 60_000`');
+    requireInteger('every', every, 1, MAX_DELAY_MS, 'milliseconds', '`every: 60_000`');
     return { every };
   }
   if (cron === undefined) return null;
@@ -47,7 +45,7 @@ export function isSchedule(value: unknown): value is Schedule {
   const { every, cron, timeZone, ...others } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
   if (Object.keys(others).length > 0) return false;
   if (every !== undefined)
-    return Number.isInteger(every) && (every as number) >= 1 && (every as number) <= MAX_INTERVAL_MS;
+    return Number.isInteger(every) && (every as number) >= 1 && (every as number) <= MAX_DELAY_MS;
   if (typeof cron !== 'string' || typeof timeZone !== 'string') return false;
   try {
     firstAfter({ cron, timeZone }, new Date(0));
@@ -75,7 +73,7 @@ export function nextRun(schedule: Schedule, dueAt: Date, now: Date): Date {
   const after = new Date(Math.max(dueAt.getTime(), now.getTime()));
 
   // A pattern that names one year ends; its task then waits for ever, until it is unscheduled.
-  return firstAfter(schedule, after) ?? new Date('9999-12-31T00:00:00Z');
+  return firstAfter(schedule, after) ?? NEVER;
 }
 
 /**

@@ -32,8 +32,8 @@ function isBeingSaved(document: AnyDocument): boolean {
   return Boolean($op ?? $__?.saving);
 }
 
-// Its hooks are the user's and may take their time.
-const SAVE_PATIENCE = 4;
+/** Hooks of saves are the user's and may take their time. */
+export const SAVE_PATIENCE = 4;
 
 function letGo(document: AnyDocument): void {
   const { $__: tracking } = document as { $__?: { saving?: unknown } };

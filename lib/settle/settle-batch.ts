@@ -5,6 +5,7 @@ import type { State } from '../fields';
 import { answered } from '../server/answer';
 import { NEWEST } from '../server/read';
 import { persistently } from '../server/transient';
+import { ended } from '../task/ending';
 import type { TaskFailure } from '../task/handle';
 import { heldBy } from '../task/held';
 import { requireSchedule } from '../task/stored-schedule';
@@ -94,13 +95,13 @@ function statementsOf(definition: Definition, endings: readonly Ending[]): mongo
   });
 }
 
-function endUpdate({ options, updatedAt }: Definition, { state, errors, touchedAt }: Ending): mongo.Document[] {
+function endUpdate(definition: Definition, { state, errors, touchedAt }: Ending): mongo.Document[] {
+  const { updatedAt } = definition;
+
   return [
     {
       $set: {
-        [options.fields.state]: state,
-        '_task.settledAt': '$$NOW',
-        '_task.availableAt': '$_task.dueAt',
+        ...ended(definition, state),
         ...(errors && { '_task.errors': { $literal: errors } }),
         ...(updatedAt && { [updatedAt.path]: touchedAt }),
       },

@@ -1,8 +1,8 @@
-import { defaultBackoff, MAX_DELAY_MS, waitAfter } from '../backoff';
+import { defaultBackoff, waitAfter } from '../backoff';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
 import { handleOf, LEASE_ENDED, MAX_FAILURES } from '../task/handle';
-import { refuseUnknown, requireInteger } from '../values/check';
+import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
 import { describe } from '../values/describe';
 import type { Change } from './change';
 import { requireHold } from './hold';

@@ -3,6 +3,15 @@ import { InvalidOptionError } from '../errors';
 /** setTimeout fires at once beyond this many milliseconds, so no duration that becomes a timer may exceed it. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** No wait is longer, in milliseconds: a hundred years. */
+export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
+
+/**
+ * What waits until then waits for ever, unless something else changes it: a parked task is out of the claim order, and a schedule without
+ * another run has none. Any date that the server can compare would do, as long as no wait reaches it.
+ */
+export const NEVER = new Date('9999-12-31T00:00:00Z');
+
 /** Of a text that is shown in a message, more would hide the rest of it. */
 const MAX_SHOWN = 100;
 

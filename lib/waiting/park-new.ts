@@ -14,10 +14,10 @@ import { serverNow } from '../server/clock';
 import { LANDED_MS, tryLater } from '../server/later';
 import { isOutOfReach } from '../server/transient';
 import type { Bookkeeping } from '../task/handle';
+import { NEVER } from '../values/check';
 import { keyOf } from '../values/id';
 import { arm, armDoomed } from './arm';
 import { withCauses } from './cause';
-import { NEVER } from './park';
 import { firstRecheckMs } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
 

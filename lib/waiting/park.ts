@@ -9,15 +9,14 @@ import type { Target } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 import { State } from '../fields';
 import { isTimeExpired } from '../server/transient';
-import { MAX_FAILURES, type TaskFailure } from '../task/handle';
+import { ended, withFailure } from '../task/ending';
+import type { TaskFailure } from '../task/handle';
+import { NEVER } from '../values/check';
 import { isWritable } from '../values/writable';
 import { arm, armDoomed } from './arm';
 import { type Bounds, writeConfirmed } from './bounded-write';
 import { notBeforeDue, recheckAt } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
-
-/** Parked tasks are out of the claim order until this date. */
-export const NEVER = new Date('9999-12-31T00:00:00Z');
 
 /** Of what a task waits for, so much costs the server as much as the task itself. */
 const AS_MUCH_AS_A_TASK = 4;
@@ -179,16 +178,12 @@ function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date 
 }
 
 function doomUpdate(definition: Definition, { by, target, failure }: Doomed): object[] {
-  const entry = { $mergeObjects: [{ $literal: failure }, { at: '$$NOW' }] };
-
   return [
     {
       $set: {
-        [definition.options.fields.state]: State.FAILED,
-        '_task.availableAt': '$_task.dueAt',
-        '_task.settledAt': '$$NOW',
+        ...ended(definition, State.FAILED),
         ...doomedFields(definition, { by, target }, null),
-        '_task.errors': { $slice: [{ $concatArrays: [{ $ifNull: ['$_task.errors', []] }, [entry]] }, -MAX_FAILURES] },
+        ...withFailure(failure),
       },
     },
     { $unset: ['_task.token', '_task.waitingOn'] },

@@ -96,6 +96,9 @@ const KNOWN = [
   'category',
   'populate',
 ];
+/** By which a system asks a process to end. */
+export const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
 const MAX_CONCURRENCY = 1_000;
 const MAX_PREFETCH = 500;
 

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../values/check';
+import { SIGNALS } from './options';
 
 export interface RunWorkersOptions {
   /** How many processes run the file. Default: one for each processor. */
@@ -26,7 +27,6 @@ export interface WorkerProcessesEvents {
 }
 
 const KNOWN = ['processes', 'handleSignals', 'stopTimeoutMs', 'args'];
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** The wait before a process that ended is started again, in milliseconds; it doubles while they end soon after their start. */
 const FIRST_RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;

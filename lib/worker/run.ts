@@ -6,11 +6,10 @@ import { clearTimeout, setTimeout } from '../timers';
 import type { Announcer } from './announcer';
 import type { WorkerEvents } from './events';
 import { WorkLoop } from './loop';
-import type { ResolvedWorkerOptions } from './options';
+import { type ResolvedWorkerOptions, SIGNALS } from './options';
 
 /** How long after its limit a stop waits for what gives tasks back, in milliseconds. */
 const LEAVE_MS = 700;
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /** What a run has its worker do. */
 interface Owner {
