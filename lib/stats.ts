@@ -3,10 +3,10 @@ import { UnsupportedServerError } from './errors';
 import { State } from './fields';
 import { indexName, liveFilter } from './indexes/claim-index';
 import { withIndexes } from './indexes/prepare';
-import { answered } from './server/answer';
 import { connected } from './server/clock';
-import { explained } from './server/explained';
+import { explained } from './server/explain-error';
 import { NEWEST } from './server/read';
+import { answered } from './server/time-limit';
 
 /** How the server says that it has no index for a query, and may not do without. */
 const NO_QUERY_EXECUTION_PLANS = 291;

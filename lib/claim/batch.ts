@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
-import { LANDED_MS } from '../server/later';
 import { read } from '../server/read';
+import { LANDED_MS } from '../server/retry-later';
 import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
 import { isBookkeeping } from '../task/bookkeeping';
 import { heldBy } from '../task/held';
@@ -9,9 +9,9 @@ import { keyOf } from '../values/id';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
-import { isOfDocument, mend } from './mend';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
+import { isOfDocument, mend } from './repair';
 import { MAX_WAIT_MS, PROBE_MS, skip } from './skipped';
 
 /** Several tasks that are claimed by one update with one token, and then read by it. Whatever it took is handed out or put back. */

@@ -2,9 +2,9 @@ import { Types } from 'mongoose';
 import type { Definition, Filter, RawDocument } from '../definition/definition';
 import { isTimeExpired, persistently } from '../server/transient';
 import { candidateIds } from './candidates';
-import { isOfDocument, mend } from './mend';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
+import { isOfDocument, mend } from './repair';
 import { Single } from './single';
 import { MAX_WAIT_MS, notSkipped, PROBE_MS, skip } from './skipped';
 

@@ -1,6 +1,6 @@
 import { collectionOf, type Definition, type Filter } from '../definition/definition';
 import { State } from '../fields';
-import { tryLater } from '../server/later';
+import { tryLater } from '../server/retry-later';
 import { persistently } from '../server/transient';
 
 const MAX_TIME_MS = 1_000;

@@ -1,4 +1,4 @@
-import { isOfDocument } from './mend';
+import { isOfDocument } from './repair';
 
 /** Tasks that a claim tries although each is refused. */
 const MANY = 32;

@@ -1,6 +1,6 @@
 import { collectionOf, type Definition } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
-import { answered } from '../server/answer';
+import { answered } from '../server/time-limit';
 import { MAX_FAILURES } from '../task/handle';
 
 interface OfKey {

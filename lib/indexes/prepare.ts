@@ -1,9 +1,9 @@
 import type { AnyModel } from '../definition/definition';
 import { requireSettings } from '../definition/settings';
 import { clockOf } from '../server/clock';
-import { explained } from '../server/explained';
+import { explained } from '../server/explain-error';
 import { isMissingIndex } from '../server/transient';
-import { awaitTaskIndexes, ensureTaskIndexes } from './indexes';
+import { awaitTaskIndexes, ensureTaskIndexes } from './ensure';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
 

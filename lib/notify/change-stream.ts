@@ -3,7 +3,7 @@ import type { mongo } from 'mongoose';
 import { type AnyModel, type AnySchema, optionsOf } from '../definition/definition';
 import { State } from '../fields';
 import { clockOf } from '../server/clock';
-import { explained } from '../server/explained';
+import { explained } from '../server/explain-error';
 import { clearTimeout, setTimeout } from '../timers';
 import { announceNamespace } from './arrivals';
 

@@ -10,7 +10,7 @@ import {
 } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
 import { InvalidOptionError } from '../errors';
-import { declareIndexes, ensureTaskIndexes } from '../indexes/indexes';
+import { declareIndexes, ensureTaskIndexes } from '../indexes/ensure';
 import { declareOutboxes } from '../indexes/outbox';
 import type { TaskQueuePlugin } from '../model/schema';
 import { COPY, requireMongoose, requireOwnCopy } from '../mongoose';
@@ -26,7 +26,7 @@ import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs
 import { stats } from '../stats';
 import { attempts, failures, lastProgress, lease } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
-import { addHooks } from './fence';
+import { addHooks } from './guard-saves';
 import { refuseReplaced, refuseTaken } from './names';
 import { addFields } from './paths';
 

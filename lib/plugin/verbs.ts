@@ -1,5 +1,5 @@
 import type { AnyDocument, AnyModel } from '../definition/definition';
-import * as indexes from '../indexes/indexes';
+import * as indexes from '../indexes/ensure';
 import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
 import { pushNew, type PushOptions, pushTask } from '../push/push';

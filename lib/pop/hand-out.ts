@@ -1,7 +1,8 @@
 import type { PopulateOptions } from 'mongoose';
 import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
-import { failExhausted, release, retryAnyhow } from '../settle/verbs';
+import { failExhausted } from '../settle/exhausted';
+import { release, retryAnyhow } from '../settle/verbs';
 import { attempts, holdLease } from '../task/handle';
 import { crashed, type TellFailed, unreadable } from '../task/tell-failed';
 import { trace } from '../task/trace';

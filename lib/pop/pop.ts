@@ -3,7 +3,7 @@ import { type Category, readyQuery } from '../claim/ready';
 import { type AnyDocument, type AnyModel, definitionOf, type RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { withIndexes } from '../indexes/prepare';
-import { noteInHand } from '../settle/in-hand';
+import { noteInHand } from '../settle/tasks-in-hand';
 import { type TellFailed, tellModel } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { claimAtOnce, claimInParts } from './claim';

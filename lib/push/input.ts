@@ -1,7 +1,7 @@
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { isPriority, wrongPriority } from '../fields';
-import { explained } from '../server/explained';
+import { explained } from '../server/explain-error';
 import { wrongValue } from '../values/check';
 
 /** The document to push for what the user gave: a document of the model, or the fields of a new one. */

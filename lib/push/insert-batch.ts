@@ -1,7 +1,7 @@
 import { mongo } from 'mongoose';
 import { Batcher, type Caller } from '../batcher';
 import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
-import { answered } from '../server/answer';
+import { answered } from '../server/time-limit';
 import { isNetworkError } from '../server/transient';
 
 const batchers = new WeakMap<Definition, Batcher<RawDocument, void>>();

@@ -8,8 +8,8 @@ import {
   type RawDocument,
 } from '../definition/definition';
 import { State } from '../fields';
-import { answered } from '../server/answer';
-import { rawFields } from '../settle/memory';
+import { answered } from '../server/time-limit';
+import { rawFields } from '../settle/restore';
 import { handleOf } from '../task/handle';
 import type { NewTask } from '../waiting/park-new';
 import { insertInBatch } from './insert-batch';

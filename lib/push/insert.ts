@@ -1,12 +1,12 @@
 import { type ClientSession, Error as MongooseError } from 'mongoose';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
-import { answered } from '../server/answer';
+import { answered } from '../server/time-limit';
 import { isOutOfReach } from '../server/transient';
-import { remember, unmark } from '../settle/memory';
 import { hasSaveHooks } from '../settle/middleware';
+import { remember, unmark } from '../settle/restore';
 import { SAVE_PATIENCE } from '../settle/save';
-import { dropForged, stage, unstage } from '../settle/stage';
+import { dropForged, stage, unstage } from '../settle/stage-changes';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { armNew, armUncertain, type NewTask, parkNew } from '../waiting/park-new';
 import { insertPlain, isPlain } from './insert-plain';

@@ -3,7 +3,7 @@ import { collectionOf, type Definition, type Filter, type RawDocument } from '..
 import { LIVE_STATES } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { withIndexes } from '../indexes/prepare';
-import { answered } from '../server/answer';
+import { answered } from '../server/time-limit';
 
 /** A live task has the key. */
 export class KeyTakenError extends Error {

@@ -10,8 +10,8 @@ import {
 } from '../definition/definition';
 import { indexName } from '../indexes/claim-index';
 import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
-import { answered } from '../server/answer';
 import { NEWEST } from '../server/read';
+import { answered } from '../server/time-limit';
 import { isMissingIndex } from '../server/transient';
 import { sleep } from '../timers';
 import { KeyTakenError, liveOf } from './key-index';

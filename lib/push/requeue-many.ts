@@ -3,9 +3,9 @@ import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter
 import { State } from '../fields';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
-import { answered } from '../server/answer';
 import { serverNow } from '../server/clock';
 import { NEWEST } from '../server/read';
+import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
 import { castFilter } from './filter';

@@ -2,7 +2,7 @@ import { Error as MongooseError, type mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
 import { UnsupportedServerError } from '../errors';
 import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
-import { answered } from './answer';
+import { answered } from './time-limit';
 
 const REFRESH_MS = 60_000;
 /** A smaller step back after a refresh is an error of the estimate, a larger one a server with another clock. */

@@ -1,6 +1,6 @@
 import { ConnectionStates, type mongo } from 'mongoose';
 import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../definition/definition';
-import { answered } from './answer';
+import { answered } from './time-limit';
 import { persistently } from './transient';
 
 /** For reads by the driver's own methods: the newest there is, whatever the connection asks for. Only that tells who holds a task. */

@@ -1,7 +1,7 @@
 import type { mongo } from 'mongoose';
 import { sleep } from '../timers';
-import { answered, NoAnswerError } from './answer';
-import { explained } from './explained';
+import { explained } from './explain-error';
+import { answered, NoAnswerError } from './time-limit';
 
 const TRIES = 5;
 const WRITE_CONFLICT = 112;

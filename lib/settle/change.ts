@@ -1,8 +1,9 @@
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
-import { type Bookkeeping, handleOf } from '../task/handle';
-import { rawFields } from './memory';
-import { setQuietly } from './stage';
+import { type Bookkeeping, handleOf, MAX_FAILURES } from '../task/handle';
+import { describe } from '../values/describe';
+import { rawFields } from './restore';
+import { setQuietly } from './stage-changes';
 
 /** What a write makes of a task. A value of undefined removes the field. */
 export interface Change {
@@ -23,4 +24,18 @@ export function adopt(document: AnyDocument, { state, task }: Change, touchedAt?
   // Through the document it would be a change, which every task would have to be relieved of.
   rawFields(document)[options.fields.state] = state;
   if (updatedAt && touchedAt !== undefined) setQuietly(document, updatedAt.path, touchedAt);
+}
+
+/** When the task is due by itself, so that one put back by a raw write is ready at once. */
+export function due(task: AnyDocument): Change['task'] {
+  return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
+}
+
+/** What a failed attempt adds to the task's bookkeeping. */
+export function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
+  if (error === undefined) return {};
+  const { stored } = handleOf(task);
+  const failure = { ...describe(error), at, attempt: stored.attempts ?? 0 };
+
+  return { errors: [...(stored.errors ?? []), failure].slice(-MAX_FAILURES) };
 }

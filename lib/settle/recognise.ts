@@ -1,9 +1,9 @@
 import type { ClientSession } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, modelOf } from '../definition/definition';
-import { answered } from '../server/answer';
 import { leniently, NEWEST } from '../server/read';
+import { answered } from '../server/time-limit';
 import { adopt, type Change } from './change';
-import { unmark } from './memory';
+import { unmark } from './restore';
 
 /** Takes a change for written that an earlier try has made, whose answer was lost. */
 export async function recognise(document: AnyDocument, change: Change, session: ClientSession | null): Promise<void> {

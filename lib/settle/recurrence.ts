@@ -4,12 +4,12 @@ import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } fr
 import { requireSettings } from '../definition/settings';
 import { LIVE_STATES, State } from '../fields';
 import { announce } from '../notify/arrivals';
-import { answered } from '../server/answer';
 import { connected } from '../server/clock';
-import { throwExplained } from '../server/explained';
+import { throwExplained } from '../server/explain-error';
+import { answered } from '../server/time-limit';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { trace } from '../task/trace';
-import { setQuietly } from './stage';
+import { setQuietly } from './stage-changes';
 
 /**
  * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one

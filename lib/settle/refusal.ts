@@ -2,8 +2,8 @@ import type { ClientSession, Types } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
-import { answered } from '../server/answer';
 import { NEWEST } from '../server/read';
+import { answered } from '../server/time-limit';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { scheduleIn } from '../task/stored-schedule';
 

@@ -1,12 +1,12 @@
 import { type ClientSession, Error as MongooseError } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
-import { answered, NoAnswerError } from '../server/answer';
-import { explained } from '../server/explained';
+import { explained } from '../server/explain-error';
 import { NEWEST } from '../server/read';
+import { answered, NoAnswerError } from '../server/time-limit';
 import { handleOf } from '../task/handle';
 import type { Change } from './change';
-import { hasMisfit, remember } from './memory';
-import { stage, unstage } from './stage';
+import { hasMisfit, remember } from './restore';
+import { stage, unstage } from './stage-changes';
 
 // A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no
 // change at all, and must not keep the task from being settled: its error has another name.

@@ -2,7 +2,7 @@ import { type ClientSession, Document } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { whenUndone } from '../definition/transaction';
 import { handleOf } from '../task/handle';
-import { rawFields } from './memory';
+import { rawFields } from './restore';
 
 /**
  * Has a document put back as it is now, should the session's transaction not be committed. What was kept of it first in a transaction

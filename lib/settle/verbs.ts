@@ -1,10 +1,10 @@
 import { defaultBackoff, waitAfter } from '../backoff';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
-import { handleOf, LEASE_ENDED, MAX_FAILURES } from '../task/handle';
+import { handleOf } from '../task/handle';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
-import { describe } from '../values/describe';
-import type { Change } from './change';
+import { type Change, due, failed } from './change';
+import { isExhausted } from './exhausted';
 import { requireHold } from './hold';
 import { keptSlot } from './next-slot';
 import { settle, type SettleOptions } from './settle';
@@ -36,27 +36,15 @@ export function fail<D extends AnyDocument>(task: D, error?: unknown, options: S
   }));
 }
 
-/** Fails a task that was claimed although it had used its attempts: the lease of the last one ended. */
-export function failExhausted<D extends AnyDocument>(task: D): Promise<D> {
-  const { maxAttempts: attempts } = definitionOf(modelOf(task)).options;
-  const handle = handleOf(task);
-  handle.stored = { ...handle.stored, attempts };
-
-  return settle(task, 'fail', {}, (settledAt) => ({
-    state: State.FAILED,
-    task: { ...due(task), settledAt, attempts, ...failed(task, LEASE_ENDED, settledAt) },
-  }));
-}
-
 /** See `TaskMethods.retry`. */
 export async function retry<D extends AnyDocument>(task: D, options: RetryOptions = {}): Promise<D> {
   refuseUnknown(options, ['delayMs', 'error', 'session'], 'retry()');
   const { delayMs, error } = options;
   if (delayMs !== undefined)
     requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`retry({ delayMs: 60_000 })`');
-  const { maxAttempts, backoff } = definitionOf(modelOf(task)).options;
+  const { backoff } = definitionOf(modelOf(task)).options;
   const { attempt } = requireHold(task, 'retry');
-  if (attempt >= maxAttempts) return fail(task, error === undefined ? NO_REASON : error, sessionOption(options));
+  if (isExhausted(task, attempt)) return fail(task, error === undefined ? NO_REASON : error, sessionOption(options));
 
   const waitMs = delayMs ?? waitAfter(attempt, backoff);
   return settle(task, 'retry', sessionOption(options), (now) => {
@@ -73,9 +61,9 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
  * `tell` with what is wrong, once the task was put back.
  */
 export async function retryAnyhow(task: AnyDocument, error: unknown, tell: (wrong: unknown) => void): Promise<void> {
-  const { maxAttempts, backoff } = definitionOf(modelOf(task)).options;
+  const { backoff } = definitionOf(modelOf(task)).options;
   const { attempt } = requireHold(task, 'retry');
-  if (attempt >= maxAttempts) return void (await fail(task, error));
+  if (isExhausted(task, attempt)) return void (await fail(task, error));
 
   let wrong: { readonly reason: unknown } | null = null;
   let delayMs: number;
@@ -100,11 +88,6 @@ export async function release<D extends AnyDocument>(task: D, options: SettleOpt
   }));
 }
 
-/** When the task is due by itself, so that one put back by a raw write is ready at once. */
-function due(task: AnyDocument): Change['task'] {
-  return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
-}
-
 /** The expiry counts from when the task is due at last. One that has none gets none. */
 function keptFrom(task: AnyDocument, dueAt: Date): Change['task'] {
   const { expiresFrom } = handleOf(task).stored;
@@ -114,13 +97,4 @@ function keptFrom(task: AnyDocument, dueAt: Date): Change['task'] {
 
 function sessionOption(options: SettleOptions): SettleOptions {
   return Object.hasOwn(options, 'session') ? { session: options.session } : {};
-}
-
-/** What a failed attempt adds to the task's bookkeeping. */
-export function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
-  if (error === undefined) return {};
-  const { stored } = handleOf(task);
-  const failure = { ...describe(error), at, attempt: stored.attempts ?? 0 };
-
-  return { errors: [...(stored.errors ?? []), failure].slice(-MAX_FAILURES) };
 }

@@ -8,14 +8,14 @@ import {
   modelOf,
 } from '../definition/definition';
 import { State } from '../fields';
-import { answered } from '../server/answer';
+import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { handleOf } from '../task/handle';
 import { isUnscheduled } from '../task/stored-schedule';
 import { adopt, type Change } from './change';
 import { canSave, save } from './save';
 import { endInBatch, type Ending } from './settle-batch';
-import { dropForged } from './stage';
+import { dropForged } from './stage-changes';
 
 // One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.
 const underWay = new Map<AnyDocument, Promise<void>>();

@@ -3,7 +3,7 @@ import { type AnyModel, collectionOf, type Definition, type WriteConcern } from 
 import type { Target, Watch } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 import { isUnmarkable } from '../indexes/outbox';
-import { tryLater } from '../server/later';
+import { tryLater } from '../server/retry-later';
 import { isOutOfReach } from '../server/transient';
 import { keyOf } from '../values/id';
 import { type Bounds, writeConfirmed, writePastLocked } from './bounded-write';

@@ -1,6 +1,6 @@
 import { isSkipped, skip } from '../claim/skipped';
 import type { AnyModel, WriteConcern } from '../definition/definition';
-import { type Parts, type Refused, writeInParts } from '../dependencies/in-parts';
+import { type Parts, type Refused, writeInParts } from '../dependencies/chunks';
 import { confirm, writeBounded } from '../server/confirm';
 import { isTimeExpired, persistently } from '../server/transient';
 

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
 import { State } from '../fields';
-import { answered } from '../server/answer';
+import { answered } from '../server/time-limit';
 import { wakening } from './woken';
 
 /** Whether the save under way changes what the task waits for. */

@@ -1,6 +1,6 @@
 import { candidates } from '../claim/candidates';
-import { mend } from '../claim/mend';
 import type { ReadyQuery } from '../claim/ready';
+import { mend } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import type { Definition, RawDocument } from '../definition/definition';
 import { dependencyPaths, kindKey, readReferences, referencesOfRaw } from '../dependencies/references';

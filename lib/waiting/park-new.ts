@@ -11,7 +11,7 @@ import { knowsTargets } from '../dependencies/targets';
 import { type Awaited, judge, type Judged, type Verdict } from '../dependencies/verdict';
 import { State } from '../fields';
 import { serverNow } from '../server/clock';
-import { LANDED_MS, tryLater } from '../server/later';
+import { LANDED_MS, tryLater } from '../server/retry-later';
 import { isOutOfReach } from '../server/transient';
 import type { Bookkeeping } from '../task/handle';
 import { NEVER } from '../values/check';

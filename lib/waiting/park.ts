@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
-import { isOfDocument, mend } from '../claim/mend';
+import { isOfDocument, mend } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import { type AnyModel, collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { valueAt } from '../dependencies/condition';

@@ -3,7 +3,7 @@ import { type AnyDocument, definitionOf, modelOf } from '../definition/definitio
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { isOutOfReach, isUnconfirmed } from '../server/transient';
-import { setQuietly } from '../settle/stage';
+import { setQuietly } from '../settle/stage-changes';
 import { fail, finish, release, retryAnyhow } from '../settle/verbs';
 import { failures, handleOf, lease, shareHandle } from '../task/handle';
 import { monotonic, sleep } from '../timers';

@@ -1,7 +1,7 @@
 import { renewalMs } from '../claim/takeover';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError } from '../errors';
-import { onHandsAsked } from '../settle/in-hand';
+import { onHandsAsked } from '../settle/tasks-in-hand';
 import { handleOf, lease } from '../task/handle';
 import { clearInterval, setInterval } from '../timers';
 import { renewAll } from './heartbeat';

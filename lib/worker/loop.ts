@@ -9,7 +9,7 @@ import { HeldTasks } from './held-tasks';
 import type { ResolvedWorkerOptions } from './options';
 import { perform, startLimit, type Thrown } from './perform';
 import { PrefetchBuffer } from './prefetch';
-import { tellFailed, tellOutcome, tellThrownAfter, type Told } from './told';
+import { tellFailed, tellOutcome, tellThrownAfter, type Told } from './report-outcome';
 
 /** Tasks of one claim at the most. */
 const MAX_CLAIM = 1_000;

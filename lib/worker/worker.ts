@@ -4,9 +4,9 @@ import type { QueueOf } from '../model/input';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
 import { Announcer } from './announcer';
 import type { WorkerEvents } from './events';
+import { Run } from './lifecycle';
 import { logWorker } from './log';
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
-import { Run } from './run';
 
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];

@@ -1,6 +1,6 @@
 import { mongo, Schema } from 'mongoose';
 import { taskQueue, TaskStateError, UnsupportedServerError, type IndexConflictError } from 'mongoose-task-queue';
-import { explained } from '../../lib/server/explained';
+import { explained } from '../../lib/server/explain-error';
 import { isPermanent } from '../../lib/server/permanent';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';

@@ -1,8 +1,8 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
-import { answered } from '../server/answer';
 import { isPermanent } from '../server/permanent';
 import { isUnreadable, read } from '../server/read';
+import { answered } from '../server/time-limit';
 import { isMissingIndex, isNetworkError, isTimeExpired, isUnconfirmed } from '../server/transient';
 import { isBookkeeping, misfits, type TaskFailure } from '../task/bookkeeping';
 import { isWritable } from '../values/writable';

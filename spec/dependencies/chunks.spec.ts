@@ -1,6 +1,6 @@
 import { Schema, Types, type Connection } from 'mongoose';
 import { taskQueue, type DependencyPolicy, type DependencyType } from 'mongoose-task-queue';
-import { writeInParts } from '../../lib/dependencies/in-parts';
+import { writeInParts } from '../../lib/dependencies/chunks';
 import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { nativeOf, rawUpdate, stored } from '../support/raw';

@@ -1,12 +1,12 @@
 import { Document, overwriteMiddlewareArguments } from 'mongoose';
 import type { AnyDocument, AnySchema } from '../definition/definition';
 import { LeaseLostError } from '../errors';
-import { forgetUnchanged } from '../settle/in-hand';
-import { hasMisfit, unmark } from '../settle/memory';
 import { beforeAll, builtIn } from '../settle/middleware';
 import { readStoredState, refusal } from '../settle/refusal';
+import { hasMisfit, unmark } from '../settle/restore';
 import { keepForUndo } from '../settle/snapshot';
-import { dropForged } from '../settle/stage';
+import { dropForged } from '../settle/stage-changes';
+import { forgetUnchanged } from '../settle/tasks-in-hand';
 import { type Bookkeeping, handleOf, takeBookkeeping } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { changesReferences, judgeAnew } from '../waiting/change';

@@ -1,6 +1,6 @@
 import { createConnection, Schema, type Connection, type mongo } from 'mongoose';
 import { State, taskQueue, UnauthorizedError, Worker } from 'mongoose-task-queue';
-import { explained } from '../../lib/server/explained';
+import { explained } from '../../lib/server/explain-error';
 import { deferred } from '../support/deferred';
 import { type Mongod, startMongod } from '../support/mongod';
 import { stored } from '../support/raw';

@@ -1,6 +1,6 @@
 import { mongo, Schema } from 'mongoose';
 import { taskQueue, Worker } from 'mongoose-task-queue';
-import { answered } from '../../lib/server/answer';
+import { answered } from '../../lib/server/time-limit';
 import { persistently } from '../../lib/server/transient';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';

@@ -1,33 +1,21 @@
-import { type AnyModel, collectionOf, type Definition, definitionOf, rootOf } from '../definition/definition';
+import { type AnyModel, collectionOf, definitionOf, rootOf } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { IndexConflictError } from '../errors';
 import { connected } from '../server/clock';
-import { throwExplained } from '../server/explained';
+import { throwExplained } from '../server/explain-error';
 import { isUnauthorized } from '../server/permanent';
-import { patiently, persistently } from '../server/transient';
-import { claimOrder, indexName, liveFilter } from './claim-index';
+import { patiently } from '../server/transient';
 import { declare } from './declared';
 import { settleDuplicates } from './duplicates';
 import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing';
+import { changeExpiry, dropExpiry } from './expiry';
 import { ensureOutboxes } from './outbox';
+import { taskIndexes, waitingIndexes } from './task-indexes';
 
 /** How the server calls it when an index is in the way of a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
+
 const DUPLICATE_KEY = 11_000;
-
-/** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
-export function taskIndexes(definition: Definition): TaskIndex[] {
-  const { options, kind, kindOnly } = definition;
-  const claims = [claimIndex(definition)];
-  if (options.category) claims.push(categoryIndex(definition));
-  if (kind && !kindOnly) return claims;
-
-  return [
-    ...claims,
-    keyIndex(definition),
-    ...(definition.expireAfterSeconds === false ? [] : [expiryIndex(definition)]),
-  ];
-}
 
 /**
  * Creates the indexes that are missing and brings the expiry of existing ones up to date. `pop()` waits for it once per
@@ -118,65 +106,6 @@ export function declareIndexes(model: AnyModel): void {
   if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
 }
 
-/** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
-function waitingIndexes({ options }: Definition): TaskIndex[] {
-  const order = { [options.fields.priority]: -1, '_task.dueAt': 1 };
-
-  return [
-    partialOn('waiting', '_task.waitingOn', order),
-    partialOn('recheck', '_task.recheckAt', {}),
-    partialOn('doomed', '_task.doomedBy', {}),
-  ];
-}
-
-function partialOn(role: string, field: string, order: Record<string, number>): TaskIndex {
-  return {
-    name: `task_${role}`,
-    key: { [field]: 1, ...order },
-    partialFilterExpression: { [field]: { $exists: true } },
-  };
-}
-
-function claimIndex(definition: Definition): TaskIndex {
-  return {
-    name: indexName(definition, 'claim'),
-    key: claimOrder(definition),
-    partialFilterExpression: liveFilter(definition),
-  };
-}
-
-function categoryIndex(definition: Definition): TaskIndex {
-  return {
-    name: indexName(definition, 'category'),
-    key: { [definition.options.fields.category]: 1, ...claimOrder(definition) },
-    partialFilterExpression: liveFilter(definition),
-  };
-}
-
-function keyIndex(definition: Definition): TaskIndex {
-  return {
-    name: indexName(definition, 'key'),
-    key: { '_task.key': 1 },
-    unique: true,
-    partialFilterExpression: { ...liveFilter(definition), '_task.key': { $exists: true } },
-  };
-}
-
-function expiryIndex(definition: Definition): TaskIndex {
-  const { kind, kindOnly, expireAfterSeconds } = definition;
-
-  return {
-    name: indexName(definition, 'expiry'),
-    key: { '_task.expiresFrom': 1 },
-    expireAfterSeconds: expireAfterSeconds as number,
-    // Without it the index would hold every document, those that were never pushed as null.
-    partialFilterExpression: {
-      ...(kindOnly && kind && { [kind.key]: kind.value }),
-      '_task.expiresFrom': { $exists: true },
-    },
-  };
-}
-
 // The same index under another name is one as well: claims name theirs, and the server keeps no second of the kind.
 function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexConflictError {
   return new IndexConflictError(
@@ -184,21 +113,6 @@ function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexCo
       `  expected: ${JSON.stringify(wanted)}\n  found:    ${JSON.stringify(found)}\n` +
       `Drop it, for example with \`${model.modelName}.collection.dropIndex('${found.name}')\`; \`ensureTaskIndexes()\` creates the right one.`,
   );
-}
-
-async function changeExpiry(model: AnyModel, { name, expireAfterSeconds }: TaskIndex): Promise<void> {
-  await persistently(() =>
-    model.db.db!.command({ collMod: model.collection.name, index: { name, expireAfterSeconds } }),
-  );
-}
-
-async function dropExpiry(definition: Definition, existing: readonly TaskIndex[]): Promise<void> {
-  const name = indexName(definition, 'expiry');
-  if (!existing.some((index) => index.name === name)) return;
-
-  await persistently(() => collectionOf(definition.model).dropIndex(name)).catch((error: { codeName?: string }) => {
-    if (error.codeName !== 'IndexNotFound') throw error;
-  });
 }
 
 function baseOf(model: AnyModel): AnyModel {

@@ -1,6 +1,6 @@
 import type { AnyDocument } from '../definition/definition';
 import type { Change } from './change';
-import { rawFields, unmark } from './memory';
+import { rawFields, unmark } from './restore';
 
 /** Puts bookkeeping into the document, so that the save under way writes it. */
 export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): void {

@@ -1,0 +1,62 @@
+import type { Definition } from '../definition/definition';
+import { claimOrder, indexName, liveFilter } from './claim-index';
+import type { TaskIndex } from './existing';
+import { expiryIndex } from './expiry';
+
+/** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
+export function taskIndexes(definition: Definition): TaskIndex[] {
+  const { options, kind, kindOnly } = definition;
+  const claims = [claimIndex(definition)];
+  if (options.category) claims.push(categoryIndex(definition));
+  if (kind && !kindOnly) return claims;
+
+  return [
+    ...claims,
+    keyIndex(definition),
+    ...(definition.expireAfterSeconds === false ? [] : [expiryIndex(definition)]),
+  ];
+}
+
+/** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
+export function waitingIndexes({ options }: Definition): TaskIndex[] {
+  const order = { [options.fields.priority]: -1, '_task.dueAt': 1 };
+
+  return [
+    partialOn('waiting', '_task.waitingOn', order),
+    partialOn('recheck', '_task.recheckAt', {}),
+    partialOn('doomed', '_task.doomedBy', {}),
+  ];
+}
+
+function partialOn(role: string, field: string, order: Record<string, number>): TaskIndex {
+  return {
+    name: `task_${role}`,
+    key: { [field]: 1, ...order },
+    partialFilterExpression: { [field]: { $exists: true } },
+  };
+}
+
+function claimIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'claim'),
+    key: claimOrder(definition),
+    partialFilterExpression: liveFilter(definition),
+  };
+}
+
+function categoryIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'category'),
+    key: { [definition.options.fields.category]: 1, ...claimOrder(definition) },
+    partialFilterExpression: liveFilter(definition),
+  };
+}
+
+function keyIndex(definition: Definition): TaskIndex {
+  return {
+    name: indexName(definition, 'key'),
+    key: { '_task.key': 1 },
+    unique: true,
+    partialFilterExpression: { ...liveFilter(definition), '_task.key': { $exists: true } },
+  };
+}
