@@ -7,6 +7,8 @@ import { startServers, type Servers } from './faults/servers';
 import type { Mode } from './faults/modes';
 import { openConnection } from './support/connections';
 import { eventually } from './support/eventually';
+import { beforeNext } from './support/interleave';
+import { nativeOf } from './support/raw';
 
 /** Longer than a claim waits for a locked document. */
 const LAG_MS = 600;
@@ -135,6 +137,81 @@ describe('a write that the majority has late', () => {
     await lagging(() => popped!.finish());
 
     expect(await lagging(() => Whole.pop())).toMatchObject({ part: part._id, attempts: 1 });
+  });
+
+  /** The primary carries these commands out and says that their time was over before a majority had what they wrote: `times` times. */
+  async function unconfirmed<T>(failCommands: readonly string[], times: number, act: () => Promise<T>): Promise<T> {
+    const primary = await servers.primary();
+    const set = (mode: unknown, data = {}) => primary.command({ configureFailPoint: 'failCommand', mode, data });
+    const writeConcernError = { code: 50, codeName: 'MaxTimeMSExpired', errmsg: 'operation exceeded time limit' };
+    await set({ times }, { failCommands, writeConcernError });
+    try {
+      return await act();
+    } finally {
+      await set('off');
+    }
+  }
+
+  it('pop() that finds nothing says so at once', async () => {
+    const Job = makeModel('Nothing');
+    await Job.isEmpty();
+
+    expect(await unconfirmed(['findAndModify', 'update'], 1_000, () => Job.pop())).toBeNull();
+  });
+
+  it('of two processes that claim one task that has dependencies, one gets it and the other is told of none', async () => {
+    const other = await openConnection(servers.uri);
+    const [Whole, Same] = [connection, other].map((one) =>
+      one.model(
+        'Raced',
+        taskQueue(
+          new Schema({ part: { type: Schema.Types.ObjectId, ref: 'Raced', dependsOn: DependencyType.DIRECT } }),
+        ),
+      ),
+    ) as [ReturnType<typeof makeModel>, ReturnType<typeof makeModel>];
+    await Promise.all([Whole.isEmpty(), Same.isEmpty()]);
+    const pushed = await Whole.push({});
+    // The other has judged it, too, and comes to its claim a moment later.
+    let first: unknown;
+    const race = beforeNext(Same, 'findOneAndUpdate', async () => (first = await Whole.pop()));
+
+    const second = await unconfirmed(['findAndModify'], 1_000, () => Same.pop());
+
+    expect(race.happened).toBe(true);
+    expect(first).toMatchObject({ _id: pushed._id, attempts: 1, lease: { fence: 1 } });
+    expect(second).toBeNull();
+  });
+
+  it('a claim that others have undone each time before a majority had it is made again', async () => {
+    const Job = makeModel('Undone');
+    await Job.push({ n: 1 });
+    await Job.isEmpty();
+    const undo = () =>
+      nativeOf(Job).updateOne(
+        {},
+        { $set: { state: 'CREATED', '_task.availableAt': new Date(0), '_task.attempts': 0 } },
+      );
+    const undone = beforeNext(Job, 'updateOne', async () => {
+      await undo();
+      beforeNext(Job, 'updateOne', undo);
+    });
+
+    const task = await unconfirmed(['findAndModify'], 3, () => Job.pop());
+
+    expect(undone.happened).toBe(true);
+    expect(task).toMatchObject({ n: 1, attempts: 1, lease: { fence: 3 } });
+  });
+
+  it.each([1, 3])('a claim of %i that no majority has in time is given back and not charged', async (limit) => {
+    const Job = makeModel(`GivenBack${limit}`);
+    await Job.push(Array.from({ length: limit }, (_, n) => ({ n })));
+    await Job.isEmpty();
+
+    const popping = unconfirmed(['findAndModify', 'update'], 1_000, () => Job.popMany(limit));
+
+    await expect(popping).rejects.toMatchObject({ code: 50 });
+    await eventually(async () => expect(await Job.countDocuments({ state: 'CREATED' })).toBe(limit));
+    expect((await Job.popMany(limit)).map(({ attempts }) => attempts)).toEqual(Array.from({ length: limit }, () => 1));
   });
 
   /** What only the primary has is lost: it is killed once `isWritten` holds there, and the others go on without it. */

@@ -32,22 +32,22 @@ export class Single {
 
   async take(extra: Filter, maxTimeMS: number, again: boolean): Promise<RawDocument | null> {
     this.#isUncertain ||= again;
-    const earlier = again ? await this.#findConfirmed() : null;
-    if (earlier) return earlier;
-    try {
-      return await this.#update(extra, maxTimeMS);
-    } catch (error) {
-      // Applied, whatever is wrong with its acknowledgement.
-      const isApplied = error instanceof mongo.MongoWriteConcernError;
-      this.#isUncertain ||= isApplied && !isUnconfirmed(error);
-      if (!isUnconfirmed(error) && !isUnreadable(error)) throw error;
+    let taken = again ? await this.#findConfirmed() : null;
+    while (!taken) {
+      try {
+        return await this.#update(extra, maxTimeMS);
+      } catch (error) {
+        if (!isUnconfirmed(error)) {
+          // Applied, whatever is wrong with its acknowledgement.
+          this.#isUncertain ||= error instanceof mongo.MongoWriteConcernError;
+          if (!isUnreadable(error)) throw error;
+        } else if (hasTakenNone(error)) return null;
+      }
+      // What a rollback has taken back, or somebody has taken over, is not found: another is taken.
+      taken = await this.#findConfirmed();
     }
-    const found = await this.#findConfirmed();
-    if (found) return found;
 
-    // A rollback has taken it back, or somebody has taken it over: another is taken.
-    this.#isUncertain = true;
-    return this.#update(extra, maxTimeMS);
+    return taken;
   }
 
   /** Whether the task has the lease: its bookkeeping may be of a type that holds none. */
@@ -114,12 +114,22 @@ export class Single {
 
   /** What it took although its answer was lost or came too late. It counts once a fail-over cannot take it back. */
   async #findConfirmed(): Promise<RawDocument | null> {
-    await confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
-    if (!(await this.#find())) return null;
+    let found: RawDocument | null = null;
+    try {
+      await this.#confirm();
+      if (!(await this.#find())) return null;
 
-    // It may have been carried out only after that.
-    await confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
-    return this.#find();
+      // It may have been carried out only after that.
+      await this.#confirm();
+      found = await this.#find();
+      return found;
+    } finally {
+      this.#isUncertain ||= !found;
+    }
+  }
+
+  #confirm(): Promise<void> {
+    return confirmHeld(this.definition, this.#held(this.#live), this.query.hint);
   }
 
   async #find(): Promise<RawDocument | null> {
@@ -135,4 +145,9 @@ export class Single {
       ),
     );
   }
+}
+
+/** Whether a claim found nothing that it could take: then there is nothing whose write concern is to be waited for. */
+function hasTakenNone(error: unknown): boolean {
+  return (error as { result?: { value?: unknown } }).result?.value === null;
 }
