@@ -19,6 +19,8 @@ export interface Part {
 const RETRY_MS = 1_500;
 /** A handler that takes long: longer than most leases. */
 const LONG_MS = 4_000;
+/** So often one task takes that long. Who pops by hand renews no lease here, and two of them could hand it to each other for ever. */
+const LONG_ATTEMPTS = 2;
 /** How often a lease is looked at, to tell of its renewals. */
 const LOOK_MS = 100;
 /** As a program does that wants its settle to get through. */
@@ -54,7 +56,8 @@ export function followLease(note: Note, task: Task, signal?: AbortSignal): () =>
 
 /** The work: as long as the task says. */
 export async function work(task: Task, signal: AbortSignal | undefined): Promise<void> {
-  const ms = task.fate === 'long' ? LONG_MS : (task.ms ?? 0);
+  const isLong = task.fate === 'long' && task.attempts <= LONG_ATTEMPTS;
+  const ms = isLong ? LONG_MS : (task.ms ?? 0);
   await sleep(ms, undefined, signal && { signal });
 }
 
