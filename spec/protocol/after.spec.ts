@@ -1,4 +1,4 @@
-import { afterModel, BESIDE, LOST, ORDER, RECURS, WINDOW } from './after';
+import { afterModel, BESIDE, LOST, ORDER, RECURS } from './after';
 import { explore } from './explore';
 import { ifFull } from './size';
 
@@ -11,7 +11,6 @@ describe('the protocol of tasks of one key', () => {
     { modes: ['after', 'after'], workers: 2, claims: 3, deaths: 0, recurs: false, states: 28_405 },
     { modes: ['after', 'keep'], workers: 2, claims: 3, deaths: 1, recurs: false, states: 14_676 },
     { modes: ['after', 'supersede'], workers: 1, claims: 3, deaths: 1, recurs: false, states: 29_971 },
-    { modes: ['throttle', 'throttle'], workers: 2, claims: 3, deaths: 1, recurs: false, states: 2_367 },
     { modes: ['after'], workers: 1, claims: 3, deaths: 1, recurs: true, states: 1_456 },
     ...ifFull([
       { modes: ['after', 'after'], workers: 1, claims: 4, deaths: 1, recurs: true, states: 77_709 },
@@ -35,7 +34,6 @@ describe('the protocol of tasks of one key', () => {
     { variant: 'noLook', property: BESIDE, size: { ...ALONE, workers: 2 } },
     { variant: 'noLook', property: ORDER, size: { ...TWO, modes: ['after'] } },
     { variant: 'unscheduled', property: RECURS, size: { ...ALONE, deaths: 1, recurs: true } },
-    { variant: 'liveOnly', property: WINDOW, size: { ...ALONE, modes: ['throttle', 'throttle'] } },
   ] as const)('is broken by $variant: $property', ({ variant, property, size }) => {
     expect(explore(afterModel(variant, size)).violation).toMatchObject({ property });
   });

@@ -16,7 +16,6 @@ import { replaced, type Model, type Step } from './explore';
  * - `releaseAny`: who ended one aside lets go whatever is behind by now
  * - `noLook`: who claims a successor does not look
  * - `unscheduled`: one that recurs loses its schedule when it is moved aside, and its pusher dies
- * - `liveOnly`: the index has no settled task: a throttled key is free when its task has ended
  */
 export type AfterVariant =
   | 'right'
@@ -28,14 +27,12 @@ export type AfterVariant =
   | 'endsFirst'
   | 'releaseAny'
   | 'noLook'
-  | 'unscheduled'
-  | 'liveOnly';
+  | 'unscheduled';
 
 export const BESIDE = 'no two tasks of a key run at a time';
 export const LOST = 'what was said last is run, or will be';
 export const ORDER = 'nothing is run after what was said later';
 export const RECURS = 'what recurs goes on';
-export const WINDOW = 'one task of a throttled key in its window';
 
 interface Task {
   readonly state: 'created' | 'running' | 'over' | 'ended';
@@ -49,10 +46,9 @@ interface Task {
   readonly input: number;
   readonly recurs: boolean;
   readonly isCancelled: boolean;
-  readonly window: 'none' | 'open' | 'past';
 }
 
-export type Mode = 'keep' | 'after' | 'supersede' | 'throttle';
+export type Mode = 'keep' | 'after' | 'supersede';
 
 interface Pusher {
   readonly mode: Mode;
@@ -97,7 +93,6 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
   function* steps(state: State): Iterable<Step<State>> {
     for (const [index, task] of state.tasks.entries()) {
       if (task.state === 'running') yield [`the lease of T${index} ends`, change(state, index, { state: 'over' })];
-      if (task.window === 'open') yield [`the window of T${index} ends`, change(state, index, { window: 'past' })];
     }
     for (const index of state.pushers.keys()) yield* push(state, index);
     for (const index of state.workers.keys()) yield* work(state, index);
@@ -106,7 +101,6 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
   function broken({ tasks, said, ran }: State): string | undefined {
     if (tasks.filter(({ state, hasBegun }) => hasBegun && state === 'running').length > 1) return BESIDE;
     if (size.recurs && !tasks.some((task) => isLive(task) && task.recurs)) return RECURS;
-    if (tasks.filter(({ window }) => window === 'open').length > 1) return WINDOW;
 
     return ran === said || tasks.some((task) => isLive(task) && task.input === said) ? undefined : LOST;
   }
@@ -158,16 +152,11 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
         const aside = tasks[asideIn(tasks)]?.aside ?? id;
         const isAnother = aside !== id && variant !== 'keepFront' && (id === 0 || variant !== 'insertStale');
         const isTaken = frontIn(tasks) >= 0 || isAnother;
-        const holder =
-          variant === 'liveOnly' ? -1 : tasks.findIndex(({ state: is, window }) => is === 'ended' && window !== 'none');
-        if (holder >= 0 && tasks[holder]!.window === 'past')
-          yield [name('takes the window away'), go({}, change(state, holder, { window: 'none' }))];
-        else if (isTaken || holder >= 0) yield [name('INSERT is refused'), go(again)];
+        if (isTaken) yield [name('INSERT is refused'), go(again)];
         else {
           const recurs = id > 0 && size.recurs === true;
           const behind = variant === 'insertFree' ? 0 : id;
-          const window = mode === 'throttle' ? 'open' : 'none';
-          const successor: Task = { ...NEW, behind, input: said + 1, recurs, window };
+          const successor: Task = { ...NEW, behind, input: said + 1, recurs };
           const next = id === 0 ? 'done' : mode === 'supersede' && variant !== 'endsFirst' ? 'cancel' : 'look';
           yield [
             name(`INSERT T${tasks.length}`),
@@ -261,8 +250,7 @@ function endOf(tasks: readonly Task[], task: Task): Partial<Task> {
 function found(tasks: readonly Task[], mode: Mode, variant: AfterVariant): Partial<Pusher> {
   const front = frontIn(tasks);
   const aside = variant === 'keepFront' ? -1 : asideIn(tasks);
-  const isKept = mode === 'keep' || mode === 'throttle';
-  if (isKept && (front >= 0 || aside >= 0 || tasks.some(({ window }) => window === 'open'))) return { at: 'done' };
+  if (mode === 'keep' && (front >= 0 || aside >= 0)) return { at: 'done' };
   if (front < 0) return { at: 'insert', id: aside < 0 ? 0 : tasks[aside]!.aside };
 
   const { state, behind } = tasks[front]!;
@@ -281,17 +269,16 @@ const NEW = {
 } as const;
 
 function startOf({ modes, workers, claims, deaths, recurs = false }: AfterSize): State {
-  const first: Task = { ...NEW, input: 1, recurs, window: 'none' };
-  const isEmpty = modes.includes('throttle');
+  const first: Task = { ...NEW, input: 1, recurs };
 
   return {
-    tasks: isEmpty ? [] : [first],
+    tasks: [first],
     pushers: modes.map((mode) => ({ mode, at: 'read' as const, task: 0, id: 0 })),
     workers: Array.from({ length: workers }, () => IDLE),
     claims,
     deaths,
     nextId: 1,
-    said: isEmpty ? 0 : 1,
+    said: 1,
     ran: 0,
   };
 }

@@ -99,6 +99,9 @@ export interface CancelSize {
 const IDLE: Worker = { at: 'idle', token: 0, found: 'none', wasAsked: false, recurs: false };
 
 export function cancelModel(variant: CancelVariant, size: CancelSize): Model<State> {
+  /** The ends that wake who waits for the task: how that is done is in `wake.ts`. */
+  const news: readonly Task['state'][] = variant === 'failedOnly' ? ['finished'] : ['finished', 'cancelled'];
+
   return { start: startOf(size), steps, broken };
 
   function* steps(state: State): Iterable<Step<State>> {
@@ -113,7 +116,7 @@ export function cancelModel(variant: CancelVariant, size: CancelSize): Model<Sta
   function broken({ task }: State): string | undefined {
     if (task.request === 'open' && task.state === 'created') return PUT_BACK;
 
-    return task.state === 'cancelled' && variant === 'failedOnly' ? TOLD : undefined;
+    return isLive(task) || news.includes(task.state) ? undefined : TOLD;
   }
 
   function* cancel(state: State, index: number): Iterable<Step<State>> {
