@@ -5,7 +5,7 @@ import type { Document, Model, Schema } from 'mongoose';
 export type AnySchema = Schema<any, any, any, any, any, any, any, any, any, any, any>;
 export type AnyModel = Model<any, any, any, any, any, any>;
 export type AnyDocument = Document<any, any, any>;
-/** As the driver reads it. `_id` and fields are of whatever type the schema gives them. */
+/** A document as the driver reads it. `_id` and fields may be of any type. */
 export interface RawDocument extends Record<string, any> {
   _id: any;
 }

@@ -3,7 +3,7 @@ import { MAX_DELAY_MS, MAX_TIMER_MS, refuseUnknown, requireInteger, wrongValue }
 /** 2^31 ms exceeds every allowed wait; the cap also avoids 0 × Infinity = NaN. */
 const MAX_DOUBLINGS = 31;
 
-/** How long the next attempt waits, in milliseconds. `attempt` is the number of the one that just ended, from 1. */
+/** Returns how long the next attempt waits, in milliseconds. `attempt` is the number of the attempt that just ended, from 1. */
 export type Backoff = (attempt: number) => number;
 
 export interface ExponentialBackoff {
@@ -18,6 +18,7 @@ export interface ExponentialBackoff {
  * Waits that double, with full jitter: after attempt n a random time between 0 and `min(maxMs, minMs * 2^(n-1))`, so that
  * tasks which failed together do not come back together.
  *
+ * @throws {InvalidOptionError} for a wrong option.
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export function exponential(options: ExponentialBackoff = {}): Backoff {
@@ -30,17 +31,17 @@ export function exponential(options: ExponentialBackoff = {}): Backoff {
   return (attempt) => Math.floor(Math.random() * Math.min(maxMs, minMs * 2 ** Math.min(attempt - 1, MAX_DOUBLINGS)));
 }
 
-/** That of a model that has none of its own. One function for all: Mongoose compares the options of a base schema with those of its kinds. */
+/** The backoff of models without one. A single function, because Mongoose compares the options of a base schema with its kinds'. */
 export const defaultBackoff = exponential();
 
-/** Always the same wait, in milliseconds. */
+/** Always the same wait of `ms` milliseconds. @throws {InvalidOptionError} for a wrong `ms`. */
 export function constant(ms: number): Backoff {
   requireInteger('ms', ms, 0, MAX_TIMER_MS, 'milliseconds', '`constant(5_000)`');
 
   return () => ms;
 }
 
-/** A wait that grows by `stepMs` milliseconds with each attempt, up to `maxMs` (default: one hour). */
+/** Waits that grow by `stepMs` milliseconds with each attempt, up to `maxMs` (default: one hour). @throws {InvalidOptionError} */
 export function linear(stepMs: number, maxMs = 3_600_000): Backoff {
   requireInteger('stepMs', stepMs, 0, MAX_TIMER_MS, 'milliseconds', '`linear(5_000)`');
   requireInteger('maxMs', maxMs, 0, MAX_TIMER_MS, 'milliseconds', '`linear(5_000, 60_000)`');
@@ -48,7 +49,7 @@ export function linear(stepMs: number, maxMs = 3_600_000): Backoff {
   return (attempt) => Math.min(maxMs, stepMs * attempt);
 }
 
-/** How long the next attempt waits, in whole milliseconds. @throws what the backoff throws, or {InvalidOptionError}. */
+/** Returns how long the next attempt waits, in whole milliseconds. @throws the backoff's own error, or {InvalidOptionError}. */
 export function waitAfter(attempt: number, backoff: Backoff): number {
   const wait: unknown = backoff(attempt);
   if (typeof wait === 'number' && wait >= 0 && wait <= MAX_DELAY_MS) return Math.floor(wait);
@@ -61,7 +62,7 @@ export function waitAfter(attempt: number, backoff: Backoff): number {
   );
 }
 
-/** A backoff that gives a promise is wrong, and nobody waits for it: when it rejects, that must not end the process. */
+/** Handles the rejection of a promise that a wrong backoff returned: unhandled, it would end the process. */
 export function silence(wait: unknown): void {
   if (wait instanceof Promise) wait.catch(() => {});
 }

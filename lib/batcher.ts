@@ -1,26 +1,26 @@
-/** Callers that are served by one batch at the most. */
+/** At most this many callers are served by one batch. */
 const MAX_BATCH = 500;
 
-/** Who waits for the outcome of a call, and with what. */
+/** A pending call: its item, and the functions that settle it. */
 export interface Caller<Item, Result> {
   readonly item: Item;
   resolve(result: Result): void;
   reject(error: unknown): void;
 }
 
-/** How callers are served together. */
+/** The work of a batcher. */
 interface Service<Item, Result> {
-  /** Tells each of them the outcome; where it throws, all who have not been told yet get the error. */
+  /** Settles each call. If it throws, all calls that are not settled yet reject with the error. */
   serve(callers: readonly Caller<Item, Result>[]): Promise<void>;
-  /** How many of those that wait can be in one batch, at least one. Default: all of them. */
+  /** How many of the pending calls, from the first on, can be in one batch; at least one. Default: all. */
   fit?(callers: readonly Caller<Item, Result>[]): number;
-  /** Called when nobody waits any more. */
+  /** Called when no call is pending any more. */
   onIdle?(): void;
 }
 
 /**
- * Serves callers together: those who come while a batch is under way are collected for the next one. A caller who is alone is
- * served at once.
+ * Serves calls in batches: calls that come while a batch is under way are collected for the next one. A call that comes alone is served
+ * at once.
  */
 export class Batcher<Item, Result> {
   #waiting: Caller<Item, Result>[] = [];
@@ -34,7 +34,7 @@ export class Batcher<Item, Result> {
     });
     if (!this.#isServing) {
       this.#isServing = true;
-      // A turn later, so that all who call in the same moment are in the first batch.
+      // A microtask later, so that all calls of the same moment are in the first batch.
       void Promise.resolve().then(() => this.#serveAll());
     }
 

@@ -1,4 +1,4 @@
-/** Base of every error this library throws on purpose: catch it to catch them all. */
+/** The base of all errors that this library throws on purpose: catch it to catch them all. */
 export class TaskQueueError extends Error {
   override name = 'TaskQueueError';
 }
@@ -8,7 +8,7 @@ export class InvalidOptionError extends TaskQueueError {
   override name = 'InvalidOptionError';
 }
 
-/** The state of the task does not allow what was asked, for example `push()` of a running task. Nothing was changed. */
+/** The state of the task does not allow the operation, for example `push()` of a RUNNING task. Nothing was changed. */
 export class TaskStateError extends TaskQueueError {
   override name = 'TaskStateError';
 
@@ -23,7 +23,7 @@ export class TaskStateError extends TaskQueueError {
   }
 }
 
-/** This handle does not hold the task (any more). Nothing was changed; stop working on it, somebody else may be. */
+/** This handle does not hold the task (any more). Nothing was changed; stop working on the task, another holder may have it. */
 export class LeaseLostError extends TaskQueueError {
   override name = 'LeaseLostError';
 
@@ -41,20 +41,20 @@ export class IndexConflictError extends TaskQueueError {
   override name = 'IndexConflictError';
 }
 
-/** The server is older than MongoDB 6.0, or is set up so that it cannot do what was asked. */
+/** The server is older than MongoDB 6.0, or is set up so that it cannot do the operation. */
 export class UnsupportedServerError extends TaskQueueError {
   override name = 'UnsupportedServerError';
 }
 
-/** The connection's user lacks a right, which the message names: see docs/operating.md. Nothing was changed. */
+/** The connection's user lacks a right, which the message names; see docs/operating.md. Nothing was changed. */
 export class UnauthorizedError extends TaskQueueError {
   override name = 'UnauthorizedError';
-  /** As the server's own error has them. */
+  /** The code and the name of the server's own error. */
   readonly code = 13;
   readonly codeName = 'Unauthorized';
 }
 
-/** Thrown by a handler, it fails the task at once, whatever attempts are left: trying again would not help. */
+/** Throw it in a handler to fail the task at once, whatever attempts are left, because another try would not help. */
 export class UnrecoverableError extends Error {
   override name = 'UnrecoverableError';
 }

@@ -1,7 +1,7 @@
 import { wrongValue } from './values/check';
 
 /**
- * Where a document stands.
+ * The states of a task.
  *
  * ```
  * PENDING ──push──► CREATED ──pop──► RUNNING ──finish──► FINISHED
@@ -12,7 +12,7 @@ import { wrongValue } from './values/check';
  * ```
  */
 export const State = {
-  /** Stored, not pushed. */
+  /** Stored, but not pushed. */
   PENDING: 'PENDING',
   /** In the queue: ready, delayed or waiting for other documents. */
   CREATED: 'CREATED',
@@ -31,7 +31,7 @@ export const MAX_PRIORITY = 100;
 
 export const LIVE_STATES = [State.CREATED, State.RUNNING] as const;
 
-/** Names of the paths the plugin adds; `fields` of the plugin's options renames them. */
+/** The names of the paths that the plugin adds; the plugin's option `fields` renames them. */
 export interface FieldNames {
   state: string;
   priority: string;
@@ -46,7 +46,7 @@ export const DEFAULT_FIELDS: Readonly<FieldNames> = {
   category: 'category',
 };
 
-/** A priority is a whole number of few values: one index serves the claim order by skipping from each to the next. */
+/** Whether a value is a priority. There are only few values, because a claim takes one index seek for each value in use. */
 export function isPriority(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= MIN_PRIORITY && (value as number) <= MAX_PRIORITY;
 }

@@ -3,10 +3,10 @@ import type { AnySchema } from './any';
 import { InvalidOptionError } from './errors';
 import { shown } from './values/check';
 
-/** The majors of Mongoose that are supported, each with its oldest minor: the same as the range of the peer dependency. */
+/** The supported majors of Mongoose, each with its oldest minor: the range of the peer dependency. */
 export const SUPPORTED_MONGOOSE: readonly (readonly [major: number, minor: number])[] = [[9, 4]];
 
-/** @throws {InvalidOptionError} for a Mongoose that this library was not made for, or a schema of another copy of it. */
+/** @throws {InvalidOptionError} for an unsupported version of Mongoose, or a schema of another copy of it. */
 export function requireMongoose(schema: AnySchema): void {
   const { version, Schema } = mongoose;
   const range = SUPPORTED_MONGOOSE.map(([major, minor]) => `^${major}.${minor}.0`).join(' || ');
@@ -32,10 +32,10 @@ function isSchema(value: unknown): boolean {
   return (value as { instanceOfSchema?: boolean } | null | undefined)?.instanceOfSchema === true;
 }
 
-/** Tells this copy of the package from others of the process: each keeps leases where only it sees them. */
+/** Identifies this copy of the package: another copy in the process does not see the leases that this one keeps. */
 export const COPY = Symbol('mongoose-task-queue');
 
-/** @throws {InvalidOptionError} for a schema whose plugin is that of another copy of the package. */
+/** @throws {InvalidOptionError} for a schema with the plugin of another copy of the package. */
 export function requireOwnCopy(copy: symbol, name: string): void {
   if (copy === COPY) return;
   throw new InvalidOptionError(

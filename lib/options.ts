@@ -18,25 +18,25 @@ import {
 /** Options of the plugin. They are checked when it is applied: a mistake throws `InvalidOptionError` there. */
 export interface TaskQueueOptions {
   /**
-   * When a task is deleted, in seconds after the later of its push and its due time, by a TTL index; `false` keeps tasks for
-   * ever. Documents that were never pushed are never deleted. Default: 86 400 (24 hours), but `false` for a model that keeps a
-   * `createdAt` of its own (a path of that name, or `timestamps`).
+   * How long a task is kept, in seconds from the later of its push and its due time; then a TTL index deletes it. `false` keeps tasks for
+   * ever. Documents that were never pushed are never deleted. Default: 86 400 (24 hours), but `false` for a model that keeps a `createdAt`
+   * of its own (a path of that name, or `timestamps`).
    */
   expireAfterSeconds?: number | false;
 
-  /** How long a claim holds its task, in milliseconds, unless it is renewed. Default: 300 000 (five minutes). */
+  /** How long a claim holds its task, in milliseconds, unless the lease is renewed. Default: 300 000 (five minutes). */
   leaseMs?: number;
 
-  /** How often a task is tried before it fails for good. A crash counts as an attempt. Default: 3. */
+  /** How many attempts a task has before it fails for good. A crash counts as an attempt. Default: 3. */
   maxAttempts?: number;
 
   /** How long `retry()` waits without a `delayMs`. Default: `exponential({ minMs: 1_000, maxMs: 3_600_000 })`. */
   backoff?: Backoff;
 
   /**
-   * When a task that waits for documents is first looked at again although nothing woke it, in milliseconds; the time between
-   * two looks grows with the time it has waited, up to an hour. It only matters after a crash between two writes, or when a
-   * dependency is deleted. Default: 30 000.
+   * How long a task that waits for documents is left alone before it is judged again without a wake, in milliseconds; the time grows with
+   * the time the task has waited, up to an hour. It matters only after a crash between two writes, or when a dependency is deleted.
+   * Default: 30 000.
    */
   recheckMs?: number;
 
@@ -44,20 +44,20 @@ export interface TaskQueueOptions {
   category?: boolean;
 
   /**
-   * Paths that hold references to documents the task waits for: `{ source: 'DIRECT' }`, or with options
-   * `{ parts: { type: 'ALL_OF', onFailed: 'fail' } }`. The same as `dependsOn` on the path or `@DependsOn` on the class.
+   * Paths with references to documents that the task waits for: `{ source: 'DIRECT' }`, or with options
+   * `{ parts: { type: 'ALL_OF', onFailed: 'fail' } }`. Equivalent to `dependsOn` on the path or `@DependsOn` in the class. Default: none.
    */
   dependencies?: Record<string, DependencyDeclaration>;
 
-  /** The class whose `@DependsOn` fields are meant, where the schema was not made by `loadClass()` or Typegoose, as in NestJS. */
+  /** The class with the `@DependsOn` fields, for a schema that was not made by `loadClass()` or Typegoose, as in NestJS. Default: none. */
   class?: abstract new (...args: never[]) => unknown;
 
-  /** Other names for the paths the plugin adds, for schemas in which one is taken: `{ state: 'taskState' }`. */
+  /** Other names for the paths the plugin adds, if the schema has one of them: `{ state: 'taskState' }`. Default: none. */
   fields?: Partial<FieldNames>;
 
   /**
-   * Whether the model gets statics and its documents get methods. With `false` neither is touched and the same verbs are used
-   * as functions: `pop(Model)`, `finish(task)`. Default: `true`.
+   * Whether the plugin adds statics to the model and methods to its documents. With `false` use the verbs as functions: `pop(Model)`,
+   * `finish(task)`. Default: `true`.
    */
   bind?: boolean;
 }
@@ -73,7 +73,7 @@ export interface ResolvedOptions {
   readonly class: TaskQueueOptions['class'] | null;
   readonly fields: Readonly<FieldNames>;
   readonly bind: boolean;
-  /** The copy of this package that the plugin is of. */
+  /** The copy of this package whose plugin was applied. */
   readonly copy: symbol;
 }
 
@@ -159,7 +159,7 @@ function resolveFields(fields: Partial<FieldNames>): FieldNames {
   for (const [name, path] of Object.entries(fields) as [keyof FieldNames, string | undefined][]) {
     if (path === undefined) continue;
     requireText(`fields.${name}`, path, `\`fields: { ${name}: 'task_${name}' }\``);
-    // A claim reads the state of raw documents by its name, and updates speak of `$` and `.` in their own way.
+    // The queue reads raw documents by these names, and `$` and `.` have a meaning of their own in updates.
     if (/[.$]/.test(path) || path.startsWith('_task')) {
       throw wrongValue(
         `fields.${name}`,

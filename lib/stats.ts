@@ -8,24 +8,24 @@ import { explained } from './server/explain-error';
 import { NEWEST } from './server/read';
 import { answered } from './server/time-limit';
 
-/** How the server says that it has no index for a query, and may not do without. */
+/** The server's code for a query without an index where `notablescan` forbids one. */
 const NO_QUERY_EXECUTION_PLANS = 291;
 
-/** How a queue stands. Counted at slightly different moments: the figures need not add up while it is at work. */
+/** The figures of a queue. They are counted at slightly different moments, so they need not add up while tasks are worked on. */
 export interface TaskStats {
   /** CREATED tasks: `ready + delayed + blocked`. */
   created: number;
-  /** Tasks held under a lease, or whose lease ended and that nobody has taken over yet. */
+  /** RUNNING tasks: their lease lasts, or has ended and the task was not claimed again yet. */
   running: number;
   finished: number;
   failed: number;
   /** CREATED tasks that can be popped now. */
   ready: number;
-  /** CREATED tasks whose time has not come. */
+  /** CREATED tasks that are not due yet. */
   delayed: number;
   /** CREATED tasks that wait for other documents. */
   blocked: number;
-  /** For how long the oldest ready task has been ready, in milliseconds; null when none is. */
+  /** How long the oldest ready task has been ready, in milliseconds; null when none is ready. */
   oldestReadyAgeMs: number | null;
 }
 
@@ -38,7 +38,7 @@ export async function stats(model: AnyModel): Promise<TaskStats> {
   return { ...live, ...settled };
 }
 
-// They are in no index of the queue's, so this reads the whole collection, once.
+// Settled tasks are in no index of the queue, so this reads the whole collection, once.
 async function countSettled({ model, options, kind }: Definition): Promise<Pick<TaskStats, 'finished' | 'failed'>> {
   const { state } = options.fields;
   const settled = { [state]: { $in: [State.FINISHED, State.FAILED] }, ...(kind && { [kind.key]: kind.value }) };
@@ -75,7 +75,7 @@ async function readLive(definition: Definition): Promise<Live> {
   const blocked = { $and: [created, { $gt: ['$_task.waitingOn', null] }] };
   const due = { $lte: ['$_task.availableAt', '$$NOW'] };
   const ready = { $and: [created, due, { $not: blocked }] };
-  // What is no date is due as well, but not since then.
+  // A stored value that is no date makes a task ready too, but has no age.
   const isDated = { $eq: [{ $type: '$_task.availableAt' }, 'date'] };
   const count = (condition: object) => ({ $sum: { $cond: [condition, 1, 0] } });
   const [found] = await answered(
@@ -115,7 +115,7 @@ async function readLive(definition: Definition): Promise<Live> {
     ready: isReady!,
     delayed: all! - isReady! - waiting!,
     blocked: waiting!,
-    // A date may be beyond those that JavaScript has.
+    // The server knows dates that JavaScript lacks.
     oldestReadyAgeMs: oldest && !Number.isNaN(oldest.getTime()) ? Math.max(0, now.getTime() - oldest.getTime()) : null,
   };
 }

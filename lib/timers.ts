@@ -3,17 +3,16 @@ import * as timers from 'node:timers';
 import * as promises from 'node:timers/promises';
 
 /**
- * Timers and clocks as they were when the library was loaded. The fakes that a test runner puts in their place stand still or leap,
- * while the server's time goes on.
+ * Timers and clocks as they were when the library was loaded. A test runner's fakes stand still or leap, while the server's time goes on.
  */
 export const { setTimeout, clearTimeout, setInterval, clearInterval } = timers;
 export const { setTimeout: sleep, setImmediate: nextTurn } = promises;
 
-// A fake that was there before sits on the object, and hides this one.
+// From the prototype, because a fake that was installed before is on the object itself.
 const { now } = Object.getPrototypeOf(performance) as typeof performance;
 
-/** Milliseconds that only grow. They stand still while the machine is suspended. */
+/** Milliseconds that only grow. They stop while the machine is suspended. */
 export const monotonic = (): number => now.call(performance);
 
-/** This machine's idea of the time, which may be wrong and may be set: good for doubting another clock, never for a time. */
+/** This machine's time, which may be wrong and may be set: use it only to check another clock, never as the time of a task. */
 export const wallClock = Date.now;

@@ -14,14 +14,14 @@ import { Refusals } from './refusals';
 import { isOfDocument, mend } from './repair';
 import { MAX_WAIT_MS, PROBE_MS, skip } from './skipped';
 
-/** Several tasks that are claimed by one update with one token, and then read by it. Whatever it took is handed out or put back. */
+/** Several tasks that are claimed by one update with one token, and then read by it. Each task it took is handed out or put back. */
 export class Batch {
   readonly #token = new Types.ObjectId();
   readonly #refusals = new Refusals();
   #won: RawDocument[] | null = null;
   /** Whether it may have taken tasks without this process knowing it. */
   #isUncertain = false;
-  /** How many were updated, as far as the server has told. */
+  /** How many tasks were updated, by the answers that arrived. */
   #updated = 0;
 
   constructor(
@@ -30,7 +30,7 @@ export class Batch {
     private readonly ids: readonly unknown[],
   ) {}
 
-  /** Claims those that can still be claimed. When it resolves, no fail-over can take them back. */
+  /** Claims the tasks that can still be claimed. When it resolves, no fail-over can take them back. */
   async writeToken(): Promise<void> {
     try {
       await this.#writeTokens();
@@ -59,7 +59,7 @@ export class Batch {
     const found = await this.#find();
     if (!this.#isUncertain || found.length === 0) return found;
 
-    // Some may have been claimed by what was sent before a connection broke and carried out only after what was acknowledged.
+    // Some tasks may have been claimed by an update whose answer was lost: they count only after a confirmation.
     await this.#confirm();
     return this.#find();
   }
@@ -76,7 +76,7 @@ export class Batch {
       await this.#update(this.ids, { ...this.definition.writeConcern, maxTimeMS: MAX_WAIT_MS });
       return;
     } catch (error) {
-      // One of them is locked, or cannot be claimed as it is, and stopped the update somewhere on its way.
+      // A task is locked, or cannot be claimed as it is, and stopped the update half-way.
       if (isTimeExpired(error) || isOfDocument(error)) await this.#probeAll();
       else if (!isUnconfirmed(error)) throw error;
     }
@@ -89,7 +89,7 @@ export class Batch {
 
   async #probeAll(): Promise<void> {
     for (const id of this.ids) {
-      // So many in a row are no fault of theirs.
+      // With so many refusals in a row the fault is not the tasks'.
       if (this.#refusals.areMany) return;
       await this.#probe(id);
     }
@@ -97,7 +97,7 @@ export class Batch {
 
   async #probe(id: unknown): Promise<void> {
     try {
-      // Its write concern is waited for when all were tried.
+      // The write concern is awaited once, after all tries.
       await this.#update([id], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS });
     } catch (error) {
       if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
@@ -109,7 +109,7 @@ export class Batch {
 
   async #update(ids: readonly unknown[], how: object): Promise<void> {
     const { definition } = this;
-    // Not those this token has already, whose leases may have ended while the first try was under way.
+    // Leaves out tasks that have this token already: their leases may have ended while the first try was under way.
     const among: Filter = { ...this.query.filter, _id: { $in: ids }, '_task.token': { $ne: this.#token } };
     const update = claimUpdate(definition, this.#token);
     await persistently(
@@ -125,13 +125,13 @@ export class Batch {
     );
   }
 
-  /** Bookkeeping of a type that holds no lease was updated, too. */
+  /** Mends tasks that were updated although their bookkeeping is of a type that holds no lease. */
   async #mendOthers(): Promise<void> {
     const won = new Set(this.#won!.map(({ _id }) => keyOf(_id)));
     for (const id of this.ids) if (!won.has(keyOf(id))) await mend(this.definition, id);
   }
 
-  /** The server carried it out after it was given up. What is not read yet, is read. */
+  /** Called when the server has carried out an update that was given up: tasks that were not read go back. */
   #refuseLate(): void {
     if (!this.#won) return;
     const won = new Set(this.#won.map(({ _id }) => keyOf(_id)));

@@ -6,14 +6,14 @@ import { choiceOf, noteContention, someOf } from './contention';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 
-/** Tasks of one update at the most, where they are handed over in parts: while the next part is claimed, this one is begun. */
+/** At most this many tasks per update when tasks are handed over in parts: while the next part is claimed, this one is begun. */
 const PART = 200;
 
 export type Take = (tasks: RawDocument[]) => Promise<void>;
 
 /**
- * Takes up to `limit` ready tasks. It returns fewer only when no more are ready, not when others were faster; or when something goes wrong
- * after some were taken, which the next claim tells.
+ * Claims up to `limit` ready tasks. Resolves to fewer only when no more are ready, not when other consumers were faster; or after an error
+ * when some were claimed already: the next claim reports it.
  */
 export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
@@ -34,8 +34,8 @@ export async function claimMany(definition: Definition, query: ReadyQuery, limit
 }
 
 /**
- * The same for a worker: hands tasks over as they come, and goes out of the way of others who claim at the same moment, at the price
- * of the order. Returns how many there were.
+ * Claims up to `limit` ready tasks for a worker: `take` gets them as they come. It avoids tasks that other processes try to claim at the
+ * same moment, at the price of the order. Resolves to the number of tasks.
  */
 export async function claimManyInParts(
   definition: Definition,
@@ -72,7 +72,7 @@ async function claimParts(
       const part = new Batch(definition, query, ids.slice(start, start + PART));
       await part.writeToken();
       const handedOver = handOver(part.readByToken(), take);
-      // Awaited below; until then its rejection is not unhandled.
+      // Awaited below; until then its rejection must not count as unhandled.
       handedOver.catch(() => {});
       taken.push(handedOver);
     }
@@ -83,7 +83,7 @@ async function claimParts(
   return (await Promise.all(taken)).reduce((sum, count) => sum + count, 0);
 }
 
-/** Hands tasks over once they are claimed, and returns how many there were. */
+/** Hands tasks over once they are claimed. Resolves to their number. */
 export async function handOver(claiming: Promise<RawDocument[]>, take: Take): Promise<number> {
   const tasks = await claiming;
   await take(tasks);
@@ -91,7 +91,7 @@ export async function handOver(claiming: Promise<RawDocument[]>, take: Take): Pr
   return tasks.length;
 }
 
-/** Takes those of the tasks that can still be claimed: several are updated with one token, and what was won is read by it. */
+/** Claims those of the tasks that can still be claimed. Several are updated with one token, and then read by it. */
 export async function claimIds(
   definition: Definition,
   query: ReadyQuery,

@@ -8,7 +8,7 @@ import { isOfDocument, mend } from './repair';
 import { Single } from './single';
 import { MAX_WAIT_MS, notSkipped, PROBE_MS, skip } from './skipped';
 
-/** Neighbours that are tried. */
+/** At most this many candidates are read at a time when the head of the queue cannot be claimed. */
 const WINDOW = 32;
 
 /** Takes the next ready task in one atomic update. */
@@ -22,7 +22,7 @@ export async function claimOne(definition: Definition, query: ReadyQuery): Promi
   }
 }
 
-/** Takes this task if it can be claimed now. One that is locked for longer, or cannot be claimed as it is, is passed over. */
+/** Claims this task if it is ready. A task that is locked for longer, or cannot be claimed as it is, is skipped. */
 export async function claimById(
   definition: Definition,
   query: ReadyQuery,
@@ -58,7 +58,7 @@ async function claimBehind(definition: Definition, query: ReadyQuery): Promise<R
   }
 }
 
-/** What cannot be mended is left alone for a while, so that the next claim finds what comes after it. */
+/** Mends a task, or skips it for a while, so that the next claim finds the tasks after it. */
 async function isMended(definition: Definition, _id: unknown, error: unknown): Promise<boolean> {
   if (await mend(definition, _id, error)) return true;
   skip(definition.model, _id);

@@ -5,9 +5,8 @@ import { State } from '../fields';
 import { holdsMs, outliveLong, takeoverAt } from './takeover';
 
 /**
- * What a claim writes; it is on the way of every task, so it is kept small. A task whose lease ended and that has used its
- * attempts is claimed once more, and its claimer fails it. A CREATED one that has used them was put back by hand and starts again
- * at 1.
+ * The update of a claim. It is a hot path, so it is kept small. A task whose lease ended and that has used its attempts is claimed once
+ * more, and failed after the claim. A CREATED task that has used its attempts was put back by hand and starts again at attempt 1.
  */
 export function claimUpdate(definition: Definition, token: Types.ObjectId): mongo.Document[] {
   const { model, options } = definition;
@@ -15,7 +14,7 @@ export function claimUpdate(definition: Definition, token: Types.ObjectId): mong
   const isPutBack = {
     $and: [{ $gte: ['$_task.attempts', options.maxAttempts] }, { $ne: [`$${state}`, State.RUNNING] }],
   };
-  // A sum takes what is no number for 0, and the greater of two does so with what is no count.
+  // `$sum` counts a value that is no number as 0; `$max` with 0 replaces a negative one.
   const next = { $sum: [{ $max: ['$_task.attempts', 0] }, 1] };
   const holds = holdsMs(options);
   const until = takeoverAt({ $max: [{ $sum: '$_task.attempts' }, 0] }, options, holds);

@@ -5,13 +5,13 @@ import { renewalMs, takeoverAt } from './takeover';
 
 const MAX_TIME_MS = 1_000;
 
-/** Waits until a claim meets its write concern, and keeps what it holds from others meanwhile: that may take longer than a lease. */
+/** Waits until a claim meets its write concern, and renews its leases meanwhile: the wait may take longer than a lease. */
 export async function confirmHeld(definition: Definition, held: Filter, hint: string): Promise<void> {
   const { model, options, writeConcern } = definition;
   const until = takeoverAt({ $subtract: ['$_task.attempts', 1] }, options);
   const extended = [{ $set: { '_task.availableAt': until, '_task.startedAt': '$$NOW' } }];
   const how = { hint, writeConcern: { w: 1 }, maxTimeMS: MAX_TIME_MS };
-  // What one does not reach, the next one does, or the lease ends.
+  // A renewal may fail: the next one may succeed, or the lease ends.
   const extend = () =>
     void collectionOf(model)
       .updateMany(held, extended, how)

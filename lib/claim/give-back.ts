@@ -5,14 +5,14 @@ import { persistently } from '../server/transient';
 
 const MAX_TIME_MS = 1_000;
 
-/** Puts back what one claim still holds of some tasks (see `heldBy`), as if they had not been claimed. */
+/** Puts back the tasks that one claim still holds (see `heldBy`), as if they had not been claimed. */
 export async function giveBack(definition: Definition, held: Filter): Promise<void> {
   await putBack(definition, held, {});
 }
 
 /**
- * The same for what a claim may have taken that was not handed out: in the background, at once and once more after `afterMs`, until it gets
- * through or the lease has ended by itself.
+ * Puts back, in the background, tasks that a claim may have taken and that were not handed out: at once, and once more after `afterMs`
+ * milliseconds. Each try is repeated until it gets through or the lease has ended.
  */
 export function giveBackLater(
   definition: Definition,

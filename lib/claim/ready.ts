@@ -15,7 +15,7 @@ export interface ReadyQuery {
   /** Name of the index that serves filter and order. */
   readonly hint: string;
   readonly order: Readonly<Record<string, 1 | -1>>;
-  /** Whether the order must be asked for: with several categories the index alone would give one after the other. */
+  /** Whether the query must sort: with several categories the index alone would give one category after the other. */
   readonly mustSort: boolean;
 }
 

@@ -1,21 +1,21 @@
 import { isOfDocument } from './repair';
 
-/** Tasks that a claim tries although each is refused. */
+/** At most this many refused tasks in a row are tried by a claim. */
 const MANY = 32;
 
-/** Errors that are the fault of single tasks: they are told by a claim only where it can hand out no other. */
+/** Errors that are the fault of single tasks: a claim throws them only if it can hand out no other task. */
 export class Refusals {
   #first: { readonly error: unknown } | null = null;
   #count = 0;
 
-  /** What a claim brought, or `none` where it was refused for the sake of one task, which the next claim passes over. */
+  /** Settles as `claiming` does, but resolves to `none` if a single task refused the claim: the next claim skips that task. */
   async unlessRefused<T>(claiming: Promise<T>, none: T): Promise<T> {
     try {
       return await claiming;
     } catch (error) {
       if (!isOfDocument(error)) throw error;
       this.add(error);
-      // So many in a row are no fault of theirs.
+      // With so many refusals in a row the fault is not the tasks'.
       if (this.areMany) throw error;
 
       return none;
@@ -31,7 +31,7 @@ export class Refusals {
     this.#first ??= { error };
   }
 
-  /** To be called when nothing was claimed. */
+  /** Returns `none`, or throws the first refusal. Call it when nothing was claimed. */
   orNone<T>(none: T): T {
     if (this.#first) throw this.#first.error;
 

@@ -7,12 +7,12 @@ import { isMissingIndex, isNetworkError, isTimeExpired, isUnconfirmed } from '..
 import { isBookkeeping, misfits, type TaskFailure } from '../task/bookkeeping';
 import { isWritable } from '../values/writable';
 
-/** By these codes the server says that a document has no room for what an update adds. */
+/** Codes of the server's errors for an update that would make a document too large. */
 const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
-/** A write conflict, and what holds for every document: a full disk, writes that are switched off, the quota of a service. */
+/** Codes that are no fault of one document: a write conflict, a full disk, writes that are switched off, the quota of a service. */
 const NOT_OF_DOCUMENT = new Set<unknown>([112, 371, 8_000, 14_031]);
 
-/** Whether the server refused a claim, by what can be the fault of one document: what is in it, its size, a validator of its collection. */
+/** Whether the server refused a claim for a reason that may lie in one document: its values, its size, a validator. */
 export function isOfDocument(error: unknown): boolean {
   if (isUnreadable(error)) return true;
   const { name, code } = (error ?? {}) as { name?: string; code?: unknown };
@@ -26,8 +26,8 @@ export function isOfDocument(error: unknown): boolean {
 }
 
 /**
- * Makes a task that could not be claimed claimable: what does not fit in its bookkeeping counts as not there. One that has no room for more
- * is failed. Returns whether anything was changed.
+ * Repairs a task that could not be claimed: bookkeeping of a wrong type is removed, and a task whose document is too large is failed.
+ * Resolves to whether anything was changed.
  */
 export async function mend(definition: Definition, _id: unknown, error?: unknown): Promise<boolean> {
   const { model, options, writeConcern } = definition;
@@ -51,7 +51,7 @@ export async function mend(definition: Definition, _id: unknown, error?: unknown
   return false;
 }
 
-/** What to try, one after the other. */
+/** The updates to try, one after the other. */
 function repairs({ options }: Definition, raw: RawDocument, error: unknown): object[] {
   const task: unknown = raw['_task'];
   if (!isBookkeeping(task)) return [{ $unset: { _task: true } }];
@@ -64,7 +64,7 @@ function repairs({ options }: Definition, raw: RawDocument, error: unknown): obj
   const reason: Omit<TaskFailure, 'at'> = { message: 'The document is too large to be claimed.', attempt: 0 };
   return [
     [{ $set: { ...failed, '_task.settledAt': '$$NOW', '_task.errors': [{ ...reason, at: '$$NOW' }] } }],
-    // Not even that has room.
+    // For a document that has no room even for that.
     { $set: failed, $unset: { '_task.availableAt': true, '_task.errors': true, '_task.recheckAt': true } },
   ];
 }

@@ -12,12 +12,12 @@ import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
 import type { ReadyQuery } from './ready';
 
-/** How long ago a claim may have been made whose answer was lost, in milliseconds: longer than all tries together wait for one. */
+/** How long ago a claim without an answer may have been made, in milliseconds: longer than all its tries together. */
 const RECENT_MS = 400_000;
 /** Bounds the index to leases that have not ended. */
 const HELD_NOW = { $expr: { $gt: ['$_task.availableAt', '$$NOW'] } };
 
-/** One attempt to take one task, by a token of its own. Whatever it took is handed out or put back. */
+/** One attempt to claim one task, by a token of its own. Each task it took is handed out or put back. */
 export class Single {
   settled: RawDocument | null = null;
   /** Whether it may have taken a task without this process knowing it. */
@@ -38,7 +38,7 @@ export class Single {
         return await this.#update(extra, maxTimeMS);
       } catch (error) {
         if (!isUnconfirmed(error)) {
-          // Applied, whatever is wrong with its acknowledgement.
+          // The update was applied; only its acknowledgement failed.
           this.#isUncertain ||= error instanceof mongo.MongoWriteConcernError;
           if (!isUnreadable(error)) throw error;
         } else if (hasTakenNone(error)) return null;
@@ -55,19 +55,19 @@ export class Single {
     return (task as Bookkeeping | undefined)?.token?.equals(this.token) ?? false;
   }
 
-  /** The server carried it out after it was given up. */
+  /** Called with the answer of a try that was given up: the task it took goes back. */
   refuse(late: RawDocument | null): void {
-    // What comes before its end is found by its token.
+    // Before `end()` the task is found by its token.
     if (!this.#hasEnded) return;
     if (late && keyOf(late._id) !== keyOf(this.settled?._id)) this.#putBack({ _id: late._id }, '_id_');
   }
 
-  /** What it may still take, or has taken without being told, is put back: nobody else would before its lease ends. */
+  /** Puts back tasks that a try without an answer took, or may still take: else they are held until their leases end. */
   end(): void {
     this.#hasEnded = true;
     if (!this.#isUncertain) return;
     const { settled } = this;
-    // One that was asked for by its id is all that there is.
+    // A claim by id can take no other task.
     if (settled && '_id' in this.#live) return;
     this.#putBack(
       { ...this.#live, ...HELD_NOW, ...(settled && { _id: { $ne: settled._id } }) },
@@ -86,7 +86,7 @@ export class Single {
     return { ...filter, [state]: State.RUNNING, '_task.token': this.token };
   }
 
-  /** What can be claimed, whenever. */
+  /** The filter of the query, whatever the due time. */
   get #live(): Filter {
     const { $expr: _, ...live } = this.query.filter;
 
@@ -112,14 +112,14 @@ export class Single {
     });
   }
 
-  /** What it took although its answer was lost or came too late. It counts once a fail-over cannot take it back. */
+  /** The task that was taken although the answer was lost or came too late. It counts once no fail-over can take it back. */
   async #findConfirmed(): Promise<RawDocument | null> {
     let found: RawDocument | null = null;
     try {
       await this.#confirm();
       if (!(await this.#find())) return null;
 
-      // It may have been carried out only after that.
+      // The update may have been carried out only after that confirmation.
       await this.#confirm();
       found = await this.#find();
       return found;
@@ -134,7 +134,7 @@ export class Single {
 
   async #find(): Promise<RawDocument | null> {
     const { model, hidden, options } = this.definition;
-    // Only leases that began a moment ago: the index need not be walked through for all the others.
+    // Only leases that began recently, so that the index is not scanned for all others.
     const now = await serverNow(model);
     const recent = { $gte: new Date(now.getTime() + options.leaseMs - RECENT_MS) };
 

@@ -4,26 +4,26 @@ import { keyOf } from '../values/id';
 
 /** How long a claim waits for a document that an open transaction has written, in milliseconds. */
 export const MAX_WAIT_MS = 200;
-/** The same for each of its neighbours, once one was found to be blocked. */
+/** How long a claim waits for each document after a locked one, in milliseconds. */
 export const PROBE_MS = 50;
 /** How long a document is passed over before a claim waits for it again, in milliseconds. */
 const PASSED_OVER_MS = 1_000;
-/** So many are waited for again at once: a transaction may have written more than could be tried in that time. */
+/** At most this many skipped documents are tried again at once: a transaction may have locked more than a claim has time for. */
 const TRIED_AGAIN = 10;
 
 interface Blocked {
   readonly entries: Map<string, { id: unknown; until: number }>;
-  /** When one was met last. */
+  /** When a locked document was met last. */
   metAt: number;
-  /** When some were last let go, to be tried again. */
+  /** When skipped documents were last let go, to be tried again. */
   triedAt: number;
 }
 
 const blockedOf = new WeakMap<AnyModel, Blocked>();
 
 /**
- * A document that an open transaction has written makes every other writer wait for the commit. Who met one remembers it here,
- * so that the next claims take what comes after it at once.
+ * Remembers a locked document, so that the next claims take the tasks after it at once: a document that an open transaction has written
+ * makes every other writer wait for the commit.
  */
 export function skip(model: AnyModel, id: unknown): void {
   const now = monotonic();
@@ -34,7 +34,7 @@ export function skip(model: AnyModel, id: unknown): void {
   blocked.entries.set(keyOf(id), { id, until: now + PASSED_OVER_MS });
 }
 
-/** The filter that leaves out what was found to be blocked a moment ago. */
+/** The filter that leaves out documents that were found locked a moment ago. */
 export function notSkipped(model: AnyModel): Filter {
   const blocked = blockedOf.get(model);
   if (!blocked) return {};
@@ -43,7 +43,7 @@ export function notSkipped(model: AnyModel): Filter {
   return blocked.entries.size > 0 ? { _id: { $nin: [...blocked.entries.values()].map(({ id }) => id) } } : {};
 }
 
-/** Whether a document was found to be blocked a moment ago. */
+/** Whether a document was found locked a moment ago. */
 export function isSkipped(model: AnyModel, id: unknown): boolean {
   const blocked = blockedOf.get(model);
   if (!blocked) return false;
@@ -52,7 +52,7 @@ export function isSkipped(model: AnyModel, id: unknown): boolean {
   return blocked.entries.has(keyOf(id));
 }
 
-// Some stand for the others: when none of them is met again, the transaction is over.
+// Lets a few documents go as a sample. If none of them is found locked again, the transaction is over, and all are let go.
 function letGo(blocked: Blocked, now: number): void {
   const { entries, metAt, triedAt } = blocked;
   if (now - triedAt <= PASSED_OVER_MS) return;

@@ -5,18 +5,18 @@ import { MAX_TIMER_MS } from '../values/check';
 
 const RENEWALS_PER_LEASE = 3;
 
-/** How long after one renewal of a lease the next one comes, in milliseconds: two may fail before it ends. */
+/** The time between two renewals of a lease, in milliseconds: two may fail before the lease ends. */
 export function renewalMs(leaseMs: number): number {
   return Math.max(1, leaseMs / RENEWALS_PER_LEASE);
 }
 
-/** Attempts for which the wait is computed; later ones wait like the last of them. */
+/** At most this many attempts have a computed wait; later ones wait like the last of them. */
 const MAX_WAITS = 16;
 
 /**
- * How long a task stays put after its lease ended before somebody else may take it, in milliseconds. A first attempt that ended
- * so may have been an accident: nobody waits for it. From the second on the task itself may be what kills its workers, so it
- * comes back with backoff and not to all of them at once. After the last attempt it only has to be failed.
+ * How long a task cannot be claimed after its lease ended, in milliseconds. A first attempt that ended so may have been an accident, so
+ * there is no wait. From the second on the task itself may kill its workers, so it comes back with the backoff. After the last attempt
+ * it only has to be failed, so there is no wait.
  */
 export function waitAfterLease(attempt: number, { backoff, maxAttempts }: ResolvedOptions): number {
   if (attempt < 2 || attempt >= maxAttempts) return 0;
@@ -30,7 +30,7 @@ export function waitAfterLease(attempt: number, { backoff, maxAttempts }: Resolv
   }
 }
 
-/** For how long a task stays put that is claimed now, by the number of claims before, in milliseconds. */
+/** How long a claim holds its task, wait included, in milliseconds; one entry for each number of earlier attempts. */
 export function holdsMs(options: ResolvedOptions): number[] {
   return Array.from(
     { length: Math.min(MAX_WAITS, options.maxAttempts) },
@@ -38,7 +38,7 @@ export function holdsMs(options: ResolvedOptions): number[] {
   );
 }
 
-/** When a task can be taken by somebody else that is claimed now and was claimed `made` times before, as the server computes it. */
+/** The expression for when a task that is claimed now, after `made` earlier attempts, can be claimed by another consumer. */
 export function takeoverAt(made: unknown, options: ResolvedOptions, waits = holdsMs(options)): object {
   if (waits.every((wait) => wait === options.leaseMs)) return { $add: ['$$NOW', options.leaseMs] };
 
@@ -46,8 +46,8 @@ export function takeoverAt(made: unknown, options: ResolvedOptions, waits = hold
 }
 
 /**
- * What a hold writes so that its task does not expire before the hold ends, as `until` computes it. A task without expiry gets none,
- * and one that would not expire before keeps its own.
+ * The fields that keep a task from expiring before its hold ends, at the time of the expression `until`. A task without expiry gets none,
+ * and a later expiry stays.
  */
 export function outlive({ expireAfterSeconds }: Definition, until: object): Record<string, object> {
   if (expireAfterSeconds === false) return {};
@@ -57,7 +57,7 @@ export function outlive({ expireAfterSeconds }: Definition, until: object): Reco
   return { '_task.expiresFrom': { $cond: [{ $and: [canExpire, expiresBefore] }, until, '$_task.expiresFrom'] } };
 }
 
-/** The same for a claim, where one of its holds is as long as the expiry. Others end before, unless they are renewed. */
+/** The fields of `outlive()` for a claim, if a hold may be as long as the expiry. Shorter holds end before it, unless they are renewed. */
 export function outliveLong(definition: Definition, until: object, holdsMs: readonly number[]): Record<string, object> {
   const { expireAfterSeconds } = definition;
   const isLong = expireAfterSeconds !== false && Math.max(...holdsMs) >= expireAfterSeconds * 1_000;

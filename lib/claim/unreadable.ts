@@ -9,8 +9,8 @@ import { heldBy } from '../task/held';
 import { describe } from '../values/describe';
 
 /**
- * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: it comes back with
- * backoff, and fails with its last attempt, as one does whose handler throws.
+ * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: the task comes
+ * back with backoff, and fails after its last attempt, as after an error of a handler.
  */
 export async function failUnreadable(definition: Definition, raw: RawDocument, error: unknown): Promise<void> {
   const { model, options, writeConcern } = definition;

@@ -7,7 +7,7 @@ const POLICIES: readonly DependencyPolicy[] = ['wait', 'fail', 'ignore'];
 
 const checked = new WeakSet<Dependency>();
 
-/** Checks a declaration and fills in its defaults; what it returned itself it leaves alone. `where` names the path in messages. */
+/** Checks a declaration and fills in its defaults. `where` names the path in messages. @throws {InvalidOptionError} */
 export function resolveDependency(where: string, declared: unknown): Dependency {
   if (checked.has(declared as Dependency)) return declared as Dependency;
   const options = typeof declared === 'string' ? { type: declared } : declared;
@@ -33,7 +33,7 @@ export function resolveDependency(where: string, declared: unknown): Dependency 
   return dependency;
 }
 
-/** The line that declares a dependency. */
+/** A line of code that declares a dependency, for messages. */
 export function exampleOf(path: string, type: DependencyType): string {
   const name = path.includes('.') ? `'${path}'` : path;
   const reference = `{ type: Schema.Types.ObjectId, ref: 'Source', dependsOn: '${type}' }`;
@@ -64,7 +64,7 @@ function isIn(value: unknown): value is { $in: unknown[] } {
   return keys.length === 1 && Array.isArray((value as { $in?: unknown }).$in);
 }
 
-// The server's equality, which an index can answer: no null, which is also a field that is not there, and no operators.
+// Whether a value can be compared by equality in an index: no operator, and not null, which a missing field equals too.
 function isComparable(value: unknown): boolean {
   if (value === null || ['undefined', 'function', 'symbol'].includes(typeof value) || value instanceof RegExp)
     return false;

@@ -12,7 +12,7 @@ const KEY = Symbol.for('mongoose-task-queue:dependencies');
 
 type Table = Map<string, Dependency>;
 export type AnyClass = abstract new (...args: never[]) => unknown;
-/** An instance side, not a constructor. */
+/** A prototype, not a constructor. */
 type Prototype = object & { prototype?: never };
 
 /** Works under `experimentalDecorators` and under standard decorators. */
@@ -25,7 +25,7 @@ export interface DependsOnDecorator {
 }
 
 /**
- * Declares a reference field to be a dependency: `pop()` hands a task out only when the documents it refers to are done.
+ * Declares a reference field as a dependency: `pop()` hands a task out only when the documents that the field refers to are done.
  *
  * @throws {InvalidOptionError} for an unknown type or option, where the class is defined.
  */
@@ -45,7 +45,7 @@ export function DependsOn(type: DependencyType, options: DependencyOptions = {})
   }) as DependsOnDecorator;
 }
 
-/** The class of each dependency that a decorator declared. */
+/** The class in which a decorator declared each dependency. */
 const declaredBy = new WeakMap<Dependency, AnyClass>();
 
 /** The dependencies a class and its ancestors declare; the nearest class wins. */
@@ -61,7 +61,7 @@ export function dependenciesOf(type: AnyClass): ReadonlyMap<string, Dependency> 
   return found;
 }
 
-/** Whether a dependency was declared by a class that extends the one that declared the other. */
+/** Whether the class that declared `by` extends the class that declared `dependency`. */
 export function isDeclaredAnew(dependency: unknown, by: unknown): boolean {
   const ancestor = declaredBy.get(dependency as Dependency);
   const descendant = declaredBy.get(by as Dependency);
@@ -69,7 +69,7 @@ export function isDeclaredAnew(dependency: unknown, by: unknown): boolean {
   return ancestor !== undefined && descendant?.prototype instanceof ancestor;
 }
 
-// Own metadata only: a table inherited from the parent must not be written to.
+// Own metadata only: a table inherited from the parent class must not be changed.
 function legacyTable(prototype: object): Table {
   let table = Reflect.getOwnMetadata(KEY, prototype) as Table | undefined;
   if (!table) {
@@ -97,7 +97,7 @@ function tablesOf(type: AnyClass): Table[] {
   return [legacy, standard].filter((table) => table !== undefined);
 }
 
-/** Standard decorators are told what they stand on, legacy ones its name. */
+/** Standard decorators get a context object as second argument, legacy ones a name. */
 function isContext(second: unknown): second is ClassMemberDecoratorContext {
   return typeof second === 'object' && second !== null;
 }
@@ -106,8 +106,8 @@ function isOwnField(context: ClassMemberDecoratorContext): context is ClassField
   return context.kind === 'field' && !context.static && !context.private;
 }
 
-// Babel's legacy mode hands a descriptor to fields as well: only a method or an accessor has these in it. Of a parameter it is
-// the position, of a static the target is the class.
+// Babel's legacy mode passes a descriptor for fields too, but only methods and accessors have a function in it. For a parameter the
+// descriptor is its position; for a static the target is the class.
 function isField(target: object | undefined, descriptor: unknown): boolean {
   const { value, get, set } = (descriptor ?? {}) as PropertyDescriptor;
 
@@ -118,7 +118,7 @@ function nameOf(target: object | undefined, name: unknown): string {
   return name === undefined && typeof target === 'function' ? `class ${target.name}` : String(name);
 }
 
-/** Other functions have no `prototype`. */
+/** Whether a value is a class, or another function with a `prototype`. */
 export function isClass(value: unknown): value is AnyClass {
   return typeof value === 'function' && typeof value.prototype === 'object';
 }

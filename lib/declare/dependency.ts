@@ -10,17 +10,17 @@ export const DependencyType = {
 
 export type DependencyType = (typeof DependencyType)[keyof typeof DependencyType];
 
-/** `wait`: until it changes. `fail`: the task fails with it. `ignore`: as if the document were not referred to. */
+/** `wait`: the task waits until the document changes. `fail`: the task fails too. `ignore`: as if the task did not refer to it. */
 export type DependencyPolicy = 'wait' | 'fail' | 'ignore';
 
-/** Values of fields, each by equality or as `{ $in: [ … ] }`; all of them must hold. */
+/** Fields and their values, each a value or `{ $in: [values] }`; all of them must match. */
 export type DependencyCondition = Readonly<Record<string, unknown>>;
 
 export interface DependencyOptions {
-  /** What a FAILED dependency does. With ANY_OF, `fail` applies when no alternative is left. Default: `'wait'`. */
+  /** What happens to the task when a dependency is FAILED. With ANY_OF, `fail` applies when no alternative is left. Default: `'wait'`. */
   onFailed?: DependencyPolicy;
 
-  /** What a dependency that does not exist does, whether it was deleted, expired or never there. Default: `'wait'`. */
+  /** What happens to the task when a dependency does not exist: it was deleted, expired or never inserted. Default: `'wait'`. */
   onMissing?: DependencyPolicy;
 
   /**
@@ -30,7 +30,7 @@ export interface DependencyOptions {
   when?: DependencyCondition;
 }
 
-/** A dependency as it is written on a path: its type, or its type with options. */
+/** A dependency as declared on a path: its type, or its type with options. */
 export type DependencyDeclaration = DependencyType | ({ type: DependencyType } & DependencyOptions);
 
 export interface Dependency {

@@ -4,23 +4,23 @@ import { InvalidOptionError } from '../errors';
 import { exampleOf, resolveDependency } from './check-dependency';
 import { type Dependency, DependencyType } from './dependency';
 
-/** What an element of a schema's `paths` has to do with dependencies. */
+/** The part of a schema path that holds a dependency. */
 export interface DeclaringPath {
   readonly options: { dependsOn?: unknown };
-  /** Of an array: the type of its elements. */
+  /** For an array, the type of its elements. */
   readonly embeddedSchemaType?: { readonly options: { dependsOn?: unknown } };
   clone(): DeclaringPath;
 }
 
-/** The declarations on a path: an array may carry one itself, and one on its elements. */
+/** The declarations on a path: an array may have one of its own and one on its elements. */
 export function declarationsOn({ options, embeddedSchemaType }: DeclaringPath): unknown[] {
   return [options.dependsOn, embeddedSchemaType?.options.dependsOn].filter((one) => (one ?? null) !== null);
 }
 
 /**
- * Where a dependency is kept: with the options of its path, which follow the schema into clones and discriminators.
+ * Writes a dependency to the options of its path, which follow the schema into clones and discriminators.
  *
- * @throws {InvalidOptionError} for what is no path, or has a dependency that differs.
+ * @throws {InvalidOptionError} when there is no such path, or it has a different dependency.
  */
 export function writeDependency(schema: AnySchema, path: string, dependency: Dependency): void {
   const type = schema.path(path) as unknown as DeclaringPath | undefined;
@@ -35,7 +35,7 @@ export function writeDependency(schema: AnySchema, path: string, dependency: Dep
   if (!isDeepStrictEqual(type.options.dependsOn, dependency)) keepDependency(schema, path, known[0] ?? dependency);
 }
 
-/** Puts a dependency in the place of another. A kind shares its paths with its base, and a sub-schema with all it is part of. */
+/** Replaces a dependency of a path. Paths shared with a base, or with schemas that embed this one, are cloned before. */
 export function keepDependency(schema: AnySchema, path: string, dependency: Dependency): void {
   const { isRoot = true } = tablesOf(schema).discriminatorMapping ?? {};
   const table = tableOf(schema, path)!;
@@ -61,7 +61,7 @@ export function declaredTwice(path: string, one: Dependency, other: Dependency):
   );
 }
 
-/** The error for a dependency of which a task could have any number. */
+/** The error for a dependency inside a container, of which a task could have any number. */
 export function insideMany(path: string, container: string): InvalidOptionError {
   const name = path.split('.').findLast((part) => !/^(\$.*|\d+)$/.test(part))!;
 
@@ -70,7 +70,7 @@ export function insideMany(path: string, container: string): InvalidOptionError 
   );
 }
 
-// Without the defaults, which nobody wrote.
+// Leaves out the defaults, which the user did not write.
 function shownBriefly({ type, onFailed, onMissing, when }: Dependency): string {
   const options = {
     ...(onFailed !== 'wait' && { onFailed }),

@@ -7,18 +7,18 @@ import { shown } from '../values/check';
 
 export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from '../any';
 
-/** The write concern of a schema, as the driver takes it; empty where the connection's holds. */
+/** The write concern of a schema, as the driver takes it; empty if the connection's applies. */
 export interface WriteConcern {
   readonly writeConcern?: mongo.WriteConcernSettings;
 }
 
-/** What a compiled model with the plugin is to the queue. */
+/** The queue's view of a compiled model with the plugin. */
 export interface Definition {
   readonly model: AnyModel;
   readonly options: ResolvedOptions;
   /** Set for a discriminator: only documents of this kind are its tasks. */
   readonly kind: { readonly key: string; readonly value: unknown } | null;
-  /** Whether the plugin was applied to this kind's schema and not to its base: then its indexes are its own too. */
+  /** Whether the plugin was applied to this kind's schema and not to its base: then all its indexes are its own. */
   readonly kindOnly: boolean;
   /** Seconds after which tasks are deleted, or false. */
   readonly expireAfterSeconds: number | false;
@@ -32,7 +32,7 @@ export interface Definition {
 const DEFAULT_EXPIRY_SECONDS = 86_400;
 const definitions = new WeakMap<AnyModel, Definition>();
 
-/** The definition of a model. Throws `InvalidOptionError` when its schema does not have the plugin. */
+/** The definition of a model. @throws {InvalidOptionError} when its schema does not have the plugin. */
 export function definitionOf(model: AnyModel): Definition {
   let definition = definitions.get(model);
   if (!definition) {
@@ -43,17 +43,17 @@ export function definitionOf(model: AnyModel): Definition {
   return definition;
 }
 
-/** The native collection: queries by it run no middleware and are in no transaction unless one is named. */
+/** The native collection: its operations run no middleware, and join a transaction only by an explicit session. */
 export function collectionOf(model: AnyModel): mongo.Collection<RawDocument> {
   return model.collection as unknown as mongo.Collection<RawDocument>;
 }
 
-/** Names the collection of a model, as the server does. */
+/** The namespace of a model's collection: `database.collection`. */
 export function namespaceOf(model: AnyModel): string {
   return `${model.db.name}.${model.collection.name}`;
 }
 
-/** Makes a document of what was read by the native collection. A kind may hide more than the base that it was read by. */
+/** Makes a document of a raw one. A kind may hide more paths than the base model by which it was read. */
 export function hydrate(
   { model, hidden: ofModel }: Pick<Definition, 'model' | 'hidden'>,
   raw: RawDocument,
@@ -76,7 +76,7 @@ export function modelOf(document: AnyDocument): AnyModel {
   return (document as AnyDocument | null | undefined)?.constructor as AnyModel;
 }
 
-/** The options the plugin left on the state path, from where they follow the schema into clones and discriminators. */
+/** The options that the plugin keeps on the state path, so that they follow the schema into clones and discriminators. */
 export function optionsOf(schema: AnySchema): ResolvedOptions | undefined {
   for (const path of Object.values(schema.paths)) {
     const options = (path.options as { taskQueue?: ResolvedOptions }).taskQueue;
@@ -86,7 +86,7 @@ export function optionsOf(schema: AnySchema): ResolvedOptions | undefined {
   return undefined;
 }
 
-/** Whether the schema keeps a creation time of its own: then its documents are records first and tasks second. */
+/** Whether the schema keeps a creation time of its own: then its documents are records, which do not expire by default. */
 export function keepsCreationTime(schema: AnySchema, options: ResolvedOptions): boolean {
   const timestamps = schema.get('timestamps') as boolean | { createdAt?: boolean | string } | undefined;
   if (timestamps && (timestamps === true || timestamps.createdAt !== false)) return true;
@@ -96,7 +96,7 @@ export function keepsCreationTime(schema: AnySchema, options: ResolvedOptions): 
   return schema.pathType(createdAt) !== 'adhocOrUndefined' && !isAdded(schema.path(createdAt));
 }
 
-/** Whether the plugin added the path. The mark is a path option, so it follows the schema like the options do. */
+/** Whether the plugin added the path. */
 export function isAdded(path: { options: object } | undefined): boolean {
   return path !== undefined && 'taskQueue' in path.options;
 }
@@ -146,8 +146,8 @@ function kindOf(model: AnyModel): Definition['kind'] {
 }
 
 /**
- * The model whose collection this one shares: itself, or the base of a discriminator. While a discriminator is being compiled
- * Mongoose has not yet told it its base, so the base is looked for.
+ * The model itself, or for a discriminator its base, whose collection it shares. While a discriminator is being compiled it does not know
+ * its base yet, so the base is looked for among the connection's models.
  */
 export function rootOf(model: AnyModel): AnyModel {
   const others = Object.values(model.db.models as Record<string, AnyModel>);
@@ -169,13 +169,13 @@ interface SelectablePath {
   embeddedSchemaType?: { options: { select?: boolean } };
 }
 
-// As Mongoose's own queries find them: also in sub-documents and in lists of them, and where the elements of a list are hidden.
+// Finds the paths that Mongoose's own queries hide: also in sub-documents and lists of them, and lists whose elements are hidden.
 function hiddenPaths(schema: AnySchema, prefix: string, above: readonly AnySchema[]): string[] {
   const around = [...above, schema];
 
   return Object.entries(schema.paths as unknown as Record<string, SelectablePath>).flatMap(([name, type]) => {
     const path = prefix + name;
-    // Of the values of a Map there is no path.
+    // The values of a Map have no path.
     if (name.endsWith('.$*')) return [];
     if ([type, type.embeddedSchemaType].some((one) => one?.options.select === false)) return [path];
 
@@ -183,7 +183,7 @@ function hiddenPaths(schema: AnySchema, prefix: string, above: readonly AnySchem
   });
 }
 
-// Mongoose applies the schema's write concern to its own writes, and we to ours.
+// Mongoose applies the schema's write concern to its own writes only, so the library applies it to native ones.
 function writeConcernOf(schema: AnySchema): WriteConcern {
   const writeConcern = schema.get('writeConcern') as mongo.WriteConcernSettings | undefined;
 

@@ -2,12 +2,12 @@ import type { mongo } from 'mongoose';
 import { InvalidOptionError } from '../errors';
 import { type AnyModel, definitionOf } from './definition';
 
-/** The database by which the settings of a model were found to be good: it is another one after a connection was opened anew. */
+/** The database object with which a model's settings were checked; a connection that is opened again has a new one. */
 const checked = new WeakMap<AnyModel, mongo.Db>();
 
 /**
- * Refuses settings of the connection or the schema with which no claim and no settle can be told from a failed one. To be called with an
- * open connection; it looks once per model.
+ * Refuses settings of the connection or the schema with which a claim or settle cannot be told from a failed one. Call it with an open
+ * connection; it checks each model once.
  *
  * @throws {InvalidOptionError} that names the setting.
  */
@@ -28,7 +28,7 @@ function requireAcknowledged(model: AnyModel, db: mongo.Db): void {
   );
 }
 
-// Mongoose makes no document of raw bytes, and does not cast what is in no schema.
+// Mongoose cannot make a document of raw bytes, and does not cast fields that are in no schema, such as `_task`.
 function requireValues(model: AnyModel, { bsonOptions }: mongo.Db): void {
   const wrong = bsonOptions.raw ? 'raw: true' : bsonOptions.promoteValues === false ? 'promoteValues: false' : null;
   if (wrong === null) return;

@@ -6,9 +6,9 @@ type Restore = () => void;
 
 interface Pending {
   committed: (() => void)[];
-  /** How to put back what the transaction has touched. */
+  /** For each object that the transaction has touched, how to restore it. */
   undone: Map<object, Restore>;
-  /** How to put back what it may touch, as it was when it began. */
+  /** For each object that the transaction may touch, how to restore it as it was when the transaction began. */
   begun: Map<object, Restore>;
 }
 
@@ -27,7 +27,7 @@ export function sessionOf(
   return transactionAsyncLocalStorage?.getStore()?.session ?? null;
 }
 
-/** Runs an effect once the session's transaction is committed; outside a transaction at once. */
+/** Runs an effect once the session's transaction is committed, or at once outside a transaction. */
 export function whenCommitted(session: ClientSession | null, effect: () => void): void {
   if (session?.inTransaction()) pendingOf(session).committed.push(effect);
   else effect();
@@ -43,8 +43,8 @@ function requireSession(session: ClientSession | null): ClientSession | null {
 }
 
 /**
- * Runs what `remember` returns should the session's transaction not be committed: aborted, ended, or run again. The first memory of a
- * subject in a transaction counts, and before it the one from when the transaction began. Outside a transaction nothing happens.
+ * Runs the function that `remember` returns if the session's transaction is not committed: it is aborted, ended, or run again. What was
+ * remembered when the transaction began counts, else the first call for a subject. Outside a transaction nothing happens.
  */
 export function whenUndone(session: ClientSession | null, subject: object, remember: () => Restore): void {
   if (!session?.inTransaction()) return;
@@ -53,13 +53,13 @@ export function whenUndone(session: ClientSession | null, subject: object, remem
   if (!undone.has(subject)) undone.set(subject, begun.get(subject) ?? remember());
 }
 
-/** Has what a transaction may touch remembered when it begins, for all sessions that the client starts from now on. */
+/** Calls `remember` whenever a transaction begins, for all sessions that the client starts from now on. */
 export function onTransaction(client: mongo.MongoClient, remember: () => Iterable<[object, Restore]>): void {
   const { startSession } = client;
 
   client.startSession = (options) => {
     const session = startSession.call(client, options) as unknown as ClientSession;
-    // An operation that is given no session starts one of its own, which has no transaction.
+    // A session that the driver starts for a single operation has no transaction.
     if ((options as { explicit?: boolean } | undefined)?.explicit !== false) rememberAtBegin(session, remember);
 
     return session as unknown as mongo.ClientSession;
@@ -87,7 +87,7 @@ function pendingOf(session: ClientSession): Pending {
   return effects;
 }
 
-// The driver tells nobody how a transaction ended, so the three calls that end one are wrapped, on this session only.
+// The driver has no event for the end of a transaction, so the three calls that end one are wrapped, on this session only.
 function watch(session: ClientSession, effects: Pending): void {
   const { commitTransaction, abortTransaction, startTransaction } = session;
 

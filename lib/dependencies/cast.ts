@@ -4,11 +4,11 @@ import type { AnyModel } from '../definition/definition';
 import { isWritable } from '../values/writable';
 import { isNumber, isPlain } from './equality';
 
-/** A reference of a task. */
+/** A reference of a task to another document. */
 export interface Reference {
-  /** As the document has it. Of what can be nobody's id, a text that shows it. */
+  /** The id as the referenced document has it; for a value that can be no id, a text that shows it. */
   readonly id: unknown;
-  /** As the task has it: a text, perhaps, where the document has an ObjectId. */
+  /** The id as the task has it: perhaps a text where the document has an ObjectId. */
   readonly given: unknown;
   /** Whether a document can have this id. */
   readonly isId: boolean;
@@ -17,14 +17,14 @@ export interface Reference {
 const MAX_SHOWN = 100;
 const NUMERIC = ['Number', 'BigInt', 'Double', 'Int32', 'Decimal128'];
 
-/** Reads a reference as `populate()` does: where the model has ObjectIds, a text is the one it stands for. */
+/** Casts a reference as `populate()` does: for a model with ObjectIds, a text becomes an ObjectId. */
 export function castReference(model: AnyModel | null, given: unknown): Reference {
   const id = model && isPossible(given) ? castId(model, given) : undefined;
 
   return id === undefined ? { id: shownBriefly(given), given, isId: false } : { id, given, isId: true };
 }
 
-/** Whether the server could keep the value as an id. In a filter, what it could not might ask for something else. */
+/** Whether the server could store the value as an id. Any other value might be read as an operator in a filter. */
 export function isPossible(value: unknown): boolean {
   if (Array.isArray(value) || value instanceof RegExp) return false;
   if (['BSONRegExp', 'DBRef'].includes((value as { _bsontype?: string } | null)?._bsontype ?? '')) return false;
@@ -34,7 +34,7 @@ export function isPossible(value: unknown): boolean {
 
 function castId({ schema }: AnyModel, given: unknown): unknown {
   const type = schema.path('_id') as unknown as IdType;
-  // Numbers are equal to the server whatever their type, and a cast may lose digits.
+  // Not cast: the server compares numbers of all types by value, and a cast may lose digits.
   if (isNumber(given) && NUMERIC.includes(type.instance)) return given;
   try {
     const id = type.castForQuery(null, given) ?? undefined;
@@ -49,7 +49,7 @@ interface IdType {
   castForQuery(operator: null, value: unknown): unknown;
 }
 
-// Mongoose casts some to types of its own, which the driver never reads.
+// Mongoose casts some ids to types of its own: this gives the types that the driver reads.
 function asRead(id: unknown): unknown {
   if (typeof id !== 'object' || (id as { _bsontype?: string })._bsontype === 'ObjectId') return id;
 

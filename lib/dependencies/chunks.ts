@@ -1,33 +1,33 @@
 import { monotonic } from '../timers';
 
-/** Of one write: documents, or what costs the server as much. */
+/** How much one write may cost, in documents. */
 const PART = 1_000;
 /** How long a write waits for a document that an open transaction has written, in milliseconds. */
 const MAX_WAIT_MS = 200;
-/** The same once one was met: many times what the documents of a part usually take. */
+/** How long a write waits once a locked document was met, in milliseconds: many times what its documents usually take. */
 const PROBE_MS = 20;
 const PROBE_MS_EACH = 0.15;
-/** All of these together. */
+/** How long all writes together may take after a locked document was met, in milliseconds. */
 const MAX_PROBING_MS = 300;
 
 export interface Parts<Item> {
-  /** `isProbe` says that one was refused before. */
+  /** `isProbe`: a document was refused before, so this write should give up soon. */
   write(items: Item[], maxTimeMS: number, isProbe: boolean): Promise<unknown>;
-  /** Whether one of the documents refused, for which the others must not suffer. Any other error is thrown. */
+  /** Whether the error is the fault of one document, so that the others are written without it. Any other error is thrown. */
   isRefusal(error: unknown): boolean;
-  /** What an item costs, in documents. */
+  /** The cost of an item, in documents. Default: 1. */
   weigh?(item: Item): number;
 }
 
-/** An item that was not written, and why; null where there was no time left for it. */
+/** An item that was not written, and its error; null if there was no time left for it. */
 export interface Refused<Item> {
   readonly item: Item;
   readonly error: unknown;
 }
 
 /**
- * Writes documents a part at a time. A part of which one refuses is halved until that one is found: few writes for many documents. Returns
- * those that refused, and those that there was no time left for.
+ * Writes items a part at a time. A part that is refused is halved until the refusing item is found: few writes for many items. Resolves to
+ * the items that were refused, or for which there was no time left.
  */
 export async function writeInParts<Item>(items: readonly Item[], parts: Parts<Item>): Promise<Refused<Item>[]> {
   const { write, isRefusal, weigh = () => 1 } = parts;

@@ -3,7 +3,7 @@ import { type AnyClass, dependenciesOf, isDeclaredAnew } from '../declare/decora
 import { type DeclaringPath, keepDependency, writeDependency } from '../declare/on-path';
 import type { AnySchema } from '../definition/definition';
 
-/** Classes that were loaded before the schema had all their paths. */
+/** For each schema, the classes that were loaded before it had all their paths. */
 const early = new WeakMap<object, Set<AnyClass>>();
 
 interface SchemaMethods {
@@ -20,7 +20,7 @@ proto.loadClass = function loadClassWithDependencies(this: AnySchema, type, virt
 
   return schema;
 };
-// The model of a discriminator, and of another Mongoose instance, is made of a copy.
+// Mongoose makes the model of a discriminator, or of another instance, from a copy of the schema.
 proto._clone = function cloneWithDependencies(this: AnySchema, constructor) {
   const copy = _clone.call(this, constructor);
   if (early.has(this)) early.set(copy, new Set(early.get(this)));
@@ -28,7 +28,7 @@ proto._clone = function cloneWithDependencies(this: AnySchema, constructor) {
   return copy;
 };
 
-/** Writes what a decorated class declares to the paths of the schema. A subclass may declare anew, whichever is loaded first. */
+/** Writes the dependencies of a decorated class to the schema's paths. A subclass may replace them, whichever class is loaded first. */
 export function readClass(schema: AnySchema, type: AnyClass): void {
   for (const [path, dependency] of dependenciesOf(type)) {
     const declared = (schema.path(path) as unknown as DeclaringPath | undefined)?.options.dependsOn;
@@ -38,7 +38,7 @@ export function readClass(schema: AnySchema, type: AnyClass): void {
   }
 }
 
-/** Reads classes again that were loaded before their paths. Throws for a path that is still not there. */
+/** Reads again the classes that were loaded before their paths. @throws {InvalidOptionError} for a path that is still missing. */
 export function readEarlyClasses(schema: AnySchema): void {
   for (const type of early.get(schema) ?? []) {
     readClass(schema, type);

@@ -8,11 +8,11 @@ import { readClass, readEarlyClasses } from './classes';
 /** One dependency field of a model. A task is ready when all its clauses hold. */
 export interface Clause extends Dependency {
   readonly path: string;
-  /** The model referred to: its name, the model itself, or a function that tells either. */
+  /** The model referred to: its name, the model itself, or a function that returns either. */
   readonly ref: unknown;
   /** The path that holds the model's name, instead of `ref`. */
   readonly refPath: string | null;
-  /** Model names that `refPath` can hold, where its schema says so. */
+  /** The model names that the path of `refPath` can hold, if its schema has an `enum`. */
   readonly refNames: readonly string[];
 }
 
@@ -28,10 +28,10 @@ interface SchemaPath extends DeclaringPath {
 const cache = new WeakMap<AnyModel, readonly Clause[]>();
 
 /**
- * The dependency clauses of a model, in the order of its paths. The first call brings the spellings of a dependency together:
- * `schema.path(p).options.dependsOn` is the one truth.
+ * The dependency clauses of a model, in the order of its paths. The first call collects dependencies from the plugin's options and from
+ * classes into `schema.path(p).options.dependsOn`, which alone counts.
  *
- * @throws {InvalidOptionError} for a dependency on what is no reference, or of a type that does not fit it.
+ * @throws {InvalidOptionError} for a dependency on a path that is no reference, or of a type that does not fit the path.
  */
 export function clausesOf(model: AnyModel): readonly Clause[] {
   let clauses = cache.get(model);
@@ -84,7 +84,7 @@ function clausesInside(schema: AnySchema, path: string, root: AnySchema, above: 
 }
 
 function clauseAt(schema: AnySchema, name: string, path: string, root: AnySchema): Clause {
-  // A path that was added to a sub-schema after the schema around it was made is unknown to that one.
+  // A path that was added to a sub-schema later is unknown to the schema around it.
   const [owner, key] = root.path(path) ? [root, path] : [schema, name];
   const [declared] = declarationsOn(owner.path(key) as unknown as SchemaPath);
   const dependency = resolveDependency(path, declared);
@@ -132,7 +132,7 @@ function namesAt(path: string, refPath: unknown, root: AnySchema): string[] {
   return (type?.enumValues ?? []).filter((name) => typeof name === 'string');
 }
 
-// References are read by the thousand, without documents of which a function could be asked.
+// A function of the document cannot be called: references are read by the thousand, without documents.
 export function dependsOnDocument(path: string, option: string, cause?: unknown): InvalidOptionError {
   return new InvalidOptionError(
     `The \`${option}\` of the dependency \`${path}\` is a function of the document. Write \`refPath: 'kind'\`, the path that holds the model's name.`,
@@ -144,7 +144,7 @@ function refuse(declared: Iterable<string>, container: string): void {
   for (const path of declared) throw insideMany(path, container);
 }
 
-/** The paths with a dependency, from a type downwards. */
+/** The paths with a dependency at or below a path. */
 function* declaredAt(path: string, type: SchemaPath, seen = new Set<AnySchema>()): Generator<string> {
   if (declarationsOn(type).length > 0) yield path;
   yield* declaredBelow(path, type, seen);

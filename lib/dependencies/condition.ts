@@ -4,7 +4,7 @@ import { InvalidOptionError } from '../errors';
 import { isPlain, isSame } from './equality';
 
 /**
- * Casts the values of a condition as a query of the model would: a text becomes the ObjectId or Date it stands for.
+ * Casts the values of a condition as a query of the model does: a text becomes the ObjectId or Date it stands for.
  *
  * @throws {InvalidOptionError} for a path that queries of the model leave out, because every document would meet it.
  */
@@ -18,7 +18,7 @@ export function castCondition(model: AnyModel, when: DependencyCondition): Filte
   );
 }
 
-/** Whether a raw document meets a condition, as the server's equality and `$in` would see it. */
+/** Whether a raw document meets a condition, by the rules of the server's equality and `$in`. */
 export function meets(document: RawDocument, condition: Filter): boolean {
   return Object.entries(condition).every(([path, expected]) => {
     const values = valuesAt(document, path.split('.'));
@@ -28,7 +28,7 @@ export function meets(document: RawDocument, condition: Filter): boolean {
   });
 }
 
-// A query looks into arrays: at each element's fields, at the element of that number, and at the elements at the end of the path.
+// As a query does, this looks into arrays: at the fields of each element, at the element with a number, at the elements at the path's end.
 function valuesAt(value: unknown, [part, ...rest]: readonly string[]): unknown[] {
   if (part === undefined) return Array.isArray(value) ? [value, ...(value as unknown[])] : [value];
   if (isPlain(value)) return Object.hasOwn(value, part) ? valuesAt(value[part], rest) : [];
@@ -55,7 +55,7 @@ function isIn(value: unknown): value is { $in: unknown[] } {
   return value !== null && typeof value === 'object' && Array.isArray((value as { $in?: unknown }).$in);
 }
 
-// Casting writes into what it is given, and the declaration is the user's.
+// A copy, because casting changes the object that it gets, and the declaration is the user's.
 function structuredCloneOf(when: DependencyCondition): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(when).map(([path, value]) => [path, isIn(value) ? { $in: [...value.$in] } : value]),

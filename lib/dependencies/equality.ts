@@ -1,11 +1,11 @@
 import { mongo } from 'mongoose';
 
-/** An exact number: numerator and denominator, or its name where it is none. */
+/** An exact number: numerator and denominator, or a text such as `NaN` or `Infinity`. */
 type Exact = readonly [numerator: bigint, denominator: bigint] | string;
 
 /**
- * Whether two values are equal to the server: numbers by their exact value, whatever their type, documents with their fields in
- * the same order, and all else by its bytes.
+ * Whether two values are equal to the server: numbers of any type by their exact value, documents with their fields in the same order,
+ * and all other values by their bytes.
  */
 export function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true;

@@ -10,7 +10,7 @@ import type { Awaited, Judged, Standing } from './verdict';
 /** The references of one clause of a task. */
 export interface References {
   readonly clause: Clause;
-  /** Null when `refPath` holds the name of no model: then every reference counts as missing. */
+  /** Null when `refPath` names no model: then every reference counts as missing. */
   readonly target: Target | null;
   readonly given: readonly Reference[];
 }
@@ -32,12 +32,12 @@ export function dependencyPaths(model: AnyModel): string[] {
   return [...new Set(clauses.flatMap(({ path, refPath }) => (refPath === null ? [path] : [path, refPath])))];
 }
 
-/** What has to be watched for the tasks of the model. */
+/** All watches that the tasks of the model may need. @throws {InvalidOptionError} for a reference to a missing model. */
 export function watchesFor(model: AnyModel): Watch[] {
   return watchesBy(targetsOf, model);
 }
 
-/** As much of it as is certain while models are still to be defined. */
+/** The watches of the model's tasks that no model defined later can change. */
 export function certainWatchesFor(model: AnyModel): Watch[] {
   return watchesBy(certainTargetsOf, model);
 }
@@ -60,7 +60,7 @@ export function referencesOfDocument(task: AnyDocument): References[] {
   return referencesOf(task.constructor as AnyModel, (path) => task.get(path, null, { getters: false }) as unknown);
 }
 
-/** Reads how the referenced documents of many tasks stand: one query for each collection they are in. */
+/** Reads the standing of all documents that tasks refer to, with one query per target. */
 export async function readReferences(tasks: readonly References[][]): Promise<Judged[][]> {
   const found = new Map<Target, Map<string, RawDocument>>();
   for (const [target, ids] of byTarget(tasks)) found.set(target, await readTarget(target, ids));
@@ -88,7 +88,7 @@ function referencesOf(model: AnyModel, read: Reader): References[] {
   });
 }
 
-// A reference may be populated; an empty one does not count.
+// The ids at a path. A reference may be populated; null and undefined do not count.
 function idsIn(value: unknown): unknown[] {
   const references = Array.isArray(value) ? value : [value];
 
@@ -113,7 +113,7 @@ function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
   return new Map([...ids].map(([target, known]) => [target, [...known.values()]]));
 }
 
-/** The documents of a target by their keys, with the fields that tell whether they are done. */
+/** Reads documents of a target, by their keys, with the fields that decide whether they are done. */
 export async function readTarget(target: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
   const { model, met, failed } = target;
   const find = {
@@ -126,7 +126,7 @@ export async function readTarget(target: Target, ids: unknown[]): Promise<Map<st
   return new Map(documents.map((document) => [keyOf(document._id), document]));
 }
 
-// The acknowledgement of a claim covers what was read before on its own servers; what others have must be safe by itself.
+// Documents on other servers are read with majority read concern: the acknowledgement of a claim covers reads from its own servers only.
 function isElsewhere({ model, dependent }: Target): boolean {
   return model.db !== dependent.db && model.db.getClient() !== dependent.db.getClient();
 }
@@ -143,7 +143,7 @@ function modelsOf(model: AnyModel): AnyModel[] {
   return [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)];
 }
 
-/** The field that tells the kind of a task, where there are several. */
+/** The discriminator key of a model, if it has kinds or is one. */
 export function kindKey({ schema }: AnyModel): string | undefined {
   return (schema as { discriminatorMapping?: { key: string } }).discriminatorMapping?.key;
 }

@@ -7,39 +7,39 @@ import { State } from '../fields';
 import { type Clause, clausesOf, dependsOnDocument, isModel } from './clauses';
 import { castCondition } from './condition';
 
-/** Something about a document that a task waits for, and the mark that a document carries while it is watched for it. */
+/** A condition that tasks wait for, and the mark that documents carry while they are watched for it. */
 export interface Watch {
-  /** Names who watches for what: it differs for each dependent collection, each collection watched and each condition. */
+  /** A name that differs for each dependent collection, each watched collection and each condition. */
   readonly mark: string;
   /** The model of the watched documents. */
   readonly model: AnyModel;
   readonly condition: Filter;
-  /** What its watchers are: tasks that wait, or tasks that were failed by a dependency. */
+  /** The tasks that are woken: those that wait, or those that were failed by a dependency. */
   readonly watchers: 'waiting' | 'doomed';
 }
 
-/** The documents that a clause looks at and what decides about them. */
+/** The documents that a clause refers to in one model, and the conditions that decide about them. */
 export interface Target {
   readonly model: AnyModel;
   /** The model whose tasks wait. */
   readonly dependent: AnyModel;
   readonly met: Filter;
-  /** When a document has failed; null where it cannot. */
+  /** The condition of a failed document; null if its model is no task queue. */
   readonly failed: Filter | null;
   readonly whenMet: Watch;
-  /** Where a failure decides as well. */
+  /** Null unless a failure decides too. */
   readonly whenFailed: Watch | null;
-  /** Where tasks are failed by it: it is no longer failed. */
+  /** Watches for documents that are no longer FAILED. Null unless a failure fails the task. */
   readonly whenRevived: Watch | null;
 }
 
-/** By the model referred to, never by a name, which may be anything that a task holds. */
+/** Targets by the model referred to, never by its name: a task may hold any text, so names could fill the cache. */
 const cache = new WeakMap<Clause, Map<AnyModel, Target>>();
 
 /**
- * The target of a clause. With `refPath` the name comes from the task, and an unknown one gives null.
+ * The target of a clause. With `refPath` the model's name comes from the task; an unknown name gives null.
  *
- * @throws {InvalidOptionError} when `ref` names no model, or one whose documents have no way of being done.
+ * @throws {InvalidOptionError} when `ref` names no model, or a model without the plugin although the clause has no `when`.
  */
 export function targetOf(model: AnyModel, clause: Clause, name?: string): Target | null {
   const targets = cache.get(clause) ?? new Map<AnyModel, Target>();
@@ -54,12 +54,12 @@ export function targetOf(model: AnyModel, clause: Clause, name?: string): Target
   return target;
 }
 
-/** Whether this process has the models that tasks of the model wait for: one that only pushes tasks need not have them. */
+/** Whether this process has the models that tasks of the model wait for: a process that only pushes tasks need not have them. */
 export function knowsTargets(model: AnyModel): boolean {
   return clausesOf(model).every((clause) => clause.refPath !== null || modelsReferredTo(model, clause).length === 1);
 }
 
-/** All targets of a clause that are known: those of a `refPath` as far as its schema or this process has named them. */
+/** The known targets of a clause. Those of a `refPath` are known once its schema's `enum`, or a task read by this process, names them. */
 export function targetsOf(model: AnyModel, clause: Clause): Target[] {
   if (clause.refPath !== null) for (const name of clause.refNames) targetOf(model, clause, name);
   else targetOf(model, clause);
@@ -68,8 +68,8 @@ export function targetsOf(model: AnyModel, clause: Clause): Target[] {
 }
 
 /**
- * The targets of a clause that no model that is still to be defined can change: those on the task's own connection, and those
- * that are no name. What is wrong with the others is said at the first pop.
+ * The targets of a clause that no model defined later can change: models of the task's own connection, and models given as `ref`
+ * themselves. Errors are left to the first pop.
  */
 export function certainTargetsOf(model: AnyModel, clause: Clause): Target[] {
   const names = clause.refPath === null ? [clause.ref] : clause.refNames;
@@ -112,7 +112,7 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
 }
 
 function markOf(model: AnyModel, referred: AnyModel, condition: Filter, watchers: string): string {
-  // Not JSON, which has no numbers of 64 bits.
+  // Extended JSON: plain JSON has no 64-bit numbers.
   const name = mongo.BSON.EJSON.stringify([namespaceOf(model), namespaceOf(referred), condition, watchers]);
 
   return createHash('sha1').update(name).digest('hex').slice(0, 10);
@@ -146,7 +146,7 @@ function requireModel(model: AnyModel, clause: Clause): AnyModel {
 }
 
 /**
- * The model that a `refPath` names, if tasks can wait for its documents. A name in a task is data: it must not stop the queue, nor
+ * The model that a task's `refPath` names, if tasks can wait for its documents. The name is data: a wrong one must not stop the queue, nor
  * lead to a model of another connection that the schema does not name.
  */
 function modelNamed(model: AnyModel, clause: Clause, name: unknown): AnyModel | null {
@@ -170,15 +170,15 @@ function modelsReferredTo(model: AnyModel, { path, ref }: Clause): AnyModel[] {
   return isModel(told) ? [told] : findModels(model, told);
 }
 
-/** A connection as Mongoose links it to those made of it by `useDb()`. */
+/** A connection with Mongoose's links to the connections that `useDb()` made from it. */
 interface Linked {
   models: Record<string, AnyModel>;
   otherDbs?: Linked[];
   _parent?: Linked;
 }
 
-// As `populate()` looks for it: on the task's own connection, then on that it was made of by `useDb()`. A model of that name on
-// one other connection is meant as well.
+// Looks for a model as `populate()` does: on the task's own connection, then on the one from which `useDb()` made it. Then on all other
+// connections, where one model of that name counts.
 function findModels({ db }: AnyModel, name: unknown): AnyModel[] {
   if (typeof name !== 'string') return [];
   for (let one: Linked | undefined = db as unknown as Linked; one; one = one._parent)

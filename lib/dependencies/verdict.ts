@@ -3,13 +3,13 @@ import type { Reference } from './cast';
 import type { Clause } from './clauses';
 import type { Target } from './targets';
 
-/** How one referenced document stands with regard to a clause. */
+/** The state of a referenced document with regard to a clause. */
 export type Standing = 'met' | 'unmet' | 'failed' | 'missing';
 
-/** A document that is waited for. `failed` tells that a failure is no news any more, only its end or its success is. */
+/** A referenced document with its standing. For a `failed` one, another failure is no news. */
 export interface Awaited extends Pick<Reference, 'id' | 'given'> {
   readonly standing: Standing;
-  /** Set for one of which only one of its ends is waited for. */
+  /** Set if only this end of the document is waited for. */
   readonly only?: 'success' | 'failure';
 }
 
@@ -25,7 +25,7 @@ export type Verdict =
 
 export const READY: Verdict = { kind: 'ready' };
 
-/** The clauses of a task with the ids it refers to and how each stands. */
+/** A clause of a task with its references and their standings. */
 export interface Judged {
   readonly clause: Clause;
   readonly target: Target | null;
@@ -33,9 +33,9 @@ export interface Judged {
 }
 
 /**
- * Whether a task may run. A doomed clause decides before a waiting one: waiting longer would not change it. One unmet clause is
- * enough to wait for; of ALL_OF one document, chosen at random, so that a task does not wake for each of a thousand, and the
- * failure of any, where that decides. Of ANY_OF it is the other way round: the success of any, and the failure of one.
+ * Decides whether a task may run. A doomed clause decides before a waiting one, since waiting would not change it. A task waits for one
+ * unmet clause. With ALL_OF it waits for one document, chosen at random, so that it is not woken by each of a thousand, and for the failure
+ * of any document, if a failure decides. With ANY_OF it waits for the success of any document and the failure of one.
  */
 export function judge(clauses: readonly Judged[], random: () => number = Math.random): Verdict {
   let waits: Verdict | null = null;
@@ -63,13 +63,13 @@ function judgeAll({ clause, target }: Judged, counted: readonly Awaited[], rando
   const fatal = open.filter((reference) => policyOf(clause, reference) === 'fail');
   if (fatal.length > 0) return { kind: 'doomed', clause, target, by: fatal };
 
-  // A document that is there can be watched; a missing one can only be looked for again.
+  // An existing document can be watched; a missing one can only be looked for again.
   const watchable = open.filter(({ standing }) => standing !== 'missing');
   const choice = watchable.length > 0 ? watchable : open;
   const chosen = choice[Math.floor(random() * choice.length)]!;
   if (clause.onFailed !== 'fail') return { kind: 'waits', clause, target, on: [chosen] };
 
-  // The first failure decides, whichever it is of.
+  // The first failure decides, of whichever document.
   const others = watchable.filter((one) => one !== chosen).map((one) => ({ ...one, only: 'failure' as const }));
   return { kind: 'waits', clause, target, on: [chosen, ...others] };
 }
@@ -79,15 +79,15 @@ function judgeAny({ clause, target, references }: Judged, counted: readonly Awai
   if (counted.every((reference) => policyOf(clause, reference) === 'fail'))
     return { kind: 'doomed', clause, target, by: counted };
 
-  // Without a failure of this one, too, no failure decides.
+  // A failure decides only when all have failed, this one included: watching one is enough.
   const unmet = references.filter(({ standing }) => standing === 'unmet');
   const chosen = unmet[Math.floor(random() * unmet.length)];
-  // Also those that are ignored as long as they have failed: they may be pushed again and finish first.
+  // Includes failed documents that are ignored: they may be pushed again and finish first.
   const on = references.map((one) => (one === chosen ? one : { ...one, only: 'success' as const }));
   return { kind: 'waits', clause, target, on };
 }
 
-/** What the clause says of a document that stands so, where it says anything. */
+/** The clause's policy for a failed or missing document; `none` for any other. */
 export function policyOf(clause: Clause, { standing }: Pick<Awaited, 'standing'>): 'wait' | 'fail' | 'ignore' | 'none' {
   if (standing === 'failed') return clause.onFailed;
   if (standing === 'missing') return clause.onMissing;

@@ -1,7 +1,7 @@
 import type { Definition, Filter } from '../definition/definition';
 import { LIVE_STATES } from '../fields';
 
-/** The part of the filter that the partial indexes require. */
+/** The part of a filter that the partial indexes require. */
 export function liveFilter({ options, kind }: Definition): Filter {
   return { [options.fields.state]: { $in: [...LIVE_STATES] }, ...(kind && { [kind.key]: kind.value }) };
 }
@@ -12,7 +12,7 @@ export function claimOrder({ options }: Definition): Record<string, 1 | -1> {
 
 export type IndexRole = 'claim' | 'category' | 'key' | 'expiry';
 
-/** A kind has claim indexes of its own; expiry and keys are its base's, unless only the kind has the plugin. */
+/** The name of an index. A kind has its own claim indexes; expiry and keys are those of its base, unless only the kind has the plugin. */
 export function indexName({ kind, kindOnly }: Definition, role: IndexRole): string {
   const ofKind = kind !== null && (kindOnly || role === 'claim' || role === 'category');
 

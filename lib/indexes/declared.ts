@@ -3,8 +3,8 @@ import { type Collation, collationOfCollection, type TaskIndex } from './existin
 
 const declared = new WeakMap<AnySchema, Map<string, TaskIndex>>();
 
-/** Tells the schema of a model about indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
-// Not by `schema.index()`, which would give them to every schema that embeds this one, too.
+/** Adds indexes to the schema of a model, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
+// Not by `schema.index()`, which would also add them to every schema that embeds this one.
 export function declare(model: AnyModel, indexes: readonly TaskIndex[]): void {
   const schema = model.schema as AnySchema;
   const ours = declared.get(schema) ?? new Map<string, TaskIndex>();
@@ -24,12 +24,12 @@ export function declare(model: AnyModel, indexes: readonly TaskIndex[]): void {
   };
 }
 
-/** Of schemas with a collation of their own: that of the collection, as last looked at. */
+/** For schemas with a collation of their own: the collation of the collection, as last read. */
 const collations = new WeakMap<AnySchema, Collation>();
 const kept = new WeakSet<AnyModel>();
 
-// Mongoose gives the collation of a schema to every index that names none. Ours must have that of the collection, which is another one
-// where the collection was made by its first insert: queries of ours compare by it.
+// Mongoose gives the collation of a schema to every index without one. The queue's indexes need the collation of the collection, by which
+// the queue's queries compare: it differs from the schema's where the collection was created by its first insert.
 function keepCollation(model: AnyModel): void {
   if (kept.has(model)) return;
   kept.add(model);

@@ -5,14 +5,14 @@ import { MAX_FAILURES } from '../task/handle';
 
 interface OfKey {
   _id: string;
-  /** The tasks, the one that keeps the key first. */
+  /** The ids of the tasks, first the one that keeps the key. */
   ids: unknown[];
 }
 
 /**
- * Leaves one live task of each key, so that the unique index can be created: several came to be while it was missing. The one that is
- * held keeps the key, else the one that was pushed first. The others are FAILED with the reason in `failures`, as a second push
- * would not have stored them; of others that are held, whose work goes on, the key is taken away.
+ * Leaves one live task of each key, so that the unique index can be created: several could be pushed while it was missing. A held task
+ * keeps the key, else the task that was due first. The others become FAILED with the reason in `failures`; if they are held, their work
+ * goes on and they only lose the key.
  */
 export async function settleDuplicates(definition: Definition): Promise<void> {
   const { model, options, writeConcern } = definition;
@@ -39,7 +39,7 @@ async function readDuplicates({ model, options, kind, kindOnly }: Definition): P
       .aggregate<OfKey>(
         [
           { $match: { ...live, '_task.key': { $exists: true } } },
-          // RUNNING comes after CREATED.
+          // Sorted by name, RUNNING comes after CREATED: held tasks are first.
           { $sort: { [state]: -1, '_task.dueAt': 1, _id: 1 } },
           { $group: { _id: '$_task.key', ids: { $push: '$_id' } } },
           { $match: { 'ids.1': { $exists: true } } },
@@ -70,5 +70,5 @@ function failing({ options }: Definition, key: string): object[] {
   ];
 }
 
-/** A run of a recurring task that is under way is its last: the other goes on. */
+/** Takes key and schedule from a held task: the task that keeps the key goes on recurring. */
 const letGo = [{ $set: { '_task.expiresFrom': '$$NOW' } }, { $unset: ['_task.key', '_task.schedule'] }];

@@ -12,18 +12,18 @@ import { changeExpiry, dropExpiry } from './expiry';
 import { ensureOutboxes } from './outbox';
 import { taskIndexes, waitingIndexes } from './task-indexes';
 
-/** How the server calls it when an index is in the way of a new one. */
+/** Code names of the server's errors when an existing index conflicts with a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
 
 const DUPLICATE_KEY = 11_000;
 
 /**
- * Creates the indexes that are missing and brings the expiry of existing ones up to date. `pop()` waits for it once per
- * process; call it in a deploy step to have them before. Idempotent; any number of processes may call it at once.
+ * Creates the missing indexes and updates the expiry of existing ones. `pop()` waits for it once per process; call it in a deploy step
+ * to create the indexes earlier. Idempotent; any number of processes may call it at once.
  *
- * @throws {IndexConflictError} when an index of that name or key exists with another definition.
- * @throws {UnauthorizedError} when one is missing and the connection's user may not create it.
- * @throws {UnsupportedServerError} when the server cannot create them.
+ * @throws {IndexConflictError} when an index of the same name or key exists with another definition.
+ * @throws {UnauthorizedError} when an index is missing and the connection's user may not create it.
+ * @throws {UnsupportedServerError} when the server cannot create the indexes.
  */
 export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
   definitionOf(model);
@@ -31,7 +31,7 @@ export async function ensureTaskIndexes(model: AnyModel): Promise<void> {
   await ensureAll(model, ensure).catch(throwExplained);
 }
 
-/** The same, after the server did not know one. It lists an index from the moment when somebody begins to build it: this waits for its end. */
+/** Creates missing indexes and waits until all are built. The server lists an index as soon as its building has begun. */
 export async function awaitTaskIndexes(model: AnyModel): Promise<void> {
   await ensureAll(model, async (one, indexes) => {
     const existing = await ensure(one, indexes);
@@ -48,14 +48,14 @@ async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void
   const indexes = [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])];
   const existing = await ensureOf(model, indexes).catch((error: { codeName?: string }) => {
     if (!CONFLICTS.includes(error.codeName)) throw error;
-    // Another process, of another version perhaps, created what was missing a moment ago.
+    // Another process, of another version perhaps, has just created the missing index.
     return ensureOf(model, indexes);
   });
   if (definition.expireAfterSeconds === false && !isOfBase) await dropExpiry(definition, existing);
   await ensureOutboxes(model);
 }
 
-/** Changes nothing before all of them were compared. Returns the indexes that there were. */
+/** Compares all indexes, then creates or changes some. Resolves to the indexes that existed before. */
 async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<readonly TaskIndex[]> {
   const existing = await existingIndexes(model).catch(async (error: unknown) => {
     if (!isUnauthorized(error)) throw error;
@@ -77,7 +77,7 @@ async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<r
   return existing;
 }
 
-// Who may not list them can still create those that are missing, or take those that are there for right: a query tells of each.
+// Without the right to list indexes: tries to create them. Without that right too, a query finds out whether each of them exists.
 async function ensureUnlisted(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
   try {
     await create(model, indexes);
@@ -99,14 +99,14 @@ async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<v
   });
 }
 
-/** Tells the schema about the indexes, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
+/** Adds the queue's indexes to the schema, so that `autoIndex` creates them and `syncIndexes()` keeps them. */
 export function declareIndexes(model: AnyModel): void {
   const definition = definitionOf(model);
   declare(model, taskIndexes(definition));
   if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
 }
 
-// The same index under another name is one as well: claims name theirs, and the server keeps no second of the kind.
+// The same index under another name is a conflict too: claims hint theirs by name, and the server allows no second one.
 function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexConflictError {
   return new IndexConflictError(
     `An index of ${model.collection.name} differs from the one the queue needs.\n` +

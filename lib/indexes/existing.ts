@@ -13,7 +13,7 @@ export interface TaskIndex {
   expireAfterSeconds?: number;
 }
 
-/** How texts are compared. */
+/** The rules by which texts are compared. */
 export interface Collation {
   readonly locale: string;
 }
@@ -22,8 +22,8 @@ const SIMPLE: Collation = { locale: 'simple' };
 const COMPARED = ['unique', 'partialFilterExpression', 'sparse', 'collation'] as const;
 
 /**
- * The indexes of a collection. The collation that an index shares with its collection is left out: it is that of our queries as well, and
- * so no difference.
+ * The indexes of a collection. A collation that an index shares with its collection is left out: the queue's queries have it too, so it is
+ * no difference.
  */
 export async function existingIndexes(model: AnyModel): Promise<TaskIndex[]> {
   const found = await listIndexes(model);
@@ -34,7 +34,7 @@ export async function existingIndexes(model: AnyModel): Promise<TaskIndex[]> {
   ) as unknown as TaskIndex[];
 }
 
-/** Whether a collection has an index of that name: told by a query that asks for it, which needs no right but to read. */
+/** Whether a collection has an index of this name, found out by a query that hints it: that needs only the right to read. */
 export async function hasIndex(model: AnyModel, { name, partialFilterExpression = {} }: TaskIndex): Promise<boolean> {
   try {
     await read(model, { filter: partialFilterExpression, projection: { _id: 1 }, limit: 1, hint: name });
@@ -45,7 +45,7 @@ export async function hasIndex(model: AnyModel, { name, partialFilterExpression 
   }
 }
 
-/** The collation of a collection: what its queries and its indexes have that name none. */
+/** The collation of a collection: its queries and indexes have it unless they name another. */
 export async function collationOfCollection(model: AnyModel): Promise<Collation> {
   return collationOf(await listIndexes(model)) ?? SIMPLE;
 }
@@ -61,7 +61,7 @@ function listIndexes(model: AnyModel): Promise<mongo.IndexDescriptionInfo[]> {
   });
 }
 
-// The expiry is left out: it is the one difference that can be changed in place.
+// The expiry is not compared: it is the one difference that can be changed in place.
 export function sameIndex(found: TaskIndex, wanted: TaskIndex): boolean {
   const sameKey = isDeepStrictEqual(Object.entries(found.key), Object.entries(wanted.key));
   const one = found as unknown as Record<string, unknown>;

@@ -10,7 +10,7 @@ export function expiryIndex(definition: Definition): TaskIndex {
     name: indexName(definition, 'expiry'),
     key: { '_task.expiresFrom': 1 },
     expireAfterSeconds: expireAfterSeconds as number,
-    // Without it the index would hold every document, those that were never pushed as null.
+    // Without this filter the index would hold every document, those that were never pushed as null.
     partialFilterExpression: {
       ...(kindOnly && kind && { [kind.key]: kind.value }),
       '_task.expiresFrom': { $exists: true },

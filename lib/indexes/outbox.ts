@@ -7,13 +7,13 @@ import { patiently } from '../server/transient';
 import { declare } from './declared';
 import { hasIndex, type TaskIndex } from './existing';
 
-/** Collections whose documents cannot be marked: what waits for them is found by its re-checks alone. */
+/** Models whose documents cannot be marked: tasks that wait for them are found only by their re-checks. */
 const unwatchable = new WeakSet<AnyModel>();
 
-/** Unauthorized, InvalidNamespace, CommandNotSupportedOnView, OptionNotSupportedOnView. Not by their names, which an error of a write lacks. */
+/** Unauthorized, InvalidNamespace, CommandNotSupportedOnView, OptionNotSupportedOnView: by code, since errors of writes have no name. */
 const REFUSED = new Set<unknown>([13, 73, 166, 167]);
 
-/** The index in which the server itself collects the watched documents that meet a condition, whoever wrote them. */
+/** The index in which the server collects watched documents that meet a condition, whichever program wrote them. */
 export function outboxIndex({ model, mark, condition }: Watch): TaskIndex {
   const fields = indexable(model.schema as AnySchema, Object.keys(condition));
 
@@ -24,7 +24,7 @@ export function outboxIndex({ model, mark, condition }: Watch): TaskIndex {
   };
 }
 
-// No index may hold two arrays of one document: it would keep everybody from writing them. The query looks at the others.
+// At most one array per index: the server refuses writes of documents with two indexed arrays. The query checks the other fields.
 function indexable(schema: AnySchema, fields: readonly string[]): string[] {
   const isSingle = (field: string) =>
     field.split('.').every((_, end, parts) => {
@@ -47,7 +47,7 @@ export function watchable(model: AnyModel): Watch[] {
   return watchesFor(model).filter((watch) => !unwatchable.has(watch.model));
 }
 
-/** Creates the outbox indexes on the collections that tasks of the model wait for, and tells their schemas about them. */
+/** Creates the outbox indexes on the collections that tasks of the model wait for, and adds them to the schemas there. */
 export async function ensureOutboxes(model: AnyModel): Promise<void> {
   for (const watch of watchesFor(model)) {
     await ensureOutbox(watch);
@@ -55,15 +55,15 @@ export async function ensureOutboxes(model: AnyModel): Promise<void> {
   }
 }
 
-/** Tells the schemas of the models that tasks wait for about the outboxes, as far as these models are defined by now. */
+/** Adds the outbox indexes to the schemas of the models that tasks wait for, as far as these models are defined by now. */
 export function declareOutboxes(model: AnyModel): void {
   certainWatchesFor(model).forEach(makeKnown);
 }
 
 function makeKnown(watch: Watch): void {
   const { model } = watch;
-  // So that `syncIndexes()` of the dependency's model, which drops what its schema does not know, keeps it. Of a kind it is its
-  // base's that does so: to the indexes of the kind itself Mongoose adds a filter by its key.
+  // `syncIndexes()` of the dependency's model drops indexes that its schema lacks. For a kind the index is added to its base: Mongoose
+  // adds a filter by the kind to indexes of the kind's own schema.
   declare(rootOf(model), [outboxIndex(watch)]);
   for (const one of [model, ...Object.values((model.discriminators ?? {}) as Record<string, AnyModel>)])
     hideMarks(one.schema as AnySchema);
@@ -74,7 +74,7 @@ async function ensureOutbox(watch: Watch): Promise<void> {
     await patiently(() => collectionOf(watch.model).createIndexes([outboxIndex(watch) as never]));
   } catch (error) {
     if (!isUnmarkable(error)) throw error;
-    // Another user may have made it.
+    // Another user may have created the index.
     if (isUnauthorized(error) && (await hasIndex(watch.model, outboxIndex(watch)))) return;
     unwatchable.add(watch.model);
   }
@@ -84,9 +84,9 @@ const hidden = new WeakSet<AnySchema>();
 
 type Transform = (document: unknown, result: Record<string, unknown>, options: unknown) => unknown;
 
-/** Keeps the marks out of the `toJSON()` and `toObject()` of documents that are no tasks; tasks never show them. */
+/** Removes the marks from the `toJSON()` and `toObject()` of documents that are no tasks; tasks never show them. */
 function hideMarks(schema: AnySchema): void {
-  // A `_task` of the schema's own is the user's.
+  // A `_task` that is a path of the schema is the user's.
   if (hidden.has(schema) || schema.pathType('_task') !== 'adhocOrUndefined') return;
   hidden.add(schema);
   for (const option of ['toJSON', 'toObject'] as const) {

@@ -7,7 +7,7 @@ import { awaitTaskIndexes, ensureTaskIndexes } from './ensure';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
 
-/** Resolves once the server is known to be new enough and the indexes are there. The work is done once per model and process. */
+/** Resolves once the server was found to be new enough and the indexes exist. The work is done once per model and process. */
 export function indexesReady(model: AnyModel): Promise<void> {
   let ready = prepared.get(model);
   if (!ready) {
@@ -19,12 +19,12 @@ export function indexesReady(model: AnyModel): Promise<void> {
   return ready;
 }
 
-/** Has them looked for once more: they were dropped. */
+/** Makes the next operation look for the indexes again, because they were dropped. */
 export function forgetIndexes(model: AnyModel): void {
   prepared.delete(model);
 }
 
-/** Runs an operation that hints an index, and once more when the index, or its whole collection, was dropped or is being built. */
+/** Runs an operation that hints an index. If the index was dropped or is still being built, waits for it and runs the operation again. */
 export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T>): Promise<T> {
   await indexesReady(model);
   try {

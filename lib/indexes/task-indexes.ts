@@ -3,7 +3,7 @@ import { claimOrder, indexName, liveFilter } from './claim-index';
 import type { TaskIndex } from './existing';
 import { expiryIndex } from './expiry';
 
-/** The indexes a queue needs. All of them hold tasks only: a document that was never pushed is in none. */
+/** The indexes a queue needs. A document that was never pushed is in none of them. */
 export function taskIndexes(definition: Definition): TaskIndex[] {
   const { options, kind, kindOnly } = definition;
   const claims = [claimIndex(definition)];
@@ -17,7 +17,7 @@ export function taskIndexes(definition: Definition): TaskIndex[] {
   ];
 }
 
-/** By what waiting tasks are found when something changes: the documents they wait for, their re-check, what failed them. */
+/** Indexes that find parked and failed tasks: by the documents they wait for, by their re-check, by the documents that failed them. */
 export function waitingIndexes({ options }: Definition): TaskIndex[] {
   const order = { [options.fields.priority]: -1, '_task.dueAt': 1 };
 

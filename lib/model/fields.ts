@@ -2,16 +2,16 @@ import type { State } from '../fields';
 import type { TaskQueueOptions } from '../options';
 
 interface EveryField {
-  /** Where the task is. Only a document that was there before the plugin, and was never pushed, has none. */
+  /** The state of the task. Only a document stored before its model had the plugin, and never pushed, has none. */
   state: State;
 
-  /** An integer from -100 to 100, higher first; `Priority` names three. Default of a new document: `Priority.MEDIUM` (2). */
+  /** A whole number from -100 to 100, higher first; `Priority` names three. Default of a new document: `Priority.MEDIUM` (2). */
   priority: number;
 
-  /** When the document was made. A schema that has a `createdAt` of its own keeps it. */
+  /** When the document was created. A schema that has a `createdAt` of its own keeps it. */
   createdAt: Date;
 
-  /** What `pop({ category })` chooses by. There only with the option `category: true`. */
+  /** The category by which `pop({ category })` selects. Exists only with the option `category: true`. */
   category?: string | null;
 }
 

@@ -15,8 +15,8 @@ export type BoundStatics<O extends TaskQueueOptions = {}> = O extends { bind: fa
 export type TaskDocument<T, O extends TaskQueueOptions = {}> = HydratedDocument<WithTaskFields<T, O>, BoundMethods<O>>;
 
 /**
- * The model of tasks whose own fields are `T`, for code that declares interfaces first or has its models injected. With
- * statics or methods of your own: `interface MailModel extends Model<Mail & TaskFields, {}, TaskMethods & MailMethods>, TaskStatics`.
+ * The model of tasks whose own fields are `T`, for code that declares interfaces first or gets its models injected. With statics or
+ * methods of your own: `interface MailModel extends Model<Mail & TaskFields, {}, TaskMethods & MailMethods>, TaskStatics`.
  *
  * @example
  * const schema = new Schema<Mail & TaskFields, TaskModel<Mail>, TaskMethods>({ to: String });
@@ -26,11 +26,11 @@ export type TaskDocument<T, O extends TaskQueueOptions = {}> = HydratedDocument<
 export type TaskModel<T, O extends TaskQueueOptions = {}> = BoundStatics<O> &
   Model<WithTaskFields<T, O>, {}, BoundMethods<O>, {}, TaskDocument<T, O>>;
 
-/** What a Typegoose class gets from the plugin, as types: the class is empty at run time. */
+/** The types that the plugin adds to a Typegoose class: at run time the class is empty. */
 export interface TaskBase extends TaskFields, TaskMethods {}
 
 /**
- * The base of Typegoose classes that are tasks.
+ * The base class of Typegoose classes that are tasks.
  *
  * @example
  * @plugin(taskQueue) class Mail extends TaskBase { @prop() to?: string }

@@ -15,8 +15,8 @@ import type { WithTaskFields } from './fields';
 import type { BoundMethods, BoundStatics } from './model';
 
 /**
- * The schema `S` after the plugin: its documents have the fields and methods of a task, its models the statics. The document
- * type comes first, as if it had been declared, and the type of the models' documents is given: Mongoose makes both `any` otherwise.
+ * The schema `S` after the plugin: its documents have the fields and methods of a task, its models the statics. The types of raw and
+ * hydrated documents are both given, since Mongoose would make them `any`.
  */
 export type TaskSchema<S extends AnySchema, O extends TaskQueueOptions = {}> = Schema<
   WithTaskFields<InferSchemaType<S>, O>,
@@ -42,7 +42,7 @@ export type TaskSchema<S extends AnySchema, O extends TaskQueueOptions = {}> = S
 
 type ResolvedOptions<S extends AnySchema> = ResolveSchemaOptions<ObtainSchemaGeneric<S, 'TSchemaOptions'>>;
 
-/** A schema with a declared type names the type of its documents, which is kept; else it is made as `model()` makes it. */
+/** The documents of the schema's models: by the declared type of a schema that has one, else as `model()` infers them. */
 type HydratedTask<S extends AnySchema, O extends TaskQueueOptions> =
   IsItRecordAndNotAny<ObtainSchemaGeneric<S, 'EnforcedDocType'>> extends true
     ? Document<
@@ -63,15 +63,15 @@ type HydratedTask<S extends AnySchema, O extends TaskQueueOptions> =
         ObtainSchemaGeneric<S, 'TSchemaOptions'>
       >;
 
-/** No creation time is added to a schema whose `timestamps` make one, under whatever name. */
+/** The name of the added creation time; `never` for a schema whose `timestamps` keep one. */
 type AddedTime<S extends AnySchema, Name extends string> =
   ObtainSchemaGeneric<S, 'TSchemaOptions'> extends { timestamps: true | { createdAt: true | string } } ? never : Name;
 
 /**
- * Makes a schema one of tasks, and returns it with its new type: `taskQueue(schema, options)`. The same function is the
- * plugin, `schema.plugin(taskQueue, options)`, which cannot change the schema's type: declare `TaskModel<T>` there.
+ * Makes the models of a schema task queues, and returns the schema with its new type: `taskQueue(schema, options)`. It is also a plugin,
+ * `schema.plugin(taskQueue, options)`, which cannot change the schema's type: declare `TaskModel<T>` there.
  *
- * A mistake in the options or the schema, like a path, method or static whose name is taken, throws `InvalidOptionError`.
+ * @throws {InvalidOptionError} for a mistake in the options or the schema, such as a path, method or static whose name is taken.
  */
 export interface TaskQueuePlugin {
   <

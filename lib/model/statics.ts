@@ -9,11 +9,11 @@ import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
 /** The statics of a model with the plugin. Wrong options and arguments reject with `InvalidOptionError`. */
 export interface TaskStatics extends WithTaskQueue {
   /**
-   * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED or FAILED, or stays in the queue
-   * until its expiry. Takes input or documents and resolves to the documents, CREATED.
+   * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED or FAILED, or stays in the queue until it
+   * expires. Takes fields or documents, and resolves to the documents, which are CREATED.
    *
-   * With a `key`, a live task that has it is resolved to and nothing is stored; a key goes with one task. Rejects with
-   * Mongoose's `ValidationError` for what the schema refuses, and with `TaskStateError` for a document that is RUNNING.
+   * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored. Rejects with Mongoose's
+   * `ValidationError` for values that the schema refuses, and with `TaskStateError` for a document that is RUNNING.
    */
   push<Doc>(this: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
   push<Doc>(this: ModelOf<Doc>, tasks: readonly NoInfer<Doc>[], options?: PushOptions): Promise<Doc[]>;
@@ -21,40 +21,43 @@ export interface TaskStatics extends WithTaskQueue {
   push<Doc, Raw>(this: ModelOf<Doc, Raw>, input: TaskInput<Raw>, options?: PushOptions): Promise<Doc>;
 
   /**
-   * Takes the next ready task, or null: higher priority first, then the one that is due longest. It is RUNNING and nobody
-   * else gets it for `leaseMs` milliseconds (default 300 000). Takes from all categories unless `category` is given.
+   * Takes the next ready task, or null: higher priority first, then the earlier due time. The task is RUNNING, and no other caller gets it
+   * for `leaseMs` milliseconds (default 300 000). Takes from all categories unless `category` is given.
    *
-   * Fields are selected as the schema says; query middleware does not run. Whoever pops ends with `finish()`, `fail()`,
-   * `retry()` or `release()`; a task that is not settled when its lease ends is handed out again.
+   * Fields are selected as the schema says; query middleware does not run. Settle the task with `finish()`, `fail()`, `retry()` or
+   * `release()`: if it is not settled when its lease ends, it is handed out again.
    */
   pop<Doc>(this: ModelOf<Doc>, options?: PopOptions): Promise<Doc | null>;
 
-  /** Takes up to `limit` (1 to 1 000) ready tasks in one claim, in the order of `pop()`; none is an empty array. */
+  /** Takes up to `limit` (1 to 1 000) ready tasks in one claim, in the order of `pop()`. Resolves to an empty array if none is ready. */
   popMany<Doc>(this: ModelOf<Doc>, limit: number, options?: PopOptions): Promise<Doc[]>;
 
   /**
-   * Takes ready tasks for ever, one at a time, and looks again every `pollMs` milliseconds (default 1 000) while there are
-   * none. The lease of the task at hand is renewed until the next one is asked for. `break` or `signal` ends it without an
-   * error; a loop body that throws or breaks leaves its task to its lease.
+   * Takes ready tasks for ever, one at a time; while none is ready it looks again every `pollMs` milliseconds (default 1 000). The lease of
+   * the current task is renewed until the next one is asked for. `break` or `signal` ends the loop without an error; a loop body that
+   * throws or breaks leaves its task to its lease.
    */
   queue<Doc>(this: ModelOf<Doc>, options?: QueueOptions): AsyncGenerator<Doc, void, void>;
 
-  /** Whether nothing can be popped now: tasks that are delayed, blocked or held do not count. */
+  /** Whether no task can be popped now: tasks that are delayed, blocked or held do not count. */
   isEmpty(this: ModelOf<unknown>, options?: Pick<PopOptions, 'category'>): Promise<boolean>;
 
-  /** Creates the indexes of the queue and adapts those of an earlier version or other options. The first `pop()` awaits it. */
+  /**
+   * Creates the indexes of the queue and updates their expiry. The first `pop()` awaits it. Rejects with `IndexConflictError` when an
+   * existing index differs in anything else.
+   */
   ensureTaskIndexes(this: ModelOf<unknown>): Promise<void>;
 
-  /** Counts the tasks by what becomes of them next. It reads every task: for a dashboard, not for a loop. */
+  /** Counts the tasks by state, and CREATED ones as ready, delayed or blocked. It reads every task: for a dashboard, not for a loop. */
   stats(this: ModelOf<unknown>): Promise<TaskStats>;
 
   /**
-   * Queues failed tasks again, those that match the filter (`{}` for all), as `push()` would: attempts from 0, what they wait for judged
-   * anew. Of several with one `key` the one that failed last comes back, and none while a live task has the key; the others are
-   * `skipped` and stay FAILED. Safe at any time and from several processes at once; after an interruption call it again: those that
-   * are left are still FAILED. It is in no transaction.
+   * Queues the FAILED tasks that match the filter (`{}` for all) again, as `push()` would: attempts from 0, and their dependencies are
+   * judged again. Of several tasks with one `key` the one that failed last is queued, and none while a live task has the key; the others
+   * count as `skipped` and stay FAILED. Safe at any time and from several processes at once; after an interruption call it again: the
+   * remaining tasks are still FAILED. It runs outside transactions.
    *
-   * Rejects with `InvalidOptionError` for a filter that the schema does not know, or a condition that is `undefined`.
+   * Rejects with `InvalidOptionError` for a path that the schema does not have, or a condition that is `undefined`.
    */
   requeue<Raw>(
     this: ModelOf<unknown, Raw>,
@@ -63,7 +66,7 @@ export interface TaskStatics extends WithTaskQueue {
   ): Promise<Requeued>;
 
   /**
-   * The tasks that wait for documents, the longest waiting first, each with what it waits for. It looks through all of them: for
+   * The tasks that wait for documents, the earliest due first, each with the documents it waits for. It looks through all of them: for
    * operators, not for a loop.
    */
   blocked<Doc>(this: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;

@@ -10,8 +10,8 @@ import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
 
 /**
- * The same verbs as functions, for models with `bind: false`; they work on all others too. Each promises what the static or
- * method of its name does.
+ * The verbs as functions, for models with `bind: false`; they work on all other models too. Each function promises the same as the static
+ * or method of its name.
  */
 export interface TaskVerbs {
   push<Doc extends DocumentLike>(task: Doc, options?: PushOptions): Promise<Doc>;

@@ -2,16 +2,16 @@ import { type AnyModel, namespaceOf } from '../definition/definition';
 
 type Listener = () => void;
 
-// By name alone: two connections of this process may lead to one server. A collection of that name on another server only makes
-// a queue look once more.
+// By the collection's name alone, since two connections of this process may lead to one server. If they lead to two, a collection of the
+// same name only makes a queue look once more.
 const listeners = new Map<string, Set<Listener>>();
 
-/** Tells the idle queues of this process that a task of the model may have become ready. A hint: they look for themselves. */
+/** Tells the idle consumers of this process that a task of the model may be ready. It is a hint: each consumer looks for itself. */
 export function announce(model: AnyModel): void {
   announceNamespace(namespaceOf(model));
 }
 
-/** The same for a collection that is known by its name. */
+/** Tells the idle consumers of this process that a task of a collection, given as `database.collection`, may be ready. */
 export function announceNamespace(namespace: string): void {
   for (const listener of listeners.get(namespace) ?? []) listener();
 }

@@ -9,34 +9,34 @@ import { announceNamespace } from './arrivals';
 
 const debug = debuglog('task-queue');
 
-/** How long a stream stays open after the last consumer went back to work, in milliseconds: it may be idle again soon. */
+/** How long a stream stays open after the last idle consumer went back to work, in milliseconds: one may soon be idle again. */
 const LINGER_MS = 10_000;
 /** How long after a failure a stream is opened again, in milliseconds. */
 const RETRY_MS = 30_000;
 
-/** A model whose changes are news, and whether tasks wait for its documents. */
+/** A model whose changes may make tasks ready; `isAwaited`: tasks wait for its documents. */
 export interface Watched {
   readonly model: AnyModel;
   readonly isAwaited: boolean;
 }
 
-/** The names that a change has written; they have dots in them, so they are compared as a whole. An insert has none. */
+/** The names of the fields that an update has set, as whole texts, since they contain dots; `['']` for an insert. */
 const written = {
   $ifNull: [{ $map: { input: { $objectToArray: '$updateDescription.updatedFields' }, in: '$$this.k' } }, ['']],
 };
-/** A wake takes fields away as well. */
+/** A renewal of a lease sets these fields at most. A wake also removes fields. */
 const isRenewal = {
   'updateDescription.removedFields': { $size: 0 },
   $expr: { $setIsSubset: [written, ['_task.availableAt', '_task.progress']] },
 };
 
 /**
- * One change stream for each database and client, open only while somebody is idle. What it tells is a hint and no more:
- * consumers look for themselves, and go on polling without it.
+ * The change stream of one database and client, open only while a consumer is idle. Its events are hints: each consumer looks for
+ * itself, and goes on polling without the stream.
  */
 class DatabaseStream {
   readonly #collections = new Set<string>();
-  /** Those that tasks wait for: there the end of a document is news, too. */
+  /** Collections that tasks wait for: there FINISHED and FAILED are news, too. */
   readonly #awaited = new Set<string>();
   readonly #stateFields = new Set<string>();
   #stream: mongo.ChangeStream | null = null;
@@ -91,13 +91,13 @@ class DatabaseStream {
     }
   }
 
-  // Its database was dropped, which ends a stream without an error.
+  // Called when the database was dropped, which ends a stream without an error.
   #reopen(): void {
     this.#close();
     this.#open();
   }
 
-  // What makes a task running is no news to those who look for work, nor is its end, or that its lease was renewed.
+  // Leaves out changes that make no task ready: a claim, the end of a task that no other waits for, a renewed lease.
   #pipeline(): mongo.Document[] {
     const hasState = (states: readonly State[]) =>
       [...this.#stateFields].map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $in: states } }));
@@ -123,7 +123,7 @@ class DatabaseStream {
     }, RETRY_MS);
     this.#retry.unref();
     debug('change stream failed on %s: %s', this.database.databaseName, error.message);
-    // When the application closed its connection nobody is to be told.
+    // No warning when the application has closed its connection.
     if (this.#isWarned || error.name === 'MongoClientClosedError') return;
     this.#isWarned = true;
     process.emitWarning(
@@ -142,7 +142,7 @@ class DatabaseStream {
 
 const streams = new WeakMap<mongo.MongoClient, Map<string, DatabaseStream>>();
 
-/** Has the server tell of news in the models' collections while a consumer is idle, where it can. Returns how to stop that. */
+/** Watches the models' collections by change streams, where the server has them. Resolves to a function that stops watching. */
 export async function watchChanges(watched: readonly Watched[]): Promise<() => void> {
   const stops: (() => void)[] = [];
   for (const [stream, ofStream] of await streamsOf(watched)) stops.push(stream.watch(ofStream));

@@ -3,25 +3,25 @@ import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
 import { announce } from './arrivals';
 
-/** Times that are remembered for a model: the next ones. Later ones are found by polling. */
+/** At most this many due times are remembered per model, the next ones. Tasks due later are found by polling. */
 const MAX_TIMES = 1_000;
 
 interface Alarm {
-  /** By this process's monotonic clock, the next one first. */
+  /** Due times by this process's monotonic clock, the next one first. */
   times: number[];
   timer: NodeJS.Timeout | null;
 }
 
 const alarms = new WeakMap<object, Map<string, Alarm>>();
 
-/** Wakes idle queues of this process when a task it pushed, or put back, becomes due. */
+/** Wakes the idle consumers of this process when a task that it pushed, or put back, becomes due. */
 export function announceAt(model: AnyModel, due: Date, now: Date): void {
   const waitMs = due.getTime() - now.getTime();
   if (waitMs <= 0) return announce(model);
   if (waitMs > MAX_TIMER_MS) return;
 
   const alarm = alarmOf(model);
-  // One more: what was made ready within the same millisecond must not be looked for too early.
+  // One millisecond more, because the server's time is cut to whole milliseconds: a look must not come too early.
   insert(alarm.times, monotonic() + waitMs + 1);
   setTimer(model, alarm);
 }
@@ -29,10 +29,10 @@ export function announceAt(model: AnyModel, due: Date, now: Date): void {
 function setTimer(model: AnyModel, alarm: Alarm): void {
   clearTimeout(alarm.timer ?? undefined);
   const [next] = alarm.times;
-  // It may have passed while this process was busy.
+  // The time may have passed while this process was busy.
   const waitMs = Math.max(0, Math.min(next === undefined ? 0 : next - monotonic(), MAX_TIMER_MS));
   alarm.timer = next === undefined ? null : setTimeout(() => ring(model, alarm), waitMs);
-  // Waiting for a task of later must not keep a process alive.
+  // Waiting for a delayed task must not keep a process alive.
   alarm.timer?.unref();
 }
 

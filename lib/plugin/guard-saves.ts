@@ -21,7 +21,7 @@ export function addHooks(schema: AnySchema): void {
   schema.pre('save', beforeSave!);
   schema.post('save', afterSave!);
   schema.post('save', afterFailedSave!);
-  // It runs no hook of a save.
+  // `insertMany()` runs no save hooks.
   schema.pre('insertMany', withoutForged as never);
 }
 
@@ -51,7 +51,7 @@ const hooks = [
   function takeTask(this: AnyDocument, raw: { _task?: Bookkeeping }) {
     takeBookkeeping(this, raw);
   },
-  // What was read is no change. Mongoose makes one of a value that is stored where the schema has an array.
+  // A value that was read is no modification, but Mongoose marks a stored single value as modified if its path is an array.
   function takeAsStored(this: AnyDocument) {
     if (hasMisfit(this)) for (const path of this.directModifiedPaths()) unmark(this, path);
   },
@@ -70,12 +70,12 @@ const hooks = [
   },
 ].map(builtIn);
 
-// The save of a handle that holds a lease must not overwrite what the next holder wrote.
+// A save by a handle with a lease must not overwrite fields that the next holder has written.
 function fence(document: AnyDocument): void {
   const handle = handleOf(document);
   if (handle.saving) return;
   dropForged(document);
-  // After a `bulkSave()` that failed no hook has run.
+  // A failed `bulkSave()` runs no hook that would have removed an earlier fence.
   unfence(document);
   if (document.isNew || !handle.lease) return;
 

@@ -3,14 +3,14 @@ import { InvalidOptionError } from '../errors';
 import type { FieldNames } from '../fields';
 import type { ResolvedOptions } from '../options';
 
-/** What the plugin puts on a model and on its documents. */
+/** The statics, methods and getters that the plugin adds to a model and its documents. */
 export interface Bindings {
   statics: object;
   methods: object;
   getters: object;
 }
 
-/** Refuses to replace a path, static or method the schema has already. */
+/** @throws {InvalidOptionError} for a path, static or method that the schema has already. */
 export function refuseTaken(
   schema: AnySchema,
   options: ResolvedOptions,
@@ -37,7 +37,7 @@ export function refuseTaken(
   if (names.length > 0) throw takenNames(names);
 }
 
-/** Refuses what was put in the place of ours after the plugin was applied. */
+/** @throws {InvalidOptionError} for a path, static or method of the plugin that was replaced later. */
 export function refuseReplaced(
   schema: AnySchema,
   options: ResolvedOptions,
@@ -73,7 +73,7 @@ function isTaken(schema: AnySchema, name: string): boolean {
   return name in schema.methods || isPath(schema, name);
 }
 
-/** Also a virtual, a nested path or a path of a sub-document. */
+/** Whether a name is a path, also a virtual, a nested path or a path of a sub-document. */
 function isPath(schema: AnySchema, name: string): boolean {
   return schema.pathType(name) !== 'adhocOrUndefined';
 }

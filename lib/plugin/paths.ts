@@ -2,10 +2,10 @@ import { type AnyDocument, type AnySchema, keepsCreationTime } from '../definiti
 import { isPriority, MAX_PRIORITY, MIN_PRIORITY, Priority, State } from '../fields';
 import type { ResolvedOptions } from '../options';
 
-/** Adds the task's paths to a schema. Each carries the plugin's options, which thus follow the schema wherever Mongoose takes it. */
+/** Adds the task's paths to a schema. Each path carries the plugin's options, so that clones of the schema have them too. */
 export function addFields(schema: AnySchema, options: ResolvedOptions): void {
   const { fields } = options;
-  // A schema may have a field named `type`, and another name for what says the type.
+  // A schema may use another key than `type` to declare types.
   const typeKey = (schema.get('typeKey') as string | undefined) ?? 'type';
   const added: Record<string, unknown> = {
     [fields.state]: {
@@ -33,7 +33,7 @@ const priorityValidator = {
   message: `Expected \`{PATH}\` to be a whole number from ${MIN_PRIORITY} to ${MAX_PRIORITY}, got \`{VALUE}\`.`,
 };
 
-// A document that was there before must not get fields by being loaded and saved, nor must a sub-document ever.
+// A stored document must not get fields by being loaded and saved, and a sub-document must never get them.
 function onlyNew<T>(value: () => T) {
   return function (this: (AnyDocument & { ownerDocument(): unknown }) | null | undefined): T | undefined {
     return this?.isNew && this.ownerDocument() === this ? value() : undefined;

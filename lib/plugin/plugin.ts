@@ -94,10 +94,10 @@ const getters = { lease, attempts, failures, lastProgress };
 
 const bindings = { statics, methods, getters };
 
-/** Sub-schemas of schemas with the plugin: `mongoose.plugin()` reaches them as well, and their documents are no tasks. */
+/** Sub-schemas of schemas with the plugin: `mongoose.plugin()` is applied to them too, but their documents are no tasks. */
 const embedded = new WeakSet<AnySchema>();
 
-/** Connections whose new models are looked at. */
+/** Connections whose new models are watched. */
 const watched = new WeakSet<Connection>();
 
 /** Makes the models of a schema task queues. See `TaskQueuePlugin`. */
@@ -138,7 +138,7 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
   schema.on('init', (model: AnyModel) => compiled(model));
 }
 
-/** Runs when a model of the schema is compiled: what was added to the schema since the plugin can no longer change. */
+/** Runs when a model of the schema is compiled: from then on the schema's paths, statics and methods are final. */
 function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
@@ -158,21 +158,21 @@ function compiled(model: AnyModel): void {
   }
 }
 
-// Mongoose tells a schema of the models that are made of it, but not of the kinds that inherit from it later, nor of the models
-// that its tasks wait for.
+// A schema has an event for models compiled from it, but none for kinds that inherit from it later, nor for models that its tasks wait
+// for. The connection has one for all models.
 function watchModels({ db }: AnyModel): void {
   if (watched.has(db)) return;
   watched.add(db);
   db.on('model', (model: AnyModel) => {
     if (isOurs(model) && definitionOf(model).kind) compiled(model);
-    // The connection has the model under its name a moment later.
+    // A moment later, when the connection has the model under its name.
     void Promise.resolve().then(() => {
       for (const one of Object.values(db.models as Record<string, AnyModel>)) if (isOurs(one)) declareOutboxes(one);
     });
   });
 }
 
-/** Whether this copy of the package made the model a queue. */
+/** Whether the model is a queue of this copy of the package. */
 function isOurs(model: AnyModel): boolean {
   return optionsOf(model.schema as AnySchema)?.copy === COPY;
 }

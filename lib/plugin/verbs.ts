@@ -12,7 +12,7 @@ import * as figures from '../stats';
 import * as handles from '../task/handle';
 import * as blockings from '../waiting/blocked-by';
 
-/** Queues a document, or what a model makes of the input. See `TaskVerbs.push`. */
+/** Queues a document, or new documents of a model. See `TaskVerbs.push`. */
 export const push = function push(first: AnyModel | AnyDocument, ...rest: unknown[]) {
   return typeof first === 'function'
     ? pushNew(first, rest[0], rest[1] as PushOptions | undefined)

@@ -15,17 +15,17 @@ import { wake } from '../waiting/wake';
 import { Obstacles } from './obstacles';
 import { Waking } from './waking';
 
-/** Candidates that are judged at once: few when the first is likely to be ready, more when it was not. */
+/** How many candidates are judged at once: few at first, since one of them is likely to be ready; more when none was. */
 const FIRST_WINDOW = 8;
 const MAX_WINDOW = 500;
-/** Tasks that are parked at once when many wait for the same documents. */
+/** At most this many tasks are parked at once when many wait for the same documents. */
 const MAX_ASIDE = 1_000;
-/** References of the tasks that are judged at once, as far as those before can tell: one task may have thousands. */
+/** About how many references are read at once, estimated by the tasks before: one task may have thousands. */
 const MAX_REFERENCES = 20_000;
 
 /**
- * Takes up to `limit` tasks whose dependencies are met. Tasks in front of them that must wait are parked on the way. With `isSpread`
- * the order counts less than speed.
+ * Claims up to `limit` tasks whose dependencies are met, and parks the tasks in front of them that must wait. With `isSpread` speed
+ * comes before order.
  */
 export async function claimReady(
   definition: Definition,
@@ -37,7 +37,7 @@ export async function claimReady(
   try {
     await claimInto(won, definition, query, limit, new Waking(definition, isSpread));
   } catch (error) {
-    // Nobody would see them before their leases end.
+    // The claimed tasks go back: no consumer would get them before their leases end.
     for (const task of won) giveBackLater(definition, heldBy(definition, tokenOf(task), [task._id]));
     throw error;
   }
@@ -45,7 +45,7 @@ export async function claimReady(
   return won;
 }
 
-/** The outboxes are read at the same time as the candidates; but that nothing is ready is said only after a look that came later. */
+/** Reads outboxes and candidates at the same time. "Nothing is ready" is reported only after a look that began after the outboxes. */
 async function claimInto(
   won: RawDocument[],
   definition: Definition,
@@ -66,7 +66,7 @@ async function claimInto(
     if (won.length === 0) pass.refusals.orNone(null);
     return;
   }
-  // Who has a task need not wait for it; what goes wrong in it, the next one tells.
+  // A caller with a task need not wait for the re-check; an error of it is reported by the next one.
   unparked.catch(() => {});
 }
 
@@ -87,7 +87,7 @@ async function claimJudgedNext(
     const generation = generationOf(definition.model);
     const judgements = await judgeNext(definition, obstacles.past(query), window);
     if (await pass.hasOvertaken()) {
-      // Who must wait is out of the way of the next look.
+      // Once parked, the tasks that must wait are out of the way of the next look.
       await setAside(definition, judgements);
       continue;
     }
@@ -96,18 +96,18 @@ async function claimJudgedNext(
     const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation, pass);
     won.push(...claimed);
     await setAside(definition, judgements);
-    // What others took in the meantime may have been in front of more.
+    // Behind tasks that other consumers have just taken there may be more.
     const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
     if (judgements.length === 0 || isEnd || sightings.note(judgements)) break;
     most = asManyAs(judgements);
     window = Math.min(MAX_WINDOW, most, ready.length === 0 ? window * 4 : window);
     obstacles.note(judgements);
   }
-  // Those that were passed over are parked by and by: each time some of them.
+  // The tasks that the obstacles hold up are parked little by little: some at each claim.
   if (obstacles.areThere) await setAside(definition, await judgeNext(definition, obstacles.behind(query), most));
 }
 
-/** So many tasks as have no more references together than are judged at once. */
+/** At most how many tasks to judge next, so that about MAX_REFERENCES references are read. */
 function asManyAs(judgements: readonly Judgement[]): number {
   const references = judgements.reduce((sum, one) => sum + one.references, 0);
 
@@ -116,7 +116,7 @@ function asManyAs(judgements: readonly Judgement[]): number {
     : Math.min(MAX_ASIDE, Math.ceil((MAX_REFERENCES * judgements.length) / references));
 }
 
-/** Whether a task could be claimed now. Tasks that must wait are parked on the way. */
+/** Whether a task could be claimed now. Parks the tasks it meets that must wait. */
 export async function hasReady(definition: Definition, query: ReadyQuery): Promise<boolean> {
   await wake(definition);
   let obstacles = new Obstacles(kindKey(definition.model));
@@ -131,12 +131,12 @@ export async function hasReady(definition: Definition, query: ReadyQuery): Promi
     if (sightings.note(judgements)) return false;
     if (judgements.length > 0) continue;
     if ((await recheck(definition)) === 0) return false;
-    // What was put back may wait for what was an obstacle before.
+    // Tasks woken by the re-check may wait for an obstacle, and must be judged.
     obstacles = new Obstacles(kindKey(definition.model));
   }
 }
 
-/** A task that is not ready by what holds when it is claimed goes back, to be judged anew. */
+/** Claims tasks that were judged ready. A task whose judgement is outdated when it is claimed goes back, to be judged again. */
 async function claimJudged(
   definition: Definition,
   query: ReadyQuery,

@@ -5,7 +5,7 @@ import type { Definition, RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { claimReady } from './claim-judged';
 
-/** Takes up to `limit` tasks that can run, in claim order. */
+/** Claims up to `limit` ready tasks, in claim order. */
 export async function claim(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   if (hasDependencies(definition.model)) return claimReady(definition, query, limit, false);
   if (limit > 1) return claimMany(definition, query, limit);
@@ -14,7 +14,7 @@ export async function claim(definition: Definition, query: ReadyQuery, limit: nu
   return task ? [task] : [];
 }
 
-/** The same, handed over at once. Returns how many there were. */
+/** Claims up to `limit` ready tasks and hands them to `take` in one call. Resolves to their number. */
 export async function claimAtOnce(
   definition: Definition,
   query: ReadyQuery,
@@ -24,7 +24,7 @@ export async function claimAtOnce(
   return handOver(claim(definition, query, limit), take);
 }
 
-/** The same for a worker: hands them over as they come, and the order counts less than speed. Returns how many there were. */
+/** Claims up to `limit` ready tasks for a worker: `take` gets them as they come, and speed comes before order. Resolves to their number. */
 export async function claimInParts(
   definition: Definition,
   query: ReadyQuery,

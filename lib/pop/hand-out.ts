@@ -8,7 +8,7 @@ import { crashed, type TellFailed, unreadable } from '../task/tell-failed';
 import { trace } from '../task/trace';
 import { inheritedName, isOfTask, type Populate } from './populate';
 
-/** Makes tasks of what was claimed. Each that cannot be handed out ends its attempt by itself, and `tell` hears of it. */
+/** Makes documents of claimed tasks. A task that cannot be handed out ends its attempt alone, and is reported to `tell`. */
 export async function handOut(
   definition: Definition,
   raw: readonly RawDocument[],
@@ -23,7 +23,7 @@ export async function handOut(
   }
   for (const one of unread) await failUnread(definition, one, tell);
   const over = claimed.filter((task) => attempts(task) > definition.options.maxAttempts);
-  // Should that not get through, they are due again after this lease.
+  // If that fails, the tasks are due again after this lease.
   if (over.length > 0)
     await Promise.allSettled(over.map((task) => failExhausted(task).then(() => tell(crashed(task), task))));
   const tasks = over.length === 0 ? claimed : claimed.filter((task) => !over.includes(task));
@@ -32,7 +32,7 @@ export async function handOut(
   return populate === undefined || tasks.length === 0 ? tasks : populated(definition, tasks, populate, tell);
 }
 
-/** What was claimed and cannot be made a document. */
+/** A claimed task of which no document can be made. */
 interface Unread {
   readonly raw: RawDocument;
   readonly error: unknown;
@@ -45,7 +45,7 @@ function toTask(definition: Definition, raw: RawDocument, unread: Unread[]): Any
     holdLease(document, definition.options.leaseMs);
     return document;
   } catch (error) {
-    // Making a document takes the bookkeeping out of what it is made of.
+    // Hydrating has taken the bookkeeping out of the raw document.
     unread.push({ raw: { ...raw, _task: task as unknown }, error });
     return null;
   }
@@ -73,12 +73,12 @@ async function populated(
     return tasks;
   } catch (error) {
     if (!isOfTask(definition.model, populate, error)) {
-      // A task that cannot be handed out complete goes back, or nobody would see it until its lease ends.
+      // Tasks that cannot be populated go back: else no consumer would get them until their leases end.
       await Promise.allSettled(tasks.map((task) => release(task)));
       throw error;
     }
   }
-  // What one of them refers to must not keep back the others.
+  // A bad reference of one task must not keep back the others: each is populated alone.
   const complete = await Promise.all(tasks.map((task) => isPopulated(definition, task, populate, tell)));
   return tasks.filter((_, index) => complete[index]);
 }

@@ -7,37 +7,37 @@ import { type Awaited, policyOf } from '../dependencies/verdict';
 import { keyOf } from '../values/id';
 import type { Judgement } from '../waiting/judged';
 
-/** Documents of one clause that a query passes over at the most. */
+/** At most this many documents of one clause are excluded by a query. */
 const MAX_IDS = 100;
 
-/** What holds up the tasks of one kind by one of their clauses. */
+/** The documents of one clause that hold up tasks of one kind. */
 interface Obstacle {
   readonly kind: Filter;
   readonly clause: Clause;
-  /** By key, the ids of those that count, each with how many tasks it holds up. */
+  /** The documents that hold tasks up: by key, the id and the number of those tasks. */
   readonly counted: Map<string, { id: unknown; tasks: number }>;
-  /** Those that do not: they may be there as well where one of several is enough. */
+  /** The documents that the clause ignores, by key: an ANY_OF list may hold them as well. */
   readonly ignored: Map<string, unknown>;
 }
 
 /**
- * Documents that hold up several of the tasks that were judged. Whatever else waits for them is not ready either and need not be
- * judged: so the one that is ready is found behind any number of those that nobody has parked yet.
+ * Documents that hold up several of the judged tasks. Other tasks that wait for them are not ready either and need not be judged, so a
+ * ready task is found behind any number of tasks that are not parked yet.
  */
 export class Obstacles {
   readonly #all = new Map<string, Obstacle>();
 
-  /** @param kindKey is the field that tells the kind of a task, where there are several. */
+  /** @param kindKey The discriminator key of the tasks, where there are kinds. */
   constructor(private readonly kindKey: string | undefined) {}
 
-  /** Whether any were found. */
+  /** Whether any obstacles were found. */
   get areThere(): boolean {
     return this.#filters().length > 0;
   }
 
   note(judgements: readonly Judgement[]): void {
     for (const { task, verdict } of judgements) {
-      // By `refPath`, one id may stand for documents of several models.
+      // With `refPath` one id may stand for documents of several models.
       if (verdict.kind === 'ready' || verdict.clause.refPath !== null) continue;
       const kind = this.kindKey ? { [this.kindKey]: (task[this.kindKey] as unknown) ?? null } : {};
       const obstacle = this.#obstacle(kind, verdict.clause);
@@ -46,14 +46,14 @@ export class Obstacles {
     for (const obstacle of this.#all.values()) forgetSingle(obstacle);
   }
 
-  /** The same query without the tasks that these hold up. */
+  /** The query without the tasks that the obstacles hold up. */
   past(query: ReadyQuery): ReadyQuery {
     const $nor = this.#filters();
 
     return $nor.length === 0 ? query : { ...query, filter: { ...query.filter, $nor } };
   }
 
-  /** The same query for those alone. */
+  /** The query for only the tasks that the obstacles hold up. */
   behind(query: ReadyQuery): ReadyQuery {
     return { ...query, filter: { ...query.filter, $or: this.#filters() } };
   }
@@ -87,7 +87,7 @@ function count({ clause, counted, ignored }: Obstacle, { given: id, standing }: 
   else counted.set(key, { id, tasks: 1 });
 }
 
-// Who waits for what nobody else waits for is out of the way once it is parked.
+// A document blocking one task needs no filter: parking that task suffices.
 function forgetSingle({ counted, ignored }: Obstacle): void {
   for (const [key, { tasks }] of counted) if (tasks === 1) counted.delete(key);
   for (const ids of [counted, ignored]) for (const key of [...ids.keys()].slice(MAX_IDS)) ids.delete(key);

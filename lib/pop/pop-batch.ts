@@ -5,14 +5,14 @@ import type { Definition, RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { claim } from './claim';
 
-/** From so many callers on, one batch is cheaper than a claim for each. */
+/** From this many callers on, one batch is cheaper than a claim for each. */
 const WORTH_A_BATCH = 4;
 
 type Claims = Batcher<ReadyQuery, RawDocument | null>;
 
 const batchers = new WeakMap<Definition, Map<string, Claims>>();
 
-/** Claims the next task for a caller. Callers of one query who come while a claim is under way are served together. */
+/** Claims the next task for a caller. Calls with the same query that come while a claim is under way are served together. */
 export function claimNext(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   const byName = batchers.get(definition) ?? new Map<string, Claims>();
   batchers.set(definition, byName);
@@ -25,7 +25,7 @@ export function claimNext(definition: Definition, query: ReadyQuery): Promise<Ra
 function serviceOf(definition: Definition, query: ReadyQuery, byName: Map<string, Claims>) {
   return {
     serve: (callers: readonly Caller<ReadyQuery, RawDocument | null>[]) => serve(definition, query, callers),
-    // There may be any number of categories.
+    // Forgotten when idle: there may be any number of categories.
     onIdle: () => byName.delete(query.name),
   };
 }

@@ -13,7 +13,7 @@ import { claimNext } from './pop-batch';
 import { checkPopulate, type Populate } from './populate';
 
 export interface PopOptions {
-  /** Only tasks of this category, or of one of several; priority and age decide among them. Default: all. */
+  /** Only tasks of this category, or of these; priority and age decide among them. Default: all. */
   category?: Category | undefined;
 
   /** References to populate in the tasks that are handed out. Default: none. */
@@ -21,7 +21,7 @@ export interface PopOptions {
 }
 
 const MAX_LIMIT = 1_000;
-/** So many tasks in a row that cannot be read are no fault of theirs. */
+/** From this many unreadable tasks in a row on, the fault is not theirs. */
 const MANY = 10;
 
 /** Counts the tasks that one pop could not read. */
@@ -39,7 +39,7 @@ class Unreadable {
     this.told(error, task);
   };
 
-  /** @throws what the last of them threw, if there were many. */
+  /** @throws the error of the last unreadable task, if there were MANY. */
   refuseMany(): void {
     if (this.#count >= MANY) throw this.#last;
   }
@@ -53,7 +53,7 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   return popNext(model, options, tellModel(model));
 }
 
-/** The same with options that were checked. `tell` hears of tasks that cannot be handed out. */
+/** Takes the next ready task, or null, by options that were checked. Tasks that cannot be handed out are reported to `tell`. */
 export async function popNext(model: AnyModel, options: PopOptions, tell: TellFailed): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
   const query = readyQuery(definition, options.category);
@@ -67,7 +67,7 @@ export async function popNext(model: AnyModel, options: PopOptions, tell: TellFa
       noteInHand(task);
       return task;
     }
-    // It had used its attempts, or cannot be handed out: on to the next.
+    // The task had used its attempts, or cannot be handed out: try the next.
     unreadable.refuseMany();
   }
 }
@@ -82,7 +82,7 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   try {
     await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped), tellModel(model));
   } catch (error) {
-    // What was claimed before is handed out; the next claim tells what is wrong.
+    // Tasks claimed before the error are handed out; the next claim reports the error.
     if (tasks.length === 0) throw error;
   }
   tasks.forEach(noteInHand);
@@ -90,7 +90,7 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   return tasks;
 }
 
-/** The same for a worker, whose tasks run side by side: hands them over as they come. Returns how many there were. */
+/** Takes up to `limit` ready tasks for a worker: `take` gets them as they come, not in order. Resolves to their number. */
 export async function popInParts(
   model: AnyModel,
   limit: number,
@@ -121,7 +121,7 @@ async function popUpTo(
   while (count < limit) {
     const asked = limit - count;
     const claimed = await withIndexes(model, () => claimUpTo(definition, query, limit - count, takeRaw));
-    // Those that had used their attempts were failed, and others may be behind them.
+    // Fewer may have been handed out than claimed: tasks that had used their attempts were failed, and others may come after them.
     if (claimed < asked) break;
     if (count === 0) unreadable.refuseMany();
   }
@@ -140,7 +140,7 @@ export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'catego
   return found.length === 0;
 }
 
-/** @throws {InvalidOptionError} for a category or populate option the model cannot serve. */
+/** @throws {InvalidOptionError} for a `category` or `populate` that the model cannot serve. */
 export function checkPopOptions(model: AnyModel, { category, populate }: PopOptions): void {
   readyQuery(definitionOf(model), category);
   if (populate !== undefined) checkPopulate(model, populate);

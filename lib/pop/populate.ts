@@ -6,7 +6,7 @@ import { wrongValue } from '../values/check';
 /** A path to populate, several, or Mongoose's populate options. */
 export type Populate = string | PopulateOptions | (string | PopulateOptions)[];
 
-/** @throws {InvalidOptionError} for what names no path, or one that no task of the model can have: a task claimed for it would only go back. */
+/** @throws {InvalidOptionError} for a value without a path, or a path that no task of the model has: a claimed task would only go back. */
 export function checkPopulate(model: AnyModel, populate: unknown): void {
   for (const one of listOf(populate)) {
     const options = optionsIn(one);
@@ -19,8 +19,8 @@ export function checkPopulate(model: AnyModel, populate: unknown): void {
 }
 
 /**
- * Whether an error of `populate()` is the fault of one task, and of no other: where what it refers to is no reference, or the task itself
- * names a model that is missing. One that a schema or the caller names is missing for all, and what the server or a hook says is nobody's.
+ * Whether an error of `populate()` is the fault of a single task: its value is no reference, or it names a missing model by `refPath`.
+ * A model that the schema or the caller names is missing for all tasks, and an error of the server or of a hook is no task's fault.
  */
 export function isOfTask(model: AnyModel, populate: Populate, error: unknown): boolean {
   const name = (error as Error | null)?.name;
@@ -30,7 +30,7 @@ export function isOfTask(model: AnyModel, populate: Populate, error: unknown): b
 }
 
 /**
- * The name that a task gives for a model and that Mongoose would look up on `Object.prototype`: it takes what it finds there for one, and
+ * A model name in a task that is a property of `Object.prototype`, such as `constructor`: Mongoose takes that property for a model, and
  * `populate()` never ends.
  */
 export function inheritedName(model: AnyModel, populate: Populate, task: AnyDocument): string | undefined {
@@ -76,7 +76,7 @@ function isLenient(model: AnyModel): boolean {
   return (ofSchema?.strictPopulate ?? options?.strictPopulate) === false;
 }
 
-// What comes after the first name may belong to a kind of a sub-document, or be in no schema: Mongoose looks at that.
+// Only the first name is checked: the rest may belong to a kind of a sub-document, or to no schema, and Mongoose checks it.
 function isKnown(model: AnyModel, path: string): boolean {
   const [first] = path.split('.') as [string];
   const kinds = Object.values((model.discriminators ?? {}) as Record<string, AnyModel>);

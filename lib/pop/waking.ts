@@ -2,11 +2,11 @@ import { Refusals } from '../claim/refusals';
 import type { Definition } from '../definition/definition';
 import { wake } from '../waiting/wake';
 
-/** A pass over the outboxes that is under way while candidates are looked at. */
+/** A pass over the outboxes that runs while candidates are looked at. */
 export class Waking {
   readonly refusals = new Refusals();
   readonly woken: Promise<number>;
-  /** Whether the last look began when it was over. */
+  /** Whether the last look at the candidates began after the pass. */
   wasLookedAfter = false;
   readonly #hasNews: Promise<boolean>;
   #isOver = false;
@@ -29,8 +29,8 @@ export class Waking {
   }
 
   /**
-   * Whether tasks were woken since the last look, which may come before those that it saw, where the order counts. Waits for it only
-   * if there are any.
+   * Whether tasks were woken that may come before those of the last look, where order counts. Waits for the end of the pass only if it
+   * wakes tasks.
    */
   async hasOvertaken(): Promise<boolean> {
     if (this.isSpread || this.wasLookedAfter || !(await this.#hasNews)) return false;

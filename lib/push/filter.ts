@@ -4,8 +4,9 @@ import { InvalidOptionError } from '../errors';
 import { requireObject } from '../values/check';
 
 /**
- * A filter of the user's as the server takes it, cast by the schema. A condition that is mistyped, or whose value is missing, would else
- * match tasks that nobody meant.
+ * Casts a user's filter by the schema.
+ *
+ * @throws {InvalidOptionError} for an unknown path or an undefined value: such a filter would match tasks that the user did not mean.
  */
 export function castFilter(model: AnyModel, filter: Filter): Filter {
   requireObject('filter', filter, "`requeue({ to: 'ada@example.org' })`, or `requeue({})` for all failed tasks");

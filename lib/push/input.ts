@@ -4,7 +4,7 @@ import { isPriority, wrongPriority } from '../fields';
 import { explained } from '../server/explain-error';
 import { wrongValue } from '../values/check';
 
-/** The document to push for what the user gave: a document of the model, or the fields of a new one. */
+/** The document to push: the given one, or a new one with the given fields. @throws {InvalidOptionError} for any other input. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {
   if (input instanceof model) return input as AnyDocument;
   if (!isFields(input)) {
@@ -23,7 +23,7 @@ export function toDocument(model: AnyModel, input: unknown): AnyDocument {
   return new model(input) as AnyDocument;
 }
 
-// A document of another model, an id or a date would make a document too, but of nothing that was meant.
+// Mongoose would also make a document of another model's document, an id or a date, but it would have none of their values.
 function isFields(input: unknown): input is Record<string, unknown> {
   if (input === null || typeof input !== 'object' || Array.isArray(input)) return false;
 
@@ -45,8 +45,8 @@ export function checkPriority(document: AnyDocument): void {
   if (value !== undefined && value !== null && !isPriority(value)) throw wrongPriority(priority, value);
 }
 
-// A priority that Mongoose could not cast is its ValidationError; ours says what to write instead. What the server says of a missing right
-// shows the documents.
+// Replaces Mongoose's ValidationError for a priority by one that says what to write instead, and the server's error for a missing right,
+// whose message shows the documents.
 export function explainPush(model: AnyModel): (error: unknown) => never {
   const { priority } = definitionOf(model).options.fields;
 

@@ -7,8 +7,8 @@ import { isNetworkError } from '../server/transient';
 const batchers = new WeakMap<Definition, Batcher<RawDocument, void>>();
 
 /**
- * Inserts one document. Those that come while an insert is under way are inserted together by the next one; each caller is told,
- * after the server's answer, of its own document alone.
+ * Inserts one document. Documents that come while an insert is under way are inserted together by the next one; after the server's
+ * answer each caller learns the outcome of its own document.
  */
 export function insertInBatch(definition: Definition, document: RawDocument): Promise<void> {
   const batcher = batchers.get(definition) ?? new Batcher({ serve: (callers) => serve(definition, callers) });
@@ -29,7 +29,7 @@ async function serve(definition: Definition, callers: readonly Caller<RawDocumen
     refused = refusedBy(error, callers);
   }
   for (const caller of callers) if (!refused.includes(caller)) caller.resolve();
-  // The error that the driver has for one of many does not tell, for example, which key was taken.
+  // Refused documents are inserted once more, each alone: the error for one of many does not tell, for example, which key was taken.
   await insertAlone(definition, refused);
 }
 
@@ -42,12 +42,12 @@ async function insertAlone(definition: Definition, callers: readonly Caller<RawD
   );
 }
 
-/** Those whose documents were certainly not inserted, by a fault of one of them. Other errors are everybody's. */
+/** The callers whose documents were not inserted because of a fault in one of them. @throws any other error: it is every caller's. */
 function refusedBy(
   error: unknown,
   callers: readonly Caller<RawDocument, void>[],
 ): readonly Caller<RawDocument, void>[] {
-  // What the driver itself refuses, like a document that is too large, was not sent.
+  // An error of the driver itself, for example for a document that is too large: nothing was sent.
   if (!(error instanceof mongo.MongoServerError) && !isNetworkError(error)) return callers;
   const { writeErrors, insertedCount } = error as Partial<mongo.MongoBulkWriteError>;
   const refused = [writeErrors ?? []].flat().map(({ index }) => callers[index]!);

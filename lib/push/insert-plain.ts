@@ -15,10 +15,10 @@ import type { NewTask } from '../waiting/park-new';
 import { insertInBatch } from './insert-batch';
 import { insertUnderKey } from './key-index';
 
-/** Documents per insert: while the server works on one batch, the next is made ready. */
+/** At most this many documents per insert: while the server works on one batch, the next is prepared. */
 const BATCH = 1_000;
 
-// Without save hooks, a document of plain values needs nothing of what makes a save dear.
+// A document of plain values, without save hooks, needs none of the expensive steps of a save.
 export async function insertPlain(
   model: AnyModel,
   tasks: readonly NewTask[],
@@ -32,7 +32,7 @@ export async function insertPlain(
       const raw = batch.map(plainFields);
       await writing;
       writing = insertBatch(model, raw, batch, inserted, session);
-      // Awaited a round later; until then its rejection is not unhandled.
+      // Awaited in the next round; until then its rejection must not count as unhandled.
       writing.catch(() => {});
     }
     await writing;

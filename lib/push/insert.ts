@@ -12,7 +12,7 @@ import { armNew, armUncertain, type NewTask, parkNew } from '../waiting/park-new
 import { insertPlain, isPlain } from './insert-plain';
 import { refuseTaken } from './key-index';
 
-/** Validations under way at once; more only cost memory. */
+/** At most this many validations run at once; more would only cost memory. */
 const VALIDATIONS = 100;
 
 /**
@@ -40,13 +40,13 @@ export async function insertTasks(
     else await insertJudged(model, documents, task, session);
   } finally {
     documents.forEach((document, index) => {
-      // What was not inserted must not become a task by a later save.
+      // A document that was not inserted must not become a task by a later save.
       if (document.isNew) reset(document, state, before[index]!);
     });
   }
 }
 
-// As Mongoose does: the server would give it an id that is in no handle, and not of the schema's type.
+// As in Mongoose: the server would give the document an id that no handle has, and that is not of the schema's type.
 function requireIds(documents: readonly AnyDocument[]): void {
   if (documents.every(({ _id }) => _id !== undefined)) return;
   throw new MongooseError('document must have an _id before saving');
@@ -57,7 +57,7 @@ function reset(document: AnyDocument, path: string, before: { value: unknown; is
   if (!before.isModified) unmark(document, path);
 }
 
-// A hook may still change what the task refers to, so it is left to the next pop to judge it.
+// A hook may still change a task's references, so the task is judged by the next pop.
 async function insertWithHooks(
   model: AnyModel,
   documents: readonly AnyDocument[],
@@ -88,7 +88,7 @@ async function insertJudged(
     if (isOutOfReach(error)) armUncertain(model, tasks);
     throw error;
   } finally {
-    // Some are in the queue also when the server has refused one.
+    // When the server refuses one document, those before it are in the queue.
     await armNew(
       model,
       tasks.filter(({ document }) => !document.isNew),
@@ -111,7 +111,7 @@ async function insertSaved(
     stage(document, { task: { ...task } });
     handleOf(document).saving = true;
   }
-  // The schema's write concern is left out by Mongoose; and its types do not know that a session may be absent.
+  // `bulkSave()` ignores the schema's write concern, and its types do not allow a session of null.
   const bulkOptions = { session, ...definitionOf(model).writeConcern, ...options } as unknown as Parameters<
     AnyModel['bulkSave']
   >[1];

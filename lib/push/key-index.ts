@@ -5,12 +5,12 @@ import { indexName } from '../indexes/claim-index';
 import { withIndexes } from '../indexes/prepare';
 import { answered } from '../server/time-limit';
 
-/** A live task has the key. */
+/** Thrown when a live task has the key. */
 export class KeyTakenError extends Error {
   override name = 'KeyTakenError';
 }
 
-/** The live tasks of a key. */
+/** The filter for the live tasks with a key. */
 export function liveOf({ options, kind, kindOnly }: Definition, key: string): Filter {
   const ofKind = kind && kindOnly ? { [kind.key]: kind.value } : {};
 
@@ -18,8 +18,8 @@ export function liveOf({ options, kind, kindOnly }: Definition, key: string): Fi
 }
 
 /**
- * Inserts a task unless a live one has its key. An insert says nothing of a unique index that was dropped, with its collection
- * perhaps; an upsert that hints it is refused by the server, and repeated when the index is there again.
+ * Inserts a task unless a live one has its key. A plain insert succeeds without the unique index, which may have been dropped; an
+ * upsert that hints the index is refused then, and repeated once the index is built again.
  *
  * @throws {KeyTakenError}
  */
@@ -33,12 +33,12 @@ export async function insertUnderKey(
   if (upsertedCount === 0) throw new KeyTakenError();
 }
 
-/** What the server refuses to insert: then nothing was found that has the key. */
+/** A document that the server refuses to insert, by IS_NO_DOCUMENT: then no live task has the key. */
 const NO_DOCUMENT = { $literal: null };
 const IS_NO_DOCUMENT = 40_228;
 
 /**
- * The same for a task that is inserted by other means.
+ * Refuses a key that a live task has, for a task that is inserted by other means.
  *
  * @throws {KeyTakenError}
  */
@@ -46,7 +46,7 @@ export async function refuseTaken(definition: Definition, key: string): Promise<
   if (await isTaken(definition, key)) throw new KeyTakenError();
 }
 
-/** Whether a live task has the key, after making sure that the index is there. */
+/** Whether a live task has the key. Makes sure that the index of keys exists. */
 export async function isTaken(definition: Definition, key: string): Promise<boolean> {
   try {
     await upsert(definition, key, NO_DOCUMENT, null);

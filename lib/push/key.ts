@@ -16,12 +16,12 @@ import { isMissingIndex } from '../server/transient';
 import { sleep } from '../timers';
 import { KeyTakenError, liveOf } from './key-index';
 
-/** How long a push in a transaction waits for the indexes. */
+/** How long a push in a transaction waits for the indexes, in milliseconds. */
 const MAX_INDEX_WAIT_MS = 1_000;
 
 /**
- * Queues a document under a key by `write`, or returns the live task that has the key. The unique index decides: whoever comes
- * second finds the first, or tries again when that one settled in between.
+ * Queues a document under a key by `write`, or resolves to the live task that has the key. The unique index decides: the second push
+ * finds the task of the first, or tries again if that task was settled in between.
  */
 export async function uniquely(
   document: AnyDocument,
@@ -33,7 +33,7 @@ export async function uniquely(
   const inTransaction = session?.inTransaction() ?? false;
   await (inTransaction ? indexesReadyBeside(model) : indexesReady(model));
   for (;;) {
-    // A duplicate would end a transaction, so there the live task is looked up first.
+    // A duplicate key would abort the transaction, so the live task is looked up before.
     const earlier = inTransaction ? await findLiveBeside(model, key, session) : null;
     if (earlier && String(earlier._id) !== String(document._id)) return earlier;
     try {
@@ -54,7 +54,7 @@ async function indexesReadyBeside(model: AnyModel): Promise<void> {
   throw runAgain(model);
 }
 
-// Without the index, a duplicate would be stored and nobody told.
+// Without the index a duplicate would be stored in silence, so a missing index ends the transaction.
 async function findLiveBeside(
   model: AnyModel,
   key: string,
@@ -72,7 +72,7 @@ async function findLiveBeside(
 function runAgain(model: AnyModel): Error {
   const message = `The indexes of ${model.modelName} are not built yet, and not beside this transaction. Call \`ensureTaskIndexes()\` when the program starts.`;
   const error = new mongo.MongoServerError({ message });
-  // With it the driver ends the transaction, and runs its callback again.
+  // With this label the driver ends the transaction and runs its callback again.
   error.addErrorLabel('TransientTransactionError');
   return error;
 }
@@ -89,12 +89,12 @@ async function findLive(model: AnyModel, key: string, session: ClientSession | n
     }),
   );
 
-  // Kinds of one base share their keys: what has this one may be of another kind.
+  // Kinds of one base share their keys: the live task may be of another kind.
   return raw && hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
 }
 
 export function isDuplicateKey(error: unknown): boolean {
-  // Of one statement among many the driver keeps no more than the text.
+  // For one statement of a bulk write the driver keeps only the text of the error.
   const { code, keyPattern, message, errmsg } = error as Partial<mongo.MongoServerError>;
 
   return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : `${message}${errmsg}`.includes('task_key'));

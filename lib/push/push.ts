@@ -17,7 +17,7 @@ import { uniquely } from './key';
 import { requeue } from './requeue';
 
 export interface PushOptions extends ScheduleOptions {
-  /** A session, to push in its transaction: the task is seen by nobody before the commit. */
+  /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
   session?: ClientSession | null | undefined;
 
   /** How long the task waits before it can be popped, in milliseconds. Default: 0. */
@@ -70,7 +70,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
     document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
   const push = () => (task.key === undefined ? write() : uniquely(document, task.key, session, write));
   let live = await push();
-  // Where the live task has ended before it could be told its schedule, the key is free.
+  // If the live task ended before the schedule could be written to it, the key is free: push again.
   while (live !== document && !(await reschedule(live, task, session))) live = await push();
 
   trace('pushed', live);
@@ -104,12 +104,12 @@ async function insert(
 }
 
 function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: PushOptions): Bookkeeping {
-  // A time in the past means "as soon as possible", not "before those who have waited longer".
+  // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
   const schedule = resolveSchedule(recurrence);
   const first = schedule ? firstRun(schedule, due) : due;
 
-  // What recurs does not expire.
+  // A recurring task does not expire.
   return {
     availableAt: first,
     dueAt: first,

@@ -15,19 +15,19 @@ export interface RequeueOptions {
   /** How long the tasks wait before they can be popped, in milliseconds. Default: 0. */
   delayMs?: number | undefined;
 
-  /** How many tasks are put back at the most. Default: all. */
+  /** At most this many tasks are queued again. Default: all. */
   limit?: number | undefined;
 }
 
-/** What became of the failed tasks. */
+/** The outcome of `requeue()`. */
 export interface Requeued {
-  /** Tasks that are queued again. */
+  /** How many tasks were queued again. */
   requeued: number;
-  /** Those that stay FAILED, because a live task has their key, or another of the same key was put back. */
+  /** How many tasks stay FAILED because a live task has their key, or another failed task of that key was queued again. */
   skipped: number;
 }
 
-/** Tasks of one write. */
+/** At most this many tasks per write. */
 const BATCH = 500;
 
 /** See `TaskStatics.requeue`. */
@@ -68,11 +68,11 @@ async function* putBack(definition: Definition, failed: Filter, delayMs: number,
 
 const KEY = '_task.key';
 
-/** Each task is met once, by its `_id`: one that fails again meanwhile is not put back for ever. */
+/** Yields each failed task without a key once, in `_id` order: a task that fails again meanwhile is not requeued endlessly. */
 async function* withoutKey({ model }: Definition, failed: Filter, left: () => number): AsyncGenerator<unknown[]> {
   let after: Filter = {};
   while (left() > 0) {
-    // It may take long where no index serves the filter, so it has no limit of ours.
+    // No time limit: the read may take long where no index serves the filter.
     const found = await collectionOf(model)
       .find(
         { $and: [failed, { [KEY]: { $exists: false } }, after] },
@@ -86,7 +86,7 @@ async function* withoutKey({ model }: Definition, failed: Filter, left: () => nu
   }
 }
 
-/** Failed tasks of one key: only one of them can be live, which is the one that was settled last. */
+/** The failed tasks of one key. Only one of them can be live: the one settled last is requeued. */
 interface OfKey {
   newest: unknown;
   count: number;
@@ -130,11 +130,11 @@ async function writeBatch(definition: Definition, ids: readonly unknown[], updat
   });
   if (!isUncertain) return modifiedCount;
 
-  // The answer that said how many there were was lost.
+  // The answer with the number was lost: count the tasks that are still FAILED.
   return ids.length - (await answered(collectionOf(model).countDocuments(filter, NEWEST)));
 }
 
-// The unique index decides: where a live task has the key, that one statement is refused.
+// The unique index decides: the statement of a task is refused if a live task has its key.
 async function writeKeyed(definition: Definition, batch: readonly OfKey[], update: object[]): Promise<Requeued> {
   const { model, options, writeConcern } = definition;
   const statements = batch.map(({ newest }) => ({
@@ -158,7 +158,7 @@ function takenOf(error: unknown): { modifiedCount: number; taken: number } {
   return { modifiedCount: modifiedCount!, taken: refused.length };
 }
 
-/** What `push()` makes of a failed task, by the server's clock; its key and schedule stay. The next pop judges what it waits for. */
+/** The update that requeues a failed task, as `push()` would; key and schedule stay. The next pop judges its dependencies. */
 function renewal({ options, updatedAt }: Definition, delayMs: number): object[] {
   const due = { $add: ['$$NOW', delayMs] };
   const expiresFrom = { $cond: [{ $gt: ['$_task.schedule', null] }, '$$REMOVE', due] };
@@ -170,7 +170,7 @@ function renewal({ options, updatedAt }: Definition, delayMs: number): object[] 
         '_task.availableAt': due,
         '_task.dueAt': due,
         '_task.expiresFrom': expiresFrom,
-        // A late holder, or who settled it, does not take this for its own.
+        // A new token: neither a late holder nor the handle that settled the task takes this write for its own.
         '_task.token': new Types.ObjectId(),
         ...(updatedAt && { [updatedAt.path]: updatedAt.now() }),
       },

@@ -11,16 +11,16 @@ import { requireSchedule, scheduleIn } from '../task/stored-schedule';
 import { explainPush } from './input';
 import { isTaken } from './key-index';
 
-/** States from which a document enters the queue; null stands for a document that was there before the plugin. */
+/** States from which a document enters the queue; null is a document stored before its model had the plugin. */
 const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, null];
 const TRIES = 3;
 
 /**
- * Queues a document that is stored already. PENDING, FINISHED and FAILED become CREATED with attempts from 0; what is CREATED
- * keeps its place and is saved. `isMoved` says whether the caller asked for another due time.
+ * Queues a document that is stored already. A PENDING, FINISHED or FAILED document becomes CREATED with attempts from 0; a CREATED
+ * one keeps its place and is saved. `isMoved`: the caller asked for another due time.
  *
- * @throws {TaskStateError} when it is running, or was deleted.
- * @throws {LeaseLostError} when this handle popped it, and somebody else took it over, put it back or settled it.
+ * @throws {TaskStateError} when the task is RUNNING, or was deleted.
+ * @throws {LeaseLostError} when this handle popped the task, and another one took it over, put it back or settled it.
  */
 export async function requeue(
   document: AnyDocument,
@@ -35,7 +35,7 @@ export async function requeue(
   let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
   completeFields(document);
-  // The unique index decides, if it is there.
+  // Makes sure that the index of keys exists: it decides.
   if (task.key !== undefined && !session?.inTransaction()) await isTaken(definitionOf(modelOf(document)), task.key);
 
   for (let tries = 0; tries < TRIES; tries++) {
@@ -50,7 +50,7 @@ export async function requeue(
       throwHookError(document);
       return document;
     }
-    // The handle's idea of the state was old: the database's decides.
+    // The handle's state was outdated: the stored one decides.
     const found = await readStoredState(document, session);
     state = found && (found.state ?? State.PENDING);
     schedule = found?.schedule ?? null;
@@ -59,7 +59,7 @@ export async function requeue(
   throw lease ? lost(document) : refused(document, state as string | null);
 }
 
-// Who popped a task may push it only when it is settled, and by nobody else: then the answer to its own settle was lost.
+// A handle with a lease may push its task only if its own settle ended the task, and only the answer to that settle was lost.
 async function requireOwnEnd(document: AnyDocument, session: ClientSession | null): Promise<void> {
   const found = await readStoredState(document, session);
   if (found?.state === State.FINISHED || found?.state === State.FAILED) {
@@ -83,14 +83,14 @@ function renewed(task: Bookkeeping): Change {
 
 function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
   const { availableAt, dueAt, schedule, key } = task;
-  // What recurs does not expire.
+  // A recurring task does not expire.
   const expiresFrom = recurs ? undefined : task.expiresFrom;
   const times = isMoved || schedule ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
 
   return { state: State.CREATED, task: { ...times, ...(schedule && { schedule }), ...(key !== undefined && { key }) } };
 }
 
-// A document that was there before the plugin gets at its push what new ones get when they are made.
+// A document stored before its model had the plugin gets, when it is pushed, the defaults of a new one.
 function completeFields(document: AnyDocument): void {
   const { fields } = definitionOf(modelOf(document)).options;
   if (isMissing(document, fields.priority)) document.set(fields.priority, Priority.MEDIUM);
@@ -113,7 +113,7 @@ function refused(document: AnyDocument, state: string | null): TaskStateError {
   return new TaskStateError(message, document._id, state);
 }
 
-// Its changes must not become those of an attempt that somebody else made, makes, or will make.
+// The document's changes must not be saved with the attempt of another holder.
 function lost(document: AnyDocument): LeaseLostError {
   return new LeaseLostError(
     `Expected ${nameOf(document)} not to be somebody else's for \`push()\` by who popped it: its lease was lost before it was settled. Leave it alone.`,

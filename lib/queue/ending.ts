@@ -1,4 +1,4 @@
-/** Ends a queue: when the user's signal is aborted, when the loop is left, or when nobody has it any more. */
+/** Ends a queue: when the user's signal is aborted, when the loop is left, or when the queue is garbage-collected. */
 export class Ending {
   readonly #controller = new AbortController();
 
@@ -8,7 +8,7 @@ export class Ending {
     return this.#controller.signal;
   }
 
-  /** Not before the queue is iterated: one that never is leaves nothing on a signal that lives long. Safe to call again. */
+  /** Follows the user's signal, from the first `next()` on: an unused queue leaves no listener on it. Safe to call again. */
   follow(): void {
     if (this.given?.aborted) this.end();
     else if (!this.signal.aborted) this.given?.addEventListener('abort', this.end, { once: true });

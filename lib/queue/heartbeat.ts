@@ -6,8 +6,8 @@ import { lease } from '../task/handle';
 import { clearInterval, setInterval } from '../timers';
 
 /**
- * Renews the lease of a task until the returned function is called, the task is settled, or the lease is lost; also when nobody has the task
- * any more, nor that function: then nobody can settle it.
+ * Renews the lease of a task until the returned function is called, the task is settled, or the lease is lost. It also ends when both the
+ * task and that function are garbage-collected: then the task can no longer be settled.
  */
 export function keepLease(task: AnyDocument, report: (error: unknown) => void): () => void {
   const timer = renewWhileKept(new WeakRef(task), definitionOf(modelOf(task)).options.leaseMs, report);
@@ -15,7 +15,7 @@ export function keepLease(task: AnyDocument, report: (error: unknown) => void): 
 
   return () => {
     clearInterval(timer);
-    // Who has this function has the task.
+    // Used here, so that this function keeps the task from garbage collection.
     kept &&= null;
   };
 }
@@ -25,9 +25,9 @@ function renewWhileKept(kept: WeakRef<AnyDocument>, leaseMs: number, report: (er
     const task = kept.deref();
     if (!task || !lease(task)) return clearInterval(timer);
     renew(task).catch((error: unknown) => {
-      // Lost, or deleted: there is nothing left to renew.
+      // The lease is lost or the task deleted: there is nothing left to renew.
       if (error instanceof TaskQueueError) clearInterval(timer);
-      // Settled while the renewal was on its way: nothing was lost.
+      // A task that was settled during its renewal has lost nothing.
       if (lease(task)) report(error);
     });
   }, renewalMs(leaseMs));

@@ -4,19 +4,19 @@ import { onArrival } from '../notify/arrivals';
 import { watchChanges, type Watched } from '../notify/change-stream';
 import { clearTimeout, setTimeout } from '../timers';
 
-/** The first wait after activity, in milliseconds: what comes in at the same moment is found soon. */
+/** How long the first wait after activity lasts, in milliseconds: tasks pushed at the same moment are found soon. */
 const EAGER_MS = 10;
-/** A server that is back is to be found soon: the driver waits for one by itself, for longer than this. */
+/** How long a wait after an error may last, in milliseconds. It is short, since the driver itself waits for a server. */
 const MAX_ERROR_WAIT_MS = 1_000;
-/** Waits vary by this part, so that processes which started together do not ask together. */
+/** The part by which a wait varies, so that processes which started together do not poll together. */
 const JITTER = 0.2;
-/** So many arrivals in a row may turn out to be nothing before the next ones are answered more slowly. */
+/** At most this many fruitless arrivals in a row are answered at once; further ones after a pause, which doubles. */
 const PATIENCE = 3;
 const MAX_PAUSE_MS = 100;
 
 /**
- * How a consumer waits when nothing is ready: shortly after activity, then up to `pollMs`, until a task arrives in this process,
- * or in another that the server tells of.
+ * How a consumer waits when nothing is ready: shortly after activity, then up to `pollMs`. A task that arrives ends the wait, in this
+ * process or, through a change stream, in another.
  */
 export class Idle {
   #waitMs = EAGER_MS;
@@ -35,13 +35,13 @@ export class Idle {
     private readonly usesChangeStreams: boolean,
   ) {}
 
-  /** To be called before each look at the database: from here on an arrival ends the next wait. */
+  /** Call it before each look at the database: an arrival from then on ends the next wait. */
   listen(): void {
     this.#arrived = false;
     this.#heed();
   }
 
-  /** To be called after each look that worked. What was found makes it likely that there is more. */
+  /** Call it after each look that did not fail. After a find the waits are short again, since more tasks are likely. */
   succeeded(hasFound: boolean): void {
     this.#errorMs = 0;
     if (!hasFound) return;
@@ -57,7 +57,7 @@ export class Idle {
   }
 
   async wait(signal: AbortSignal): Promise<void> {
-    // What happened there before is news as well.
+    // A model heard of only now may have changed before: that counts as an arrival.
     if (this.#heed()) this.#arrive();
     if (this.usesChangeStreams && !this.#errorMs) await this.#startWatching();
     if (!this.#arrived) await this.#rest(signal);
@@ -103,7 +103,7 @@ export class Idle {
     });
   }
 
-  /** Listens to all that is heeded. Returns whether it has become more: a `refPath` names its models bit by bit. */
+  /** Listens to all models that matter. Returns whether there are more than before: a `refPath` names its models bit by bit. */
   #heed(): boolean {
     const models = this.#heeded();
     if (this.#isClosed || models.length === this.#heeds) return false;
@@ -123,16 +123,16 @@ export class Idle {
   }
 
   async #startWatching(): Promise<void> {
-    // Without them there is still the poll: a server that cannot be asked now is no reason to end.
+    // Polling works without change streams, so a server that cannot be asked now is no reason to end.
     this.#stopWatching ??= await watchChanges(this.#watched()).catch(() => null);
   }
 
-  // What the tasks wait for counts as well: its end may make one of them ready.
+  // The models that the tasks wait for: a change of a document there may make a task ready.
   #awaited(): AnyModel[] {
     try {
       return this.models.flatMap((model) => watchesFor(model).map((watch) => watch.model));
     } catch {
-      // A kind that was added since refers to no model: each look says so.
+      // A kind that was added later may refer to a model that is missing: each look throws that error.
       return [];
     }
   }

@@ -21,8 +21,8 @@ export interface QueueOptions extends PopOptions {
   pollMs?: number | undefined;
 
   /**
-   * Whether an idle queue has the server tell of new tasks by a change stream, where the server has them (a replica set): one
-   * stream per process and database, shared by all who are idle. Default: `true`.
+   * Whether an idle queue hears of new tasks by a change stream, where the server has them (a replica set). The idle consumers of a
+   * process share one stream per database. Default: `true`.
    */
   changeStreams?: boolean | undefined;
 
@@ -30,10 +30,10 @@ export interface QueueOptions extends PopOptions {
   signal?: AbortSignal | undefined;
 
   /**
-   * Called with what went wrong while the queue goes on: a connection that is lost, a lease that could not be renewed, a task that was
-   * failed because the lease of its last attempt ended (`TaskStateError`). What it throws ends the loop, or is a process warning where no look is under way. What does not pass by
-   * itself, such as a missing right, is not told but thrown, and ends the loop.
-   * Default: the model's `error` listeners, or a process warning when there is none.
+   * Called with each error after which the queue goes on: a lost connection, a lease that could not be renewed, a task that failed
+   * because the lease of its last attempt ended (`TaskStateError`). What it throws ends the loop, or becomes a process warning where no
+   * look is under way. A permanent error, such as a missing right, is thrown instead, and ends the loop.
+   * Default: the model's `error` listeners, or a process warning when there are none.
    */
   onError?: ((error: unknown) => void) | undefined;
 }
@@ -42,9 +42,9 @@ const KNOWN = ['category', 'populate', 'pollMs', 'changeStreams', 'signal', 'onE
 
 type Queue = AsyncGenerator<AnyDocument, void, void>;
 
-/** Queues that are asked for a task: until it comes, the asking alone keeps one. */
+/** Queues with a pending `next()`: kept here, so that none is garbage-collected before its task comes. */
 const asked = new Set<Queue>();
-/** Of queues that nobody has any more, how to end them. */
+/** Ends the queues that were garbage-collected. */
 const dropped = new FinalizationRegistry<() => void>((end) => end());
 
 /** An endless iterator over ready tasks. See `TaskStatics.queue`. */
@@ -79,7 +79,7 @@ function iteratorOf(tasks: Queue, ending: Ending): Queue {
       asked.add(iterator);
       return tasks.next().finally(() => asked.delete(iterator));
     },
-    // A generator answers `return()` only after the `next()` under way: ending its wait first makes that at once.
+    // A generator answers `return()` only after a pending `next()`: ending its wait first makes it answer at once.
     return: () => (ending.end(), tasks.return()),
     throw: (error: unknown) => (ending.end(), tasks.throw(error)),
   });
@@ -87,7 +87,7 @@ function iteratorOf(tasks: Queue, ending: Ending): Queue {
   return iterator;
 }
 
-// By itself, so that it has nothing of the iterator it is to outlive.
+// A function of its own, so that its closure does not hold the iterator, which it must outlive.
 function endingOf({ idle, ending }: Consumer): () => void {
   return () => {
     ending.end();
@@ -119,7 +119,7 @@ function* hold(task: AnyDocument, { reportAside }: Reporter): Generator<AnyDocum
   }
 }
 
-// On a lost connection the pop may hang; the queue ends all the same, and what that pop brings later goes back.
+// On a lost connection the pop may hang. The queue ends nevertheless, and a task that the pop brings later is released.
 async function next(consumer: Consumer): Promise<AnyDocument | null> {
   const { idle, ending, reporter } = consumer;
   const popped = popListening(consumer);
@@ -147,7 +147,7 @@ async function popListening({ model, options, idle, reporter }: Consumer): Promi
   return popNext(model, { category, populate }, reporter.reportAside);
 }
 
-// Not Promise.race(): what it hangs on a signal that lives long is never taken off again.
+// Not Promise.race(): a listener that it leaves on a long-lived signal is never removed.
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> {
   return new Promise((resolve, reject) => {
     const abort = () => resolve(null);

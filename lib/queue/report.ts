@@ -3,7 +3,7 @@ import { lineOf } from '../values/describe';
 
 export type Report = (error: unknown) => void;
 
-/** How a queue tells of what went wrong: to `onError`, else to the model's `error` listeners, else by one process warning. */
+/** Reports the errors of a queue: to `onError`, else to the model's `error` listeners, else as one process warning. */
 export class Reporter {
   #isWarned = false;
 
@@ -12,14 +12,14 @@ export class Reporter {
     private readonly onError: Report | undefined,
   ) {}
 
-  /** For the loop: what a listener throws ends it. */
+  /** For errors of the loop: what a listener throws is thrown, and ends the loop. */
   readonly report: Report = (error) => {
     const listeners = this.#listeners();
     if (listeners.length === 0) this.#warn(error);
     for (const listener of listeners) this.#tell(listener, error);
   };
 
-  /** For what nobody waits for: what a listener throws is a warning. */
+  /** For errors in the background: what a listener throws is a warning. */
   readonly reportAside: Report = (error) => {
     try {
       this.report(error);
@@ -34,7 +34,7 @@ export class Reporter {
 
   #tell(listener: Report, error: unknown): void {
     const heard: unknown = listener.call(this.model, error);
-    // One that is async has nobody who waits for it.
+    // Nothing awaits an async listener.
     if (heard instanceof Promise) heard.catch((thrown: unknown) => this.#warn(thrown));
   }
 

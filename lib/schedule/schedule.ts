@@ -4,21 +4,24 @@ import { wallClock } from '../timers';
 import { MAX_DELAY_MS, NEVER, requireInteger, requireText, wrongValue } from '../values/check';
 import { Zone } from './zone';
 
-/** When a task recurs, as it is stored with the task. */
+/** The schedule of a recurring task, as it is stored with the task. */
 export type Schedule = { readonly every: number } | { readonly cron: string; readonly timeZone: string };
 
 export interface ScheduleOptions {
-  /** Runs the task again and again, this many milliseconds apart, counted from the time a run was due. Needs a `key`. */
+  /** Runs the task again and again, this many milliseconds after its last run was due. Needs a `key`. Default: none. */
   every?: number | undefined;
 
-  /** Runs the task at these times, for example `'0 3 * * *'`: minute, hour, day, month, weekday; seconds in front if six. Needs a `key`. */
+  /**
+   * Runs the task at these times, for example `'0 3 * * *'`: minute, hour, day, month, weekday; with six fields, seconds come first. Needs
+   * a `key`. Default: none.
+   */
   cron?: string | undefined;
 
   /** The time zone of `cron`, by its IANA name. Default: `'UTC'`. */
   timeZone?: string | undefined;
 }
 
-/** Checks the options of a recurring task. Null for a task that runs once. */
+/** Checks the options of a recurring task. Returns null for a task that runs once. @throws {InvalidOptionError} */
 export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Schedule | null {
   if (every !== undefined && cron !== undefined)
     throw new InvalidOptionError('Expected `every` or `cron`, got both. Write one of them.');
@@ -40,7 +43,7 @@ export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Sch
   return schedule;
 }
 
-/** Whether a stored value is a schedule. It may be of another program, or of a version with another idea of time zones. */
+/** Whether a stored value is a schedule: another program, or a system with other time zones, may have written it. */
 export function isSchedule(value: unknown): value is Schedule {
   const { every, cron, timeZone, ...others } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
   if (Object.keys(others).length > 0) return false;
@@ -55,14 +58,14 @@ export function isSchedule(value: unknown): value is Schedule {
   }
 }
 
-/** When a newly pushed recurring task runs first: at once with `every`, at its next time with `cron`. */
+/** When a recurring task runs first after its push: at once with `every`, at its next time with `cron`. */
 export function firstRun(schedule: Schedule, now: Date): Date {
   return 'every' in schedule ? now : nextRun(schedule, now, now);
 }
 
 /**
- * The slot after the one that was due at `dueAt` and has ended now. Slots that passed meanwhile are left out: a queue that was
- * down for a day runs a task of every minute once, not a thousand times, and then keeps to its times.
+ * The next slot of a task whose run was due at `dueAt` and ended at `now`. Slots that passed meanwhile are skipped: after a day without
+ * workers, a task that recurs every minute runs once, not a thousand times, and then at its usual times.
  */
 export function nextRun(schedule: Schedule, dueAt: Date, now: Date): Date {
   if ('every' in schedule) {
@@ -72,14 +75,14 @@ export function nextRun(schedule: Schedule, dueAt: Date, now: Date): Date {
   }
   const after = new Date(Math.max(dueAt.getTime(), now.getTime()));
 
-  // A pattern that names one year ends; its task then waits for ever, until it is unscheduled.
+  // A pattern with a fixed year has a last time; after it the task waits until it is unscheduled.
   return firstAfter(schedule, after) ?? NEVER;
 }
 
 /**
- * Where the clock changes, a pattern that lists its times, in whatever number, has each of them once: one that is skipped at the
- * moment of the change, one that comes twice the first time. One with a wildcard or a step in hour, minute or second goes by the
- * clock on the wall.
+ * The first time of a pattern after a moment. When the local clock is changed, a pattern that lists its times runs once for each: a time
+ * that is skipped runs at the moment of the change, a time that comes twice runs the first time. A pattern with a wildcard or a step in
+ * hour, minute or second follows the local clock.
  */
 function firstAfter({ cron, timeZone }: { cron: string; timeZone: string }, after: Date): Date | null {
   try {
@@ -93,7 +96,7 @@ function firstAfter({ cron, timeZone }: { cron: string; timeZone: string }, afte
   }
 }
 
-// Later times on the wall are never earlier moments, so the first that is later is the next.
+// Later local times are never earlier moments, so the first moment after `after` is the next.
 function firstListed(cron: string, zone: Zone, after: Date): Date | null {
   const onTheWall = new Cron(cron, { timezone: 'UTC' });
   for (let wall = onTheWall.nextRun(zone.wallAt(after)); wall; wall = onTheWall.nextRun(wall)) {

@@ -1,8 +1,8 @@
 const HOUR_MS = 3_600_000;
-/** No clock on a wall is further from UTC. */
+/** How far a local clock may be from UTC at most, in milliseconds. */
 const FAR_MS = 24 * HOUR_MS;
 
-/** The clock on the wall in a time zone. What it shows is held in a Date as if it were UTC. */
+/** The local clock of a time zone. A local time is a Date whose UTC fields show it. */
 export class Zone {
   readonly #format: Intl.DateTimeFormat;
 
@@ -12,7 +12,7 @@ export class Zone {
     this.#format = new Intl.DateTimeFormat('en-US', { timeZone, calendar: 'gregory', ...digits, ...clock });
   }
 
-  /** What the clock shows at a moment. */
+  /** The local time at a moment. */
   wallAt(moment: Date): Date {
     const shown: Record<string, number> = {};
     for (const { type, value } of this.#format.formatToParts(moment)) shown[type] = Number(value);
@@ -21,10 +21,10 @@ export class Zone {
     return new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   }
 
-  /** When the clock shows a time first; where it skips the time, the moment at which it does. */
+  /** The first moment with a local time; for a time that the clock skips, the moment of the change. */
   momentOf(wall: Date): Date {
     const at = wall.getTime();
-    // Of the two ways to set the clock around that time, those by which it shows it.
+    // The clock has one offset before a change and another after it: keeps the moments at which it shows this time.
     const moments = [at - FAR_MS, at + FAR_MS]
       .map((near) => at - (this.wallAt(new Date(near)).getTime() - near))
       .filter((moment) => this.wallAt(new Date(moment)).getTime() === at);
@@ -32,7 +32,7 @@ export class Zone {
     return new Date(moments.length > 0 ? Math.min(...moments) : this.#changeAround(at));
   }
 
-  /** The first second at which the clock shows more than a time that it skips. */
+  /** The first second at which the clock shows a later time than one that it skips. */
   #changeAround(wall: number): number {
     let [before, after] = [wall - FAR_MS, wall + FAR_MS];
     while (after - before > 1_000) {

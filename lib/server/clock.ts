@@ -5,14 +5,14 @@ import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
 import { answered } from './time-limit';
 
 const REFRESH_MS = 60_000;
-/** A smaller step back after a refresh is an error of the estimate, a larger one a server with another clock. */
+/** How far an estimate may step back to count as an error of the estimate, in milliseconds; a larger step is another server's clock. */
 const MAX_CORRECTION_MS = 1_000;
-/** The two clocks of this machine run apart by less in the time between two readings, unless it slept or one of them was set. */
+/** How far this machine's two clocks drift apart between two readings at most, in milliseconds, unless it slept or one was set. */
 const MAX_DRIFT_MS = 100;
-/** An answer that took longer, or during which the machine slept, tells an old time: the server is asked again, so many times in all. */
+/** How long an answer may take, sleep of the machine included, in milliseconds: a slower one has an old time, and is asked for again. */
 const SLOW_MS = 1_000;
 const READINGS = 3;
-/** MongoDB 6.0: the first whose partial indexes take `$in`. */
+/** The wire version of MongoDB 6.0, the first whose partial indexes accept `$in`. */
 const OLDEST_WIRE_VERSION = 17;
 
 interface Hello {
@@ -29,9 +29,9 @@ interface Moment {
 }
 
 /**
- * An estimate of the server's clock, for times that an insert must bring along. It never runs ahead of the server, so that what
- * is pushed as ready now is ready at once. It counts on by this machine's monotonic clock, which stands still while the machine is
- * suspended: when the wall clock has gone another way the server is asked again. No time is ever taken from the wall clock.
+ * An estimate of the server's clock, for times in inserts. It never runs ahead of the server, so a task pushed as ready is ready at once.
+ * Between two readings this machine's monotonic clock counts on. That clock stands still while the machine is suspended, so the server is
+ * asked again when the wall clock disagrees. No time is ever taken from the wall clock.
  */
 export class ServerClock {
   #offset = 0;
@@ -40,7 +40,7 @@ export class ServerClock {
   #expirations = 0;
   #refreshing: Promise<void> | null = null;
 
-  /** Whether the server keeps an oplog, which change streams are made of. Known after the first reading. */
+  /** Whether the server has change streams, for which it needs an oplog. Known after the first reading. */
   hasChangeStreams = false;
 
   constructor(
@@ -76,7 +76,7 @@ export class ServerClock {
     return new Date(this.#last);
   }
 
-  /** After an election or a lost connection the next server may have another clock. */
+  /** Forgets the last reading: after an election or a lost connection the next server may have another clock. */
   expire(): void {
     this.#expirations++;
     this.#askedAt = null;
@@ -93,7 +93,7 @@ export class ServerClock {
     const expirations = this.#expirations;
     let { askedAt, isSlow } = await this.#ask();
     for (let reading = 2; isSlow && reading <= READINGS; reading++) ({ askedAt, isSlow } = await this.#ask());
-    // Expired meanwhile: this may be the answer of the server before.
+    // If the clock expired meanwhile, this may be the answer of the former server.
     if (expirations === this.#expirations) this.#askedAt = askedAt;
   }
 
@@ -102,7 +102,7 @@ export class ServerClock {
     const { localTime, maxWireVersion, setName, msg } = await this.hello();
     requireServer(maxWireVersion);
     this.hasChangeStreams = setName !== undefined || msg === 'isdbgrid';
-    // The server read its clock before the answer arrived: taking the arrival as that moment errs to the past.
+    // The server read its clock before the answer arrived; using the time of arrival puts the estimate behind the server, never ahead.
     const arrivedAt = this.#moment();
     this.#offset = localTime.getTime() - arrivedAt.monotonic;
 
@@ -125,7 +125,7 @@ export function requireServer(maxWireVersion: number): void {
 
 const clocks = new WeakMap<mongo.MongoClient, ServerClock>();
 
-/** The clock of the server that a model lives on. Waits for the connection to be opened. */
+/** The clock of a model's server. Waits until the connection is open. */
 export async function clockOf(model: AnyModel): Promise<ServerClock> {
   await connected(model);
   const client = model.db.getClient() as unknown as mongo.MongoClient;
@@ -147,8 +147,8 @@ export async function serverNow(model: AnyModel): Promise<Date> {
 }
 
 /**
- * Equal at two moments when the model's server was the same primary all the time between them: what was read from it at the first is
- * older than what it acknowledged before the second.
+ * A number that is equal at two moments if the model's server was the same primary all the time between them. Then whatever was read at the
+ * first moment is covered by a write that the server acknowledged before the second.
  */
 export function generationOf(model: AnyModel): number | undefined {
   return clocks.get(model.db.getClient() as unknown as mongo.MongoClient)?.generation;
@@ -172,7 +172,7 @@ function primaryOf({ servers }: mongo.TopologyDescription): string | undefined {
     ?.address;
 }
 
-/** How Mongoose is told to wait for a connection: by the schema, the connection or for all of them. It has no public way to ask. */
+/** How Mongoose is set to wait for a connection: on the schema, the connection or globally. There is no public way to read it. */
 interface Buffering {
   _shouldBufferCommands?(): boolean;
   _getBufferTimeoutMS?(): number;
@@ -182,9 +182,9 @@ const BUFFER_TIMEOUT_MS = 10_000;
 const LOOK_MS = 10;
 
 /**
- * Resolves when the model's connection has been opened. Mongoose buffers what is asked before, and so do we, for as long as it does.
+ * Resolves when the model's connection has been opened. It waits for as long as Mongoose buffers operations before that.
  *
- * @throws {MongooseError} when it is not opened in time (`bufferTimeoutMS`), or is not to be waited for (`bufferCommands: false`).
+ * @throws {MongooseError} when the connection is not opened in time (`bufferTimeoutMS`), or at once with `bufferCommands: false`.
  */
 export async function connected(model: AnyModel): Promise<void> {
   if (model.db.db) return;
@@ -195,7 +195,7 @@ export async function connected(model: AnyModel): Promise<void> {
   const timeoutMs = buffering._getBufferTimeoutMS?.() ?? BUFFER_TIMEOUT_MS;
   const deadline = monotonicClock() + timeoutMs;
   while (!model.db.db) {
-    // Rejects when it is being opened and cannot be; resolves at once before anybody has begun to.
+    // `asPromise()` rejects when opening fails, and resolves at once when nobody has called `connect()` yet.
     await Promise.race([model.db.asPromise().then(() => sleep(LOOK_MS)), sleep(LOOK_MS)]);
     if (!model.db.db && monotonicClock() > deadline) throw notConnected(model, `was not opened within ${timeoutMs} ms`);
   }

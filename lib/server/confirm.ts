@@ -2,12 +2,12 @@ import { Types } from 'mongoose';
 import { type AnyModel, collectionOf, type WriteConcern } from '../definition/definition';
 import { isUnconfirmed, persistently } from './transient';
 
-/** How long is waited for the write concern of what was written already, in milliseconds. */
+/** How long one try waits for the write concern of earlier writes, in milliseconds. */
 const MAX_WAIT_MS = 20_000;
 
 /**
- * Waits until everything the primary has written so far meets a write concern. A write that matches nothing waits for what came before it,
- * also on a primary elected meanwhile, for what is left of it there.
+ * Waits until everything the primary has written so far meets a write concern. It sends a write that matches nothing: the server makes that
+ * write wait for all earlier ones. On a newly elected primary those are the writes that it has taken over.
  *
  * @see https://www.mongodb.com/docs/manual/reference/write-concern/
  */
@@ -18,10 +18,10 @@ export async function confirm(model: AnyModel, concern: WriteConcern): Promise<v
 }
 
 /**
- * Runs a write that waits only so long for documents that are locked. That limit also ends the wait for its write concern, although it was
- * applied: then that wait goes on here.
+ * Runs a write with a `maxTimeMS` that bounds its wait for locked documents. That limit may also end the wait for the write concern of a
+ * write that was applied; then that wait is continued here.
  *
- * @throws an error of an expired time where a locked document was met; see `isTimeExpired`.
+ * @throws an error for which `isTimeExpired()` is true when a document is locked.
  */
 export async function writeBounded(
   model: AnyModel,

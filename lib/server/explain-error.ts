@@ -1,7 +1,7 @@
 import { UnauthorizedError } from '../errors';
 import { isUnauthorized, unsupported } from './permanent';
 
-/** The error to tell of for what the server said: one that says what to do where a right is missing or the server cannot do it. */
+/** Replaces the server's error for a missing right, or for an unsupported feature, by one that says what to do. */
 export function explained(error: unknown): unknown {
   return unauthorized(unsupported(error));
 }
@@ -10,7 +10,7 @@ export function throwExplained(error: unknown): never {
   throw explained(error);
 }
 
-/** The actions that MongoDB's roles name, by the commands that need them. */
+/** The actions of MongoDB's roles, by the commands that need them. */
 const ACTIONS: Readonly<Record<string, string>> = {
   findAndModify: 'find` and `update',
   aggregate: 'find',
@@ -21,7 +21,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   delete: 'remove',
 };
 
-/** The error to tell of for what the server said: where it is a right that is missing, one that names the right and shows no document. */
+/** Replaces the server's error for a missing right by one that names the right and shows no document. */
 export function unauthorized(error: unknown): unknown {
   if (!isUnauthorized(error) || error instanceof UnauthorizedError) return error;
   // As in: not authorized on jobs to execute command { insert: "emails", documents: [ …

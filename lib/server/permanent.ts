@@ -9,7 +9,7 @@ const CANNOT_CREATE_INDEX = 67;
 const COMMAND_NOT_SUPPORTED = 115;
 const NOT_IMPLEMENTED = 238;
 
-/** What a server answers that will answer so again: who asks may not, or it cannot do what is asked. */
+/** Codes of answers that a server would repeat: a right is missing, or the server lacks the feature. */
 const PERMANENT = new Set<unknown>([
   UNAUTHORIZED,
   AUTHENTICATION_FAILED,
@@ -20,7 +20,7 @@ const PERMANENT = new Set<unknown>([
 ]);
 const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnauthorizedError', 'UnsupportedServerError']);
 
-/** Whether trying again is of no use before somebody has changed rights, indexes, the server or the program. */
+/** Whether trying again is useless until rights, indexes, the server or the program are changed. */
 export function isPermanent(error: unknown): boolean {
   if (safely(() => error instanceof TaskQueueError)) return PERMANENT_NAMES.has((error as TaskQueueError).name);
 
@@ -32,7 +32,7 @@ export function isUnauthorized(error: unknown): boolean {
   return codeOf(error) === UNAUTHORIZED;
 }
 
-/** The error of a server that cannot do what the queue needs says so; any other is returned as it is. */
+/** Replaces the error of a server that lacks a needed feature by one that says so; any other error is returned as it is. */
 export function unsupported(error: unknown): unknown {
   const code = codeOf(error);
   const message = safely(() => String((error as Error).message)) ?? '';

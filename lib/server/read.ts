@@ -3,13 +3,13 @@ import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../d
 import { answered } from './time-limit';
 import { persistently } from './transient';
 
-/** For reads by the driver's own methods: the newest there is, whatever the connection asks for. Only that tells who holds a task. */
+/** Options of a read of the newest data, whatever the connection's settings are: only the newest data tells who holds a task. */
 export const NEWEST = { readPreference: 'primary', readConcern: { level: 'local' } } as const;
 
-/** How to read what JavaScript has not: a text of bytes that are none, a regular expression of another language. */
+/** Options to read values that JavaScript lacks: texts that are no UTF-8, regular expressions of other languages. */
 const LENIENT = { enableUtf8Validation: false, bsonRegExp: true } as const;
 
-/** What is read, in the words of the server's `find`. */
+/** A read, with the option names of the server's `find` command. */
 export interface Find {
   readonly filter: Filter;
   readonly limit: number;
@@ -17,28 +17,28 @@ export interface Find {
   readonly sort?: Readonly<Record<string, 1 | -1>>;
   readonly hint?: string;
   readonly collation?: { readonly locale: string };
-  /** Default: the newest there is. */
+  /** Default: the newest data. */
   readonly readConcern?: { readonly level: 'majority' };
 }
 
 /**
- * Reads documents from the primary. It sends the command itself, because every task comes this way: a cursor of the driver reads its
- * documents one by one, which takes half as long again and leaves twice the garbage.
+ * Reads documents from the primary. It sends the command itself, because this is a hot path: a cursor of the driver reads documents one by
+ * one, which takes half as long again and leaves twice the garbage.
  */
 export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> {
   const { db, readyState } = model.db;
-  // Mongoose holds back what is asked of a connection that is not open yet, or no more.
+  // While the connection is not open, Mongoose buffers operations of its own collection, but not commands.
   if (!db || readyState !== ConnectionStates.connected) return readByCursor(model, find);
 
   const { cursor } = await leniently((how) => persistently(() => send(db, model.collection.collectionName, find, how)));
   if (Number(cursor.id) === 0) return cursor.firstBatch;
 
-  // They do not fit into one answer.
+  // The documents do not fit into one answer.
   await persistently(() => db.command({ killCursors: model.collection.collectionName, cursors: [cursor.id] }));
   return answered(readByCursor(model, find));
 }
 
-/** Reads once more where an answer cannot be read, because one document holds what another program alone understands. */
+/** Reads again with lenient options when an answer cannot be decoded, because a document holds values of another program. */
 export async function leniently<T>(reading: (how: Partial<typeof LENIENT>) => Promise<T>): Promise<T> {
   try {
     return await reading({});
@@ -49,7 +49,7 @@ export async function leniently<T>(reading: (how: Partial<typeof LENIENT>) => Pr
   }
 }
 
-/** Whether an answer came that cannot be read. */
+/** Whether an answer came that cannot be decoded. */
 export function isUnreadable(error: unknown): boolean {
   return ['BSONError', 'SyntaxError'].includes((error as Error | null)?.name ?? '');
 }
@@ -63,7 +63,7 @@ interface Answer {
   cursor: { id: unknown; firstBatch: RawDocument[] };
 }
 
-// A command inherits nothing from the connection.
+// A command does not inherit the connection's options.
 function send(db: mongo.Db, collection: string, find: Find, how: object): Promise<Answer> {
   const command = { find: collection, ...find, batchSize: find.limit + 1 };
 

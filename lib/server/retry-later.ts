@@ -2,12 +2,12 @@ import { monotonic, sleep } from '../timers';
 import { isOutOfReach, isTimeExpired, isUnconfirmed } from './transient';
 
 const PAUSE_MS = 1_000;
-/** After so long what was sent by a connection that broke has reached the server, or never will, in milliseconds. */
+/** How long a command on a broken connection may take to reach the server, in milliseconds: after that it never will. */
 export const LANDED_MS = 3_000;
 
 /**
- * Goes on trying in the background while the server is out of reach, or a document is locked, for as long as it makes sense. For what other
- * ways would repair as well, only later.
+ * Tries an operation in the background, after `afterMs` and for up to `forMs` milliseconds, while the server is out of reach or a document
+ * is locked. Only for operations whose failure is repaired otherwise too, but later.
  */
 export function tryLater(operation: () => Promise<unknown>, forMs: number, afterMs = 0): void {
   void keepTrying(operation, forMs, afterMs);

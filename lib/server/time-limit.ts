@@ -1,23 +1,23 @@
 import { mongo } from 'mongoose';
 import { setTimeout } from '../timers';
 
-/** An operation waits for its answer for one to two of these, in milliseconds: longer than the driver waits for a server. */
+/** How long a period is, in milliseconds: longer than the driver waits for a server. An operation waits one to two for its answer. */
 const PERIOD_MS = 35_000;
 
-/** One of the errors of a lost connection, told apart from those of the driver. */
+/** The error for an answer that did not come. It counts as a lost connection, but is not thrown by the driver. */
 export class NoAnswerError extends mongo.MongoNetworkTimeoutError {}
 
 type Refuse = (error: Error) => void;
 
-// Operations by the period in which they began. A timer for each would cost more than all else that is done for it here.
+// Operations by the period in which they began. A timer for each operation would cost more than all the rest of this file.
 let recent = new Set<Refuse>();
 let earlier = new Set<Refuse>();
 let timer: NodeJS.Timeout | null = null;
 
 /**
- * The outcome of an operation, or the error of a lost connection when none comes: an operation of the driver may never end, for example
- * when its connection breaks while a command is being written. Whether it was carried out is unknown then; `onLate` is told the result
- * should it come after all. What may take longer is given the patience of several.
+ * Settles as `operation` does, or rejects with a `NoAnswerError` if no answer comes: an operation of the driver may never end, for example
+ * when its connection breaks while a command is being written. It may have been carried out then; `onLate` gets a result that comes later.
+ * `patience` multiplies the time limit.
  */
 export function answered<T>(operation: Promise<T>, onLate?: (result: T) => void, patience = 1): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -44,7 +44,7 @@ export function answered<T>(operation: Promise<T>, onLate?: (result: T) => void,
   });
 }
 
-// One after the other: after the process stood still, what has arrived meanwhile is read before the next period ends.
+// A new timer for each period: after the process stood still, answers that have arrived are read before the next period ends.
 function startPeriod(): NodeJS.Timeout {
   return setTimeout(endPeriod, PERIOD_MS).unref();
 }

@@ -9,13 +9,13 @@ const MAX_TIME_EXPIRED = 50;
 const WRITE_CONCERN_TIMEOUT = 64;
 const NO_SUCH_HINT = 2;
 /**
- * What a primary answers that steps down or shuts down: at once, or as a write concern error after it has written. The driver
- * deals with it where one document is written; an update of many is not labelled as one that can be sent again.
+ * Codes of a primary that steps down or shuts down: at once, or as a write concern error after the write. The driver retries writes of one
+ * document by itself; an update of many documents has no label that allows a retry.
  */
 const NO_LONGER_PRIMARY = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436]);
-/** When one connection breaks, the driver clears the pool, which fails those that wait for a connection as well. */
+/** Names of connection errors. When one connection breaks, the driver clears the pool, and operations waiting for a connection fail too. */
 const NETWORK_ERROR = /^MongoNetwork|^(Mongo)?PoolC(leared|losed)/;
-/** How Node names a connection that broke. The driver passes it on as it is when the connection breaks while a command is being written. */
+/** Node's codes of a broken connection: the driver passes them on if the connection breaks while a command is being written. */
 const BROKEN_CONNECTION = new Set<unknown>([
   'ECONNRESET',
   'ECONNABORTED',
@@ -31,9 +31,9 @@ const BROKEN_CONNECTION = new Set<unknown>([
 ]);
 
 /**
- * Runs an operation again, with jitter, after a write conflict, a broken connection, or when no answer came. Only for operations whose
- * filter makes a repeat harmless. `again` is told whether the one before may have been carried out without its answer arriving, `onLate`
- * gets the answer that arrives after it was given up.
+ * Runs an operation, again with jitter after a write conflict, a broken connection or a missing answer. Only for operations whose filter
+ * makes a repeat harmless. `again` is true when an earlier try may have been carried out although its answer was lost; `onLate` gets an
+ * answer that arrives after its try was given up.
  */
 export async function persistently<T>(
   operation: (again: boolean) => Promise<T>,
@@ -51,7 +51,7 @@ export async function persistently<T>(
   }
 }
 
-/** The same for what may take any time, as the building of an index does: where no answer comes it is asked for again, more and more patiently. */
+/** Runs an operation that may take any time, such as building an index: without an answer it is sent again, with a doubled time limit. */
 export async function patiently<T>(operation: () => Promise<T>): Promise<T> {
   let patience = 1;
   for (let attempt = 1; ;) {
@@ -65,14 +65,14 @@ export async function patiently<T>(operation: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Whether the document was locked by an open transaction for longer than the operation may wait: it was not written. */
+/** Whether an operation wrote nothing, because an open transaction had locked a document for longer than it may wait. */
 export function isTimeExpired(error: unknown): boolean {
   return codeOf(error) === MAX_TIME_EXPIRED && !isUnconfirmed(error);
 }
 
 /**
- * Whether a write was applied and only its write concern was not met in time: the limit of an operation ends that wait as well. The server
- * answers with a result then, where it answers with an error if it did not get through.
+ * Whether a write was applied and only its write concern was not met in time: the time limit of an operation ends that wait as well. The
+ * server then answers with a result; for a write that was not applied it answers with an error.
  */
 export function isUnconfirmed(error: unknown): boolean {
   const code = codeOf(error);
@@ -80,20 +80,20 @@ export function isUnconfirmed(error: unknown): boolean {
   const { name, ok, writeErrors } = error as Partial<mongo.MongoBulkWriteError> & { ok?: number };
   if (name === 'MongoWriteConcernError') return true;
 
-  // A bulk write has one error for both; what did not get through brings the server's answer along.
+  // A bulk write has one error for both cases; with `ok: 0` the write was not applied.
   return name === 'MongoBulkWriteError' && ok !== 0 && [writeErrors ?? []].flat().length === 0;
 }
 
-/** Whether the hinted index does not exist: it, or the whole collection, was dropped under us. */
+/** Whether the hinted index does not exist: the index, or the whole collection, was dropped. */
 export function isMissingIndex(error: unknown): boolean {
   return codeOf(error) === NO_SUCH_HINT && error instanceof Error && error.message.includes('hint');
 }
 
 /** Whether the connection broke, or the primary stepped down, while an operation was under way or waited for a connection. */
 export function isNetworkError(error: unknown): boolean {
-  // No server was found for as long as the driver looks for one: looking again at once would double that wait.
+  // The driver found no server within its time limit: another try would double that wait.
   if (error instanceof Error && error.name === 'MongoServerSelectionError') return false;
-  // A bulk write wraps what happened to its connection, and the driver what Node told it.
+  // A bulk write wraps the error of its connection, and the driver wraps Node's.
   const { errorResponse, cause } = (error ?? {}) as { errorResponse?: unknown; cause?: unknown };
 
   return [error, errorResponse, cause].some(
@@ -104,7 +104,7 @@ export function isNetworkError(error: unknown): boolean {
   );
 }
 
-/** The same, or no server was found for as long as the driver looks for one. */
+/** Whether the connection broke, the primary stepped down, or the driver found no server within its time limit. */
 export function isOutOfReach(error: unknown): boolean {
   return isNetworkError(error) || (error instanceof Error && error.name === 'MongoServerSelectionError');
 }

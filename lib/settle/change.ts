@@ -5,7 +5,7 @@ import { describe } from '../values/describe';
 import { rawFields } from './restore';
 import { setQuietly } from './stage-changes';
 
-/** What a write makes of a task. A value of undefined removes the field. */
+/** The state and bookkeeping that a write gives a task. A value of undefined removes the field. */
 export interface Change {
   state: State;
   task: { [name in keyof Bookkeeping]?: Bookkeeping[name] | undefined };
@@ -21,17 +21,17 @@ export function adopt(document: AnyDocument, { state, task }: Change, touchedAt?
   }
 
   handle.stored = stored as Bookkeeping;
-  // Through the document it would be a change, which every task would have to be relieved of.
+  // Not by `document.set()`: that marks the path as modified, and unmarking it would cost every task.
   rawFields(document)[options.fields.state] = state;
   if (updatedAt && touchedAt !== undefined) setQuietly(document, updatedAt.path, touchedAt);
 }
 
-/** When the task is due by itself, so that one put back by a raw write is ready at once. */
+/** Makes the task available at its due time, so that a raw write of its state alone puts it back ready. */
 export function due(task: AnyDocument): Change['task'] {
   return { availableAt: handleOf(task).stored.dueAt, waitingOn: undefined, recheckAt: undefined };
 }
 
-/** What a failed attempt adds to the task's bookkeeping. */
+/** The bookkeeping of a failed attempt: the task's failures with one more. Empty without an error. */
 export function failed(task: AnyDocument, error: unknown, at: Date): Change['task'] {
   if (error === undefined) return {};
   const { stored } = handleOf(task);

@@ -9,7 +9,7 @@ export function isExhausted(task: AnyDocument, attempt: number): boolean {
   return attempt >= definitionOf(modelOf(task)).options.maxAttempts;
 }
 
-/** Fails a task that was claimed although it had used its attempts: the lease of the last one ended. */
+/** Fails a task that was claimed after it had used its attempts: the lease of the last attempt ended. */
 export function failExhausted<D extends AnyDocument>(task: D): Promise<D> {
   const { maxAttempts: attempts } = definitionOf(modelOf(task)).options;
   const handle = handleOf(task);

@@ -34,7 +34,7 @@ async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: 
   const { availableAt } = extended['_task'] as { availableAt: Date };
   const handle = handleOf(task);
   handle.stored = { ...handle.stored, availableAt };
-  // Settled while the renewal was on its way: then there is no lease to note it in.
+  // A task that was settled during the renewal has no lease any more.
   const renewed = { ...held, until: new Date(availableAt.getTime() - waitMs) };
   if (handle.lease) handle.lease = renewed;
 

@@ -12,12 +12,12 @@ interface Registry {
 
 const answers = new WeakMap<AnyModel, boolean>();
 
-/** Declares a hook of ours to be no user's middleware: it is never skipped, and it does not make saves take the long way. */
+/** Marks a hook as the library's own: Mongoose never skips it, and it does not make tasks take the slow path of a save. */
 export function builtIn<T extends object>(hook: T): T {
   return Object.assign(hook, { [BUILT_IN]: true });
 }
 
-/** Adds a hook that comes before those that are there: Mongoose's own, for timestamps, change the document already. */
+/** Adds a hook that runs before all others: Mongoose's own hook for timestamps already changes the document. */
 export function beforeAll(schema: AnySchema, name: 'save', hook: object): void {
   const registry = registryOf(schema);
   if (registry?.pre) registry.pre(name, {}, hook, null, true);
@@ -25,8 +25,8 @@ export function beforeAll(schema: AnySchema, name: 'save', hook: object): void {
 }
 
 /**
- * Whether the user registered middleware that must run when a document of the model is saved. Mongoose has no public way to
- * ask, so this is the one place that looks into its registry; where it cannot tell, it says yes, which is slower but right.
+ * Whether the user registered middleware that must run when a document of the model is saved. Mongoose has no public way to ask, so
+ * this is the one place that looks into its registry; if the registry is unknown, the answer is yes, which is slower but right.
  */
 export function hasSaveHooks(model: AnyModel): boolean {
   let answer = answers.get(model);

@@ -5,8 +5,8 @@ import { handleOf } from '../task/handle';
 import type { Change } from './change';
 
 /**
- * What the end of a run makes of a recurring task: instead of FINISHED or FAILED it is due again at its next slot, in the same
- * write. So a crash comes before that write, and the run is made again, or after it, and it is not. Other changes stay as they are.
+ * Changes the end of a recurring task: instead of FINISHED or FAILED it is due again at its next slot, in the same write. A crash
+ * before that write repeats the run; a crash after it does not. Any other change is returned as it is.
  */
 export function nextSlot<C extends Change>(task: AnyDocument, end: C): C {
   const { schedule, dueAt, slot = dueAt } = handleOf(task).stored;
@@ -28,7 +28,7 @@ export function nextSlot<C extends Change>(task: AnyDocument, end: C): C {
   };
 }
 
-/** What a retry keeps of a recurring task: the next slot is counted from the one it is for, not from when it is tried again. */
+/** The slot that a retry of a recurring task keeps: the next slot is counted from it, not from the time of the retry. */
 export function keptSlot(task: AnyDocument): Change['task'] {
   const { schedule, dueAt, slot = dueAt } = handleOf(task).stored;
 

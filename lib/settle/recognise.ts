@@ -5,13 +5,13 @@ import { answered } from '../server/time-limit';
 import { adopt, type Change } from './change';
 import { unmark } from './restore';
 
-/** Takes a change for written that an earlier try has made, whose answer was lost. */
+/** Brings the document up to date with a change that an earlier try wrote, and whose answer was lost. */
 export async function recognise(document: AnyDocument, change: Change, session: ClientSession | null): Promise<void> {
   if (document.isModified()) await reload(document, session);
   adopt(document, change);
 }
 
-// What that try wrote is modified no more. Unmarking it is not enough: an array would go on adding what it has added.
+// Fields written by that try are not modified any more. Unmarking them is not enough: an array would add its elements once more.
 async function reload(document: AnyDocument, session: ClientSession | null): Promise<void> {
   const { model, hidden } = definitionOf(modelOf(document));
   const options = {

@@ -12,8 +12,8 @@ import { trace } from '../task/trace';
 import { setQuietly } from './stage-changes';
 
 /**
- * Gives a live recurring task the schedule it was pushed with again, as after a deploy that changed it. A run under way, or one
- * that waits for a retry, keeps its time; the next is by the new schedule. Returns false when the task has ended meanwhile.
+ * Gives a live recurring task the schedule of a later push, for example after a deploy that changed it. A run under way, or one that
+ * waits for a retry, keeps its time; the next run follows the new schedule. Resolves to false when the task has ended meanwhile.
  */
 export async function reschedule(
   live: AnyDocument,
@@ -55,7 +55,7 @@ export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
   const { state } = options.fields;
   const live: Filter = { _id: task._id, [state]: { $in: [...LIVE_STATES] }, '_task.schedule': { $exists: true } };
   const isHeld = { $eq: [`$${state}`, State.RUNNING] };
-  // A run that is under way goes on and is the last; one that is not due yet does not take place.
+  // A run under way goes on and is the last; a run that has not begun does not take place.
   const update = [
     {
       $set: {

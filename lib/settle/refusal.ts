@@ -7,13 +7,13 @@ import { answered } from '../server/time-limit';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { scheduleIn } from '../task/stored-schedule';
 
-/** How a task stands in the database. */
+/** What the database has of a task when a write did not match. */
 export interface StoredState {
   state: string | null;
   token: Types.ObjectId | undefined;
-  /** As it is stored, whatever it is; null for none. */
+  /** The stored value of any type; null for none. */
   schedule: unknown;
-  /** When it recurs and expires. */
+  /** The fields that decide when the task recurs and expires. */
   recurrence: Pick<Bookkeeping, 'schedule' | 'slot' | 'dueAt' | 'expiresFrom'>;
 }
 
@@ -43,7 +43,7 @@ export async function readStoredState(task: AnyDocument, session: ClientSession 
   };
 }
 
-/** The error for a write that the filter refused: what the task is instead of what the caller took it for. */
+/** The error for a write whose filter did not match: it says which state the task has, and which one `verb` needs. */
 export function refusal(task: AnyDocument, verb: string, found: StoredState | null): LeaseLostError | TaskStateError {
   const name = `${modelOf(task).modelName} ${String(task._id)}`;
   const { lease } = handleOf(task);

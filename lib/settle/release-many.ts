@@ -8,8 +8,8 @@ import { trace } from '../task/trace';
 import { groupBy } from '../values/group';
 
 /**
- * Puts tasks back that were popped and not begun, as if they had not been popped: one write for those of one claim. What was taken
- * over meanwhile is left alone.
+ * Puts tasks back that were popped and not begun, as if they had not been popped: one write for the tasks of one claim. A task that was
+ * taken over meanwhile is left alone. On an error the tasks go back later, in the background.
  */
 export async function releaseMany(tasks: readonly AnyDocument[]): Promise<void> {
   const byToken = groupBy(tasks, (task) => lease(task)!.token);

@@ -2,8 +2,8 @@ import type { AnyDocument } from '../definition/definition';
 import { handleOf } from '../task/handle';
 
 /**
- * Remembers a document as it is, modifications and lease included. The returned function puts it back, so that a write whose
- * transaction was not committed can be made again by the same handle.
+ * Remembers a document as it is, modifications and lease included. The returned function restores it, so that a write that failed can
+ * be made again by the same handle.
  */
 export function remember(document: AnyDocument): () => void {
   const { isNew } = document;
@@ -15,7 +15,7 @@ export function remember(document: AnyDocument): () => void {
   return () => {
     Object.assign(handle, before);
     const raw = rawFields(document);
-    // Only plain values: arrays and sub-documents keep their identity, and what was changed in them is marked as changed again.
+    // Only plain values: arrays and sub-documents keep their identity, and their changed paths are marked as modified again.
     for (const path of Object.keys(raw)) {
       if (!(path in fields)) delete raw[path];
       else if (isPlain(fields[path]) && raw[path] !== fields[path]) raw[path] = fields[path];
@@ -26,14 +26,14 @@ export function remember(document: AnyDocument): () => void {
   };
 }
 
-/** Makes a path one that a save leaves out. */
+/** Unmarks a modified path, so that a save leaves it out. */
 export function unmark(document: AnyDocument, path: string): void {
-  // After a save that failed, Mongoose unmarks only what was marked since.
+  // Marked first: after a failed save, Mongoose unmarks only paths that were marked since.
   document.markModified(path);
   document.unmarkModified(path);
 }
 
-/** Whether a value was stored that does not fit the schema: where there is one, Mongoose notes it when it reads the document. */
+/** Whether the document was read with a stored value that does not fit the schema. */
 export function hasMisfit(document: AnyDocument): boolean {
   const { $errors } = document as { $errors?: Record<string, { name: string; kind?: string }> };
 

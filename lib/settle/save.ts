@@ -8,8 +8,8 @@ import type { Change } from './change';
 import { hasMisfit, remember } from './restore';
 import { stage, unstage } from './stage-changes';
 
-// A value that could not be cast when it was set does not count as a change, but a save refuses it. One that was stored so is no
-// change at all, and must not keep the task from being settled: its error has another name.
+// Whether a save can succeed. A value that could not be cast when it was set counts as no modification, but makes a save fail. A stored
+// value that does not fit has an error of another name, and must not keep the task from being settled.
 export function canSave(document: AnyDocument): boolean {
   const { $errors = {} } = document as { $errors?: Record<string, Error> };
 
@@ -18,21 +18,21 @@ export function canSave(document: AnyDocument): boolean {
 
 const hookErrors = new WeakMap<AnyDocument, { readonly error: unknown }>();
 
-/** Throws what a save hook threw after the document was written: the write counts, and the caller is told of the hook. */
+/** Throws what a save hook threw after the document was written: the write counts, and the caller gets the hook's error. */
 export function throwHookError(document: AnyDocument): void {
   const thrown = hookErrors.get(document);
   hookErrors.delete(document);
   if (thrown) throw thrown.error;
 }
 
-// Mongoose marks it before its operation has a name.
+// Mongoose sets `$__.saving` before it sets `$op`.
 function isBeingSaved(document: AnyDocument): boolean {
   const { $op, $__ } = document as { $op: string | null; $__?: { saving?: unknown } };
 
   return Boolean($op ?? $__?.saving);
 }
 
-/** Hooks of saves are the user's and may take their time. */
+/** How many periods a save waits for an answer (see `answered`): its hooks are the user's and may take long. */
 export const SAVE_PATIENCE = 4;
 
 function letGo(document: AnyDocument): void {
@@ -45,7 +45,7 @@ async function savedWithin(document: AnyDocument, options: object): Promise<void
   try {
     await answered(document.save(options), undefined, SAVE_PATIENCE);
   } catch (error) {
-    // One that never ends must not keep the document from being saved again.
+    // A save that never ends must not keep the document from being saved again.
     if (error instanceof NoAnswerError) letGo(document);
     throw error;
   }
@@ -57,7 +57,7 @@ export async function save(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  // A save of the user's that is under way would take what is staged here for its own.
+  // A save of the user's that is under way would write the bookkeeping staged here.
   if (isBeingSaved(document)) throw new MongooseError.ParallelSaveError(document as never);
 
   const { fields } = definitionOf(modelOf(document)).options;
@@ -71,7 +71,7 @@ export async function save(
   document.markModified(fields.state);
   stage(document, change);
   try {
-    // What was stored so, and not changed, must not keep the task from being settled.
+    // A stored misfit that was not changed must not keep the task from being settled.
     const validateModifiedOnly = hasMisfit(document) && canSave(document);
     await savedWithin(document, { session, ...(validateModifiedOnly && { validateModifiedOnly }) });
     unstage(document);
@@ -108,7 +108,7 @@ async function matches(document: AnyDocument, filter: Filter, session: ClientSes
   return found !== null;
 }
 
-// Mongoose gives one of two errors when nothing matched, whether by our filter, by the version or by the user's `$where`.
+// Mongoose throws one of two errors when nothing matched, whether because of our filter, the version or the user's `$where`.
 function isNotFound(error: unknown): boolean {
   return error instanceof Error && (error.name === 'DocumentNotFoundError' || error.name === 'VersionError');
 }

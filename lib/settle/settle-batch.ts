@@ -18,15 +18,15 @@ export interface Ending {
   readonly token: Types.ObjectId;
   readonly state: typeof State.FINISHED | typeof State.FAILED;
   readonly errors: readonly TaskFailure[] | undefined;
-  /** What the schema's `timestamps` make of it. */
+  /** The time for the schema's `updatedAt`, if it has one. */
   readonly touchedAt: Date | number | undefined;
 }
 
 const batchers = new WeakMap<Definition, Batcher<Ending, boolean>>();
 
 /**
- * Ends a task that is still held by its token. Endings that come while a write is under way are sent together by the next one;
- * each caller is told, after the server's answer, whether its own token still held.
+ * Ends a task if its token still holds it. Endings that come while a write is under way are sent together by the next one; after the
+ * server's answer each caller learns whether its own token still held.
  */
 export function endInBatch(definition: Definition, ending: Ending): Promise<boolean> {
   const batcher =
@@ -44,7 +44,7 @@ async function serve(definition: Definition, callers: readonly Caller<Ending, bo
   for (const { item, resolve } of callers) resolve(matched === null || matched.has(keyOf(item.id)));
 }
 
-// A task at most once: of two handles of it, one has lost its lease, and which one must not depend on the other's token.
+// A batch has each task at most once: of two handles of a task one has lost its lease, and the other's token must not match for it.
 function distinct(callers: readonly Caller<Ending, boolean>[]): number {
   const seen = new Set<string>();
   for (const { item } of callers) {
@@ -56,7 +56,7 @@ function distinct(callers: readonly Caller<Ending, boolean>[]): number {
   return seen.size;
 }
 
-/** Returns null when all matched, else the keys of those that did. */
+/** Resolves to null when all endings matched, else to the keys of those that did. */
 async function write(definition: Definition, endings: readonly Ending[]): Promise<Set<string> | null> {
   const collection = collectionOf(definition.model);
   const statements = statementsOf(definition, endings);
@@ -81,7 +81,7 @@ async function write(definition: Definition, endings: readonly Ending[]): Promis
   );
 }
 
-// Tasks of one claim share its token, so those that end alike are one statement: the token is compared for each, never a list of them.
+// Tasks of one claim share its token, so those that end alike are one statement. It compares one token, never a list of tokens.
 function statementsOf(definition: Definition, endings: readonly Ending[]): mongo.AnyBulkWriteOperation<RawDocument>[] {
   const groups = groupBy(endings, ({ id, token, state, errors, touchedAt }) =>
     errors ? keyOf(id) : `${state}:${token.toHexString()}:${Number(touchedAt)}`,

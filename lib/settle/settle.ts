@@ -21,15 +21,15 @@ import { throwHookError } from './save';
 import { keepForUndo } from './snapshot';
 import { writeIf } from './write';
 
-/** How often a settle is tried while the schedule of its task changes. */
+/** At most this many tries of a settle while the schedule of its task changes. */
 const TRIES = 10;
 
 export interface SettleOptions {
-  /** A session, to settle in its transaction. */
+  /** A session, to settle in its transaction. Default: none. */
   session?: ClientSession | null | undefined;
 }
 
-/** The words of the API, as they stand in the log. */
+/** The verbs as they are logged. */
 const PAST = { finish: 'finished', fail: 'failed', retry: 'retried', release: 'released' } as const;
 
 export function settle<D extends AnyDocument>(
@@ -38,7 +38,7 @@ export function settle<D extends AnyDocument>(
   options: SettleOptions,
   changeAt: (now: Date) => Change,
 ): Promise<D> {
-  // What is no document is refused by the settle itself.
+  // A value that is no document is refused in `settleOnce()`.
   const handle = (task as unknown) !== null && typeof task === 'object' ? handleOf(task) : null;
   if (handle) handle.settlesBegun++;
   const ended = settleOnce(task, verb, options, changeAt, handle);
@@ -75,7 +75,7 @@ async function settleOnce<D extends AnyDocument>(
     keepForUndo(session, task);
     const token = handle.settledWith ?? new Types.ObjectId(handle.lease?.token);
     const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
-    // Kept before it is sent: when the answer is lost, the caller's next try is recognised by it.
+    // Kept before the write is sent: if the answer is lost, the caller's next try recognises its own write by this token.
     handle.settledWith = token;
     const endAt = () => signed(changeAt(now), token);
     let written = nextSlot(task, endAt());
@@ -86,7 +86,7 @@ async function settleOnce<D extends AnyDocument>(
     handle.lease = null;
     handle.settledAs = verb;
     trace(PAST[verb], task);
-    // What was put back may be due later; the end of a task may release others at once.
+    // A task that was put back may be due later; the end of a task may make others ready at once.
     const { availableAt } = written.task;
     const isPutOff = availableAt && written.state === State.CREATED && verb !== 'release';
     whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
@@ -97,7 +97,7 @@ async function settleOnce<D extends AnyDocument>(
   }
 }
 
-/** A change that says who made it, so that it is recognised when it is sent again. */
+/** The change with the token of its handle, by which it is recognised when it is sent again. */
 function signed(change: Change, token: Types.ObjectId): Signed {
   return { state: change.state, task: { ...change.task, token } };
 }
@@ -105,9 +105,8 @@ function signed(change: Change, token: Types.ObjectId): Signed {
 type Signed = Change & { readonly task: { readonly token: Types.ObjectId } };
 
 /**
- * Writes what becomes of a task by the schedule it has now: it may have been pushed with one, with another, or unscheduled, since
- * this handle read it, so that `change` did not match. Or the answer of an earlier, identical settle was lost, or the task is not ours to
- * settle.
+ * Called when `change` did not match. If an earlier, identical settle was written and its answer lost, that settle counts. If the task's
+ * schedule was changed since this handle read it, the settle is sent again for the new schedule. Otherwise the task is not this handle's.
  */
 async function writeBySchedule(
   task: AnyDocument,
@@ -122,7 +121,7 @@ async function writeBySchedule(
   for (let tries = 1; ; tries++) {
     const found = await readStoredState(task, session);
     if (isOwn(found, change)) {
-      // In a transaction it is of an earlier one, which was committed: what else this one writes would be written twice.
+      // In a transaction the write was that of an earlier, committed one: whatever else this one writes would be written twice.
       if (handle.lease && session?.inTransaction()) throw refusal(task, verb, found);
       await recognise(task, change, session);
       return change;

@@ -5,8 +5,8 @@ import { handleOf } from '../task/handle';
 import { rawFields } from './restore';
 
 /**
- * Has a document put back as it is now, should the session's transaction not be committed. What was kept of it first in a transaction
- * counts. Without a transaction it does nothing.
+ * Restores the document to its present values if the session's transaction is not committed. The first call for a document in a
+ * transaction counts. Without a transaction it does nothing.
  */
 export function keepForUndo(session: ClientSession | null, document: AnyDocument): void {
   whenUndone(session, document, () => snapshot(document));
@@ -15,8 +15,8 @@ export function keepForUndo(session: ClientSession | null, document: AnyDocument
 type Restore = () => void;
 
 /**
- * Remembers a document and what the queue knows of it: every value, what counts as changed, how arrays changed. The returned function
- * puts all of it back into the same objects, so that an array or sub-document the caller holds is still that of the document.
+ * Remembers a document and its handle: every value, what counts as modified, how arrays changed. The returned function restores the same
+ * objects, so that an array or sub-document the caller holds still belongs to the document.
  */
 export function snapshot(document: AnyDocument): Restore {
   const handle = handleOf(document);
@@ -25,14 +25,14 @@ export function snapshot(document: AnyDocument): Restore {
 
   return () => {
     const { lease, saving, userFilter } = handle;
-    // A lease that was renewed meanwhile is the same, and a later one is not to be lost.
+    // If the task was held and still is, its present lease stays: it may have been renewed, or be a later one.
     const isNewer = lease !== null && before.lease !== null;
     Object.assign(handle, before, { saving, userFilter }, isNewer && { lease });
     restore();
   };
 }
 
-// What Mongoose keeps of the changes of a document. It has no public way to put them back; its own transactions reach in as well.
+// Mongoose's private record of a document's changes. There is no public way to restore it; Mongoose's own transactions write it too.
 interface Tracking {
   activePaths: { paths: Record<string, string>; states: Record<string, Record<string, true>> };
   savedState?: object | undefined;
@@ -76,7 +76,7 @@ function snapshotDocument(document: AnyDocument): Restore {
   };
 }
 
-/** Remembers what can change within a value; the value itself is remembered by who holds it. */
+/** Remembers what can change within a value. The value itself is remembered by its container. */
 function snapshotValue(value: unknown): Restore | null {
   if (value === null || typeof value !== 'object') return null;
   if (value instanceof Document) return isEmbedded(value) ? snapshotDocument(value as AnyDocument) : null;
@@ -94,7 +94,7 @@ function snapshotObject(fields: Record<string, unknown>): Restore {
 
   return () => {
     for (const restore of within) restore();
-    // In the order they had, which is that of what is inserted.
+    // In their former order, which is the order in which an insert writes them.
     for (const path of Object.keys(fields)) delete fields[path];
     for (const [path, value] of before) fields[path] = value;
   };
@@ -103,7 +103,7 @@ function snapshotObject(fields: Record<string, unknown>): Restore {
 interface TrackedArray extends Array<unknown> {
   /** The elements without getters and casts. */
   __array?: unknown[];
-  /** How the array was changed, in the words of an update. */
+  /** The changes of the array, as update operators. */
   $atomics?(): Record<string, unknown>;
 }
 
@@ -125,7 +125,7 @@ function snapshotArray(array: TrackedArray): Restore {
   };
 }
 
-// Past the methods of Mongoose's map, which would cast, and mark as changed.
+// Not by the methods of Mongoose's map, which would cast values and mark them as modified.
 function snapshotMap(map: Map<unknown, unknown>): Restore {
   const before = [...Map.prototype.entries.call(map)];
   const within = restoresOf(before.map(([, value]) => value as unknown));
@@ -153,7 +153,7 @@ function restoresOf(values: readonly unknown[]): Restore[] {
   return values.flatMap((value) => snapshotValue(value) ?? []);
 }
 
-/** Of a populated document only the reference is the task's. */
+/** Whether a document is part of the task. Of a populated document only the reference is. */
 function isEmbedded(document: object): boolean {
   return '$isSubdocument' in document && document.$isSubdocument === true;
 }
@@ -168,7 +168,7 @@ function copyOf<T extends object>(value: T | undefined): T | undefined {
   return value && { ...value };
 }
 
-/** A copy of what objects and lists hold; documents, ids and the arrays of documents in them are the same. */
+/** Copies plain objects, at every depth, and the lists in them. Documents, ids and Mongoose's arrays are not copied. */
 function cloneOf<T>(value: T): T {
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return (value as TrackedArray).$atomics ? value : ([...(value as unknown[])] as T);

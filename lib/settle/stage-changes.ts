@@ -2,13 +2,13 @@ import type { AnyDocument } from '../definition/definition';
 import type { Change } from './change';
 import { rawFields, unmark } from './restore';
 
-/** Puts bookkeeping into the document, so that the save under way writes it. */
+/** Puts bookkeeping into the document, so that the next save writes it. */
 export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): void {
   if (document.isNew) {
     document.set('_task', task, { strict: false });
     return;
   }
-  // Mongoose would make it itself, but not for a schema with `strict: 'throw'`.
+  // Mongoose would create the object by itself, but not for a schema with `strict: 'throw'`.
   rawFields(document)['_task'] = {};
   for (const [name, value] of Object.entries(task)) {
     document.set(`_task.${name}`, value, { strict: false });
@@ -16,12 +16,12 @@ export function stage(document: AnyDocument, { task }: Pick<Change, 'task'>): vo
   }
 }
 
-/** Takes out what came with a document, from a request perhaps: only the queue writes its bookkeeping. */
+/** Removes a `_task` that came with the input, from a request perhaps: only the queue writes its bookkeeping. */
 export function dropForged(document: AnyDocument): void {
   if ('_task' in rawFields(document)) unstage(document);
 }
 
-/** Takes it out again. */
+/** Removes staged bookkeeping from the document. */
 export function unstage(document: AnyDocument): void {
   delete rawFields(document)['_task'];
   delete (document as { _task?: unknown })._task;

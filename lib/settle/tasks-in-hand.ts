@@ -4,7 +4,7 @@ import { onTransaction } from '../definition/transaction';
 import { handleOf } from '../task/handle';
 import { snapshot } from './snapshot';
 
-/** So many are looked through at the least before those that were settled are let go. */
+/** From this many noted tasks on, those that were settled are removed from the list. */
 const MIN_SWEEP = 100;
 
 /** The tasks of one client that were handed to this process. */
@@ -28,13 +28,13 @@ class TasksInHand {
 
 type Holder = () => Iterable<AnyDocument>;
 
-/** Who tells which tasks it has in hand, for each client. */
+/** For each client, the functions that list tasks in hand. */
 const holders = new WeakMap<mongo.MongoClient, Set<Holder>>();
 const handsOf = new WeakMap<mongo.MongoClient, TasksInHand>();
 
 /**
- * Has a holder of tasks asked for them when a transaction begins, until the returned function is called. Of such a task a transaction keeps
- * what it was then: what its callback changes before it first writes the task is put back as well.
+ * Asks `holder` for its tasks whenever a transaction begins, until the returned function is called. The transaction remembers these tasks
+ * as they are then, so that an abort also undoes what its callback changed before it first wrote the task.
  */
 export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
   const client = model.db.getClient() as unknown as mongo.MongoClient;
@@ -50,7 +50,7 @@ export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
   return () => ofClient.delete(holder);
 }
 
-/** The same for one task that was handed to a caller, for as long as the caller has it. */
+/** Has transactions remember a task that was handed to a caller, for as long as the caller keeps the document and its lease. */
 export function noteInHand(task: AnyDocument): void {
   const model = modelOf(task);
   const client = model.db.getClient() as unknown as mongo.MongoClient;
@@ -63,7 +63,7 @@ export function noteInHand(task: AnyDocument): void {
   hands.add(task);
 }
 
-/** How to put back tasks that nobody has changed since: many may be in hand while one transaction after the other begins. */
+/** Snapshots of tasks that have not changed since, to be used again: many tasks may be in hand while many transactions begin. */
 const unchanged = new WeakMap<AnyDocument, () => void>();
 
 function remembered(task: AnyDocument): () => void {
@@ -80,7 +80,7 @@ function remembered(task: AnyDocument): () => void {
   return once;
 }
 
-/** To be called when a task was saved: it has no changes, but is not what it was. */
+/** Forgets the snapshot of a task. Call it after a save: the task has no modifications, but other values than before. */
 export function forgetUnchanged(task: AnyDocument): void {
   unchanged.delete(task);
 }

@@ -10,14 +10,14 @@ import { keptSlot } from './next-slot';
 import { settle, type SettleOptions } from './settle';
 
 export interface RetryOptions extends SettleOptions {
-  /** How long the task waits, in milliseconds. Default: the plugin's `backoff`. */
+  /** How long the task waits for its next attempt, in milliseconds. Default: the plugin's `backoff`. */
   delayMs?: number | undefined;
 
-  /** Why this attempt failed; kept in `task.failures`. Default: none, but on the last attempt one that says so. */
+  /** Why this attempt failed; kept in `task.failures`. Default: none, but a standard message on the last attempt. */
   error?: unknown;
 }
 
-/** Why a task failed whose last attempt was to be made again, by a caller who gave no error. */
+/** The failure of a task whose last attempt was retried without an error. */
 const NO_REASON = 'The last attempt was to be retried, and no error was given for it.';
 
 /** See `TaskMethods.finish`. */
@@ -57,8 +57,8 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
 }
 
 /**
- * The same for a worker, whose task must not stay held because the model's backoff is wrong: then it waits by the default one. Calls
- * `tell` with what is wrong, once the task was put back.
+ * Retries a task for a worker, which must not keep it because the model's backoff throws: the default backoff is used then, and `tell` is
+ * called with the error once the task is back in the queue.
  */
 export async function retryAnyhow(task: AnyDocument, error: unknown, tell: (wrong: unknown) => void): Promise<void> {
   const { backoff } = definitionOf(modelOf(task)).options;
@@ -88,7 +88,7 @@ export async function release<D extends AnyDocument>(task: D, options: SettleOpt
   }));
 }
 
-/** The expiry counts from when the task is due at last. One that has none gets none. */
+/** Moves the start of the expiry to the new due time. A task without expiry gets none. */
 function keptFrom(task: AnyDocument, dueAt: Date): Change['task'] {
   const { expiresFrom } = handleOf(task).stored;
 

@@ -17,13 +17,13 @@ import { canSave, save } from './save';
 import { endInBatch, type Ending } from './settle-batch';
 import { dropForged } from './stage-changes';
 
-// One handle makes one write at a time: the second of two `finish()` must not take the fields of the first for its own.
+// One write at a time per document: the second of two `finish()` must not write the modified fields of the first.
 const underWay = new Map<AnyDocument, Promise<void>>();
 
 /**
- * Writes a change of the task's state together with the fields the user modified, in one update that happens only while
- * `filter` matches. Modified fields are validated and saved with the schema's save hooks. Returns whether it matched; if it did
- * not, or threw, the document is as it was before. What a hook throws after the write is left to `throwHookError()`.
+ * Writes a change of the task's state together with the fields the user modified, in one update that happens only while `filter`
+ * matches. Modified fields are validated and saved with the schema's save hooks. Resolves to whether the filter matched; if not, or on an
+ * error, the document is as it was before. An error of a hook after the write is left to `throwHookError()`.
  */
 export async function writeIf(
   document: AnyDocument,
@@ -66,7 +66,7 @@ function update(
   return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
 }
 
-// Of a held task only, and signed with the token it is held by: who holds none would not know it from one that somebody else ended.
+// The ending of a held task, signed with its lease's token, or null. Without a lease, the batch could not tell this end from another's.
 function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
   const isEnd = state === State.FINISHED || state === State.FAILED;
   const isHeld = task.token !== undefined && handleOf(document).lease?.token === task.token.toHexString();

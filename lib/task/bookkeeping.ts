@@ -3,44 +3,44 @@ import type { State } from '../fields';
 import { isSchedule, type Schedule } from '../schedule/schedule';
 
 /**
- * What the queue keeps of a task, in its `_task` sub-document. It is not a path of the schema: it never shows in `toJSON()`,
- * and only claim, settle, push, park and wake write it, never a save of the user's.
+ * The queue's data of a task, in its `_task` sub-document. `_task` is no path of the schema: it never shows in `toJSON()`, and only claim,
+ * settle, push, park and wake write it, never a save of the user's.
  */
 export interface Bookkeeping {
   /** When the task can be claimed: its due time, after its lease, or never while it is parked. */
   availableAt?: Date;
-  /** When the task is due by itself. */
+  /** When the task is due, apart from leases and dependencies. */
   dueAt?: Date;
-  /** The TTL index counts from here. */
+  /** The time from which the TTL index counts. */
   expiresFrom?: Date;
   /** Claims since the last push. */
   attempts?: number;
-  /** Claims ever: the fencing number. */
+  /** Claims since the task was created: the fencing number. */
   claims?: number;
-  /** Who holds the task, or who settled it last. */
+  /** The token of the handle that holds the task, or settled it last. */
   token?: Types.ObjectId;
   startedAt?: Date;
   settledAt?: Date;
   /** One entry for each attempt that failed, the newest last. */
   errors?: TaskFailure[];
   key?: string;
-  /** When the task runs again; it has no end while this is set. */
+  /** When the task runs again: while it is set, a finished or failed run leads to the next one. */
   schedule?: Schedule;
-  /** When the run of a recurring task was due that waits for a retry. */
+  /** When the present run of a recurring task was due at first, while it waits for a retry. */
   slot?: Date;
   /** How the last run of a recurring task ended. */
   lastRun?: { state: State; at: Date; slot: Date };
-  /** What its holder reported last. */
+  /** The value its holder last gave to `progress()`. */
   progress?: unknown;
-  /** While the task is parked: the changes it waits for, of the documents of one clause. */
+  /** While the task is parked: the changes it waits for, all of documents of one clause. */
   waitingOn?: WaitedFor[];
-  /** While it is parked: when it is looked at although nothing woke it. */
+  /** While the task is parked: when it is judged again although nothing woke it. */
   recheckAt?: Date;
-  /** While it is failed by a dependency: the changes of the documents that failed it which would undo that. */
+  /** While the task is FAILED by a dependency: the changes of documents that would revive it. */
   doomedBy?: WaitedFor[];
 }
 
-/** A change of a document that is waited for: the mark of the watch for it, and the document. */
+/** A change that a task waits for: the mark of its watch, and the id of the document. */
 export interface WaitedFor {
   readonly mark: string;
   readonly id: unknown;
@@ -50,11 +50,11 @@ export interface WaitedFor {
 export interface TaskFailure {
   message: string;
   stack?: string;
-  /** When it failed, by the server's clock. */
+  /** When the attempt failed, by the server's clock. */
   at: Date;
   /** Number of the attempt, from 1; 0 when the task failed without having been popped. */
   attempt: number;
-  /** Of a task that failed with a dependency: the document it all began with. */
+  /** The document that failed first, for a task that failed with a dependency. */
   cause?: { model: string; id: unknown; message: string };
 }
 
@@ -62,7 +62,7 @@ const isDate = (value: unknown): boolean => value instanceof Date && !Number.isN
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isToken = (value: unknown): boolean => (value as { _bsontype?: string } | null)?._bsontype === 'ObjectId';
 
-/** What each field can hold. Any program may have written the document. */
+/** Checks the value of each field, since any program may have written the document. */
 const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean } = {
   availableAt: isDate,
   dueAt: isDate,
@@ -82,12 +82,12 @@ const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean
   doomedBy: Array.isArray,
 };
 
-/** Whether a value has fields, as bookkeeping does. */
+/** Whether a value is an object with fields, as bookkeeping is, or undefined. */
 export function isBookkeeping(value: unknown): value is Bookkeeping {
   return value === undefined || isFields(value);
 }
 
-/** The fields that hold something else than they should. */
+/** The fields whose values have a wrong type. */
 export function misfits(task: Bookkeeping | undefined): (keyof Bookkeeping)[] {
   if (!task) return [];
 
@@ -98,11 +98,11 @@ function isMisfit(task: Bookkeeping, name: keyof Bookkeeping): boolean {
   return !(FITS[name]?.(task[name]) ?? true);
 }
 
-/** The bookkeeping of a raw document; what does not fit counts as not there. */
+/** The bookkeeping of a raw document; a field of a wrong type counts as missing. */
 export function readBookkeeping(raw: unknown): Bookkeeping {
   if (!isFields(raw)) return {};
   const task: Bookkeeping = raw;
-  // Without a list of the names: every task comes this way.
+  // A loop without a list of the names, because this is a hot path.
   for (const name in task) if (isMisfit(task, name as keyof Bookkeeping)) delete task[name as keyof Bookkeeping];
 
   return task;
@@ -111,6 +111,6 @@ export function readBookkeeping(raw: unknown): Bookkeeping {
 function isFields(value: unknown): value is object {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
 
-  // A field of that name is one like any other.
+  // An own field named `_bsontype` is data; an inherited one belongs to a BSON type.
   return !('_bsontype' in value) || Object.hasOwn(value, '_bsontype');
 }

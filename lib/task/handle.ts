@@ -4,21 +4,21 @@ import { type Bookkeeping, readBookkeeping, type TaskFailure } from './bookkeepi
 
 export type { Bookkeeping, TaskFailure, WaitedFor } from './bookkeeping';
 
-/** The hold that a handle has on its task. */
+/** The lease by which a handle holds its task. */
 export interface Lease {
-  /** Names this claim. */
+  /** A text that names this claim. */
   readonly token: string;
   /** Number of this attempt, from 1. */
   readonly attempt: number;
-  /** Grows with every claim of the task: give it to other systems, so that they can refuse a holder that is late. */
+  /** Grows with every claim of the task: give it to other systems, so that they can refuse a late holder. */
   readonly fence: number;
   /** When the lease ends, by the server's clock. */
   readonly until: Date;
 }
 
-/** What this process knows of a document beyond its fields. */
+/** The queue's data of a document in this process. */
 export interface Handle {
-  /** As last read or written. */
+  /** The bookkeeping as last read or written. */
   stored: Bookkeeping;
   /** Set by a claim, cleared by a settle that succeeded. */
   lease: Lease | null;
@@ -39,10 +39,10 @@ export interface Handle {
   userFilter: { filter: Record<string, unknown> | undefined } | null;
 }
 
-/** Failures kept of a task; older ones are dropped. */
+/** At most this many failures of a task are kept; older ones are dropped. */
 export const MAX_FAILURES = 10;
 
-/** Why a task failed that used its attempts without being settled. */
+/** The failure of a task that used all its attempts without being settled. */
 export const LEASE_ENDED = 'The lease of the last attempt ended before the task was settled.';
 
 const handles = new WeakMap<object, Handle>();
@@ -91,12 +91,12 @@ export function holdLease(document: object, leaseMs: number): void {
   handle.lease = { token: token.toHexString(), attempt: attempts, fence: claims, until };
 }
 
-/** The hold that this handle has on its task: set by `pop()`, null before it and after the task was settled. */
+/** The lease by which this document holds its task: set by `pop()`, null before it and after the task was settled. */
 export function lease(task: object): Lease | null {
   return handleOf(task).lease;
 }
 
-/** How often the task was popped since it was pushed. */
+/** How often the task was popped since it was pushed, without the attempts that were released. */
 export function attempts(task: object): number {
   return handleOf(task).stored.attempts ?? 0;
 }
@@ -106,15 +106,15 @@ export function failures(task: object): readonly TaskFailure[] {
   return handleOf(task).stored.errors ?? [];
 }
 
-/** What the holder of the task last said with `task.progress(value)`; undefined if it said nothing. */
+/** The value that a holder of the task last gave to `progress()`; undefined if there is none. */
 export function lastProgress(task: object): unknown {
   return handleOf(task).stored.progress;
 }
 
-/** A settle that was begun. */
+/** A settle that was begun: its verb, and a promise of its end. */
 export type Settling = NonNullable<Handle['settling']>;
 
-/** The settle of a task that has not ended yet. */
+/** The settle of a task that is under way, if there is one. */
 export function settlingOf(task: AnyDocument): Settling | undefined {
   const { settling, settlesBegun, settlesEnded } = handleOf(task);
 

@@ -4,8 +4,8 @@ import { State } from '../fields';
 import { handleOf } from './handle';
 
 /**
- * Those of the tasks that one claim still holds. A token is compared with its own tasks, never a list of tokens with a list of ids:
- * of two handles of one task that would let the late one win.
+ * The filter for tasks that one claim still holds. A token is compared with its own tasks, never a list of tokens with a list of ids:
+ * of two handles of one task, that would let the late one write.
  */
 export function heldBy({ options }: Definition, token: Types.ObjectId, ids: readonly unknown[]): Filter {
   return { _id: { $in: ids }, [options.fields.state]: State.RUNNING, '_task.token': token };

@@ -5,8 +5,8 @@ import { isSchedule, type Schedule } from '../schedule/schedule';
 const PATH = '_task.schedule';
 
 /**
- * The filter for tasks whose schedule is stored so; null for none. It may be of another program, and of any type: what is no schedule is not
- * asked for, because what the driver makes of it need not be equal to it.
+ * The filter for tasks with this stored schedule; null for none. A value that is no schedule, written by another program, is not compared:
+ * what the driver makes of it need not be equal to it.
  */
 export function requireSchedule(schedule: unknown): Filter {
   if (schedule === null) return { [PATH]: null };
@@ -19,7 +19,7 @@ export function isUnscheduled(filter: Filter): boolean {
   return filter[PATH] === null;
 }
 
-/** The schedule in a stored value. One that could not have been pushed counts as none. */
+/** The schedule in a stored value. A schedule that `push()` would refuse counts as none. */
 export function scheduleIn(value: unknown): Schedule | undefined {
   return isSchedule(value) ? value : undefined;
 }

@@ -4,8 +4,8 @@ import { lineOf, safely } from '../values/describe';
 import { LEASE_ENDED } from './handle';
 
 /**
- * Hears of a task whose attempt ended without it being handed out: it had used all of them without being settled, or it, or what it refers
- * to, cannot be read. `task` is null where no document can be made of it. Never throws.
+ * Called for a task whose attempt ended before the task was handed out: it had used all attempts without being settled, or the task, or a
+ * document it refers to, cannot be read. `task` is null where no document can be made of it. Never throws.
  */
 export type TellFailed = (error: TaskStateError, task: AnyDocument | null) => void;
 
@@ -26,7 +26,7 @@ export function unreadable(definition: OfModel, id: unknown, cause: unknown): Ta
   return because(definition, id, 'cannot be handed out, which counts as a failed attempt', cause);
 }
 
-/** Of a task that `blocked()` leaves out. */
+/** The error for a task that `blocked()` leaves out. */
 export function unlisted(definition: OfModel, id: unknown, cause: unknown): TaskStateError {
   return because(definition, id, 'cannot be listed', cause);
 }
@@ -38,7 +38,7 @@ function because({ model }: OfModel, id: unknown, what: string, cause: unknown):
   return Object.assign(error, { cause });
 }
 
-/** Who pops by hand is told by the model's `error` listeners. */
+/** Reports tasks of `pop()` and `popMany()` to the model's `error` listeners. */
 export function tellModel(model: AnyModel): TellFailed {
   return (error) => {
     const warn = (thrown: unknown) => process.emitWarning(lineOf(thrown), 'TaskQueueWarning');

@@ -1,18 +1,18 @@
 import { InvalidOptionError } from '../errors';
 
-/** setTimeout fires at once beyond this many milliseconds, so no duration that becomes a timer may exceed it. */
+/** The longest wait of a timer, in milliseconds: setTimeout fires at once for a longer one. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** No wait is longer, in milliseconds: a hundred years. */
+/** The longest wait of a task, in milliseconds: a hundred years. */
 export const MAX_DELAY_MS = 100 * 366 * 86_400_000;
 
 /**
- * What waits until then waits for ever, unless something else changes it: a parked task is out of the claim order, and a schedule without
- * another run has none. Any date that the server can compare would do, as long as no wait reaches it.
+ * The time of a task that waits until another event: a parked task, or one whose schedule has no further run. It may be any date that the
+ * server can compare and no wait reaches.
  */
 export const NEVER = new Date('9999-12-31T00:00:00Z');
 
-/** Of a text that is shown in a message, more would hide the rest of it. */
+/** At most this many characters of a value are shown in a message. */
 const MAX_SHOWN = 100;
 
 /** Refuses keys that are not in `known`, naming the one that was probably meant. */
@@ -67,8 +67,8 @@ export function requireObject(name: string, value: unknown, instead: string): vo
 }
 
 /**
- * Refuses what the database cannot keep: the driver leaves out functions and symbols in silence, and cuts off bigints of more than 64 bits.
- * Values that know how they are stored, like dates and documents, are let through.
+ * Refuses values that the database cannot store: the driver silently leaves out functions and symbols, and cuts bigints to 64 bits. Values
+ * with a BSON form of their own, such as dates and documents, are accepted.
  */
 export function requireStorable(name: string, value: unknown, above: readonly object[] = []): void {
   const isWrong =
@@ -83,7 +83,7 @@ export function requireStorable(name: string, value: unknown, above: readonly ob
   for (const [key, one] of Object.entries(value)) requireStorable(`${name}.${key}`, one, [...above, value]);
 }
 
-/** How a value is shown in a message: the value and its type, for example `"5"` (string). */
+/** The text for a value in a message: the value and its type, for example `"5"` (string). */
 export function shown(value: unknown): string {
   if (value === null || value === undefined) return `\`${String(value)}\``;
   if (typeof value === 'string') return `${JSON.stringify(value.slice(0, MAX_SHOWN))} (string)`;

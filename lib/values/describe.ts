@@ -3,15 +3,15 @@ const MAX_STACK_LENGTH = 8_000;
 const MAX_CAUSES = 3;
 const MAX_CAUSE_LENGTH = 500;
 
-/** What is kept of something that was thrown. */
+/** The part of a thrown value that is stored. */
 export interface Description {
   readonly message: string;
   readonly stack?: string;
 }
 
 /**
- * The name, the message and the stack of what was thrown, as texts of a bounded length, and of its causes the names and messages. Never
- * more of it: requests, headers and passwords hang on errors. Anything can be thrown, and reading it may throw itself.
+ * Describes a thrown value: its name, message and stack, and the names and messages of its causes, all of bounded length. Nothing more is
+ * kept, since errors may carry requests, headers and passwords. Any value can be thrown, and reading it may throw.
  */
 export function describe(thrown: unknown): Description {
   const message = messageOf(thrown).slice(0, MAX_MESSAGE_LENGTH);
@@ -21,14 +21,14 @@ export function describe(thrown: unknown): Description {
   return parts.length > 0 ? { message, stack: parts.join('\n') } : { message };
 }
 
-/** The same in one line, for a message of ours. */
+/** The name and the message of a thrown value in one line, for messages. */
 export function lineOf(thrown: unknown): string {
   const name = textOf(thrown, 'name');
 
   return `${name === undefined ? '' : `${name}: `}${messageOf(thrown)}`.slice(0, MAX_MESSAGE_LENGTH);
 }
 
-/** A property of what was thrown, where it can be read and is a text. */
+/** A property of a thrown value, if it can be read and is a text. */
 export function textOf(thrown: unknown, property: 'name' | 'message' | 'stack'): string | undefined {
   const text = propertyOf(thrown, property);
 
@@ -57,7 +57,7 @@ function causesOf(thrown: unknown): string[] {
   return lines;
 }
 
-/** What a look at something that was thrown gives, or undefined where the look itself throws. */
+/** The result of `look`, or undefined if it throws, as reading a thrown value may. */
 export function safely<T>(look: () => T): T | undefined {
   try {
     return look();

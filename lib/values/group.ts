@@ -1,4 +1,4 @@
-/** Items by a key, in the order in which the keys were met. */
+/** Groups items by a key, in the order in which the keys are first met. */
 export function groupBy<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Map<string, Item[]> {
   const groups = new Map<string, Item[]>();
   for (const item of items) {

@@ -10,7 +10,7 @@ import { type Bounds, writeConfirmed, writePastLocked } from './bounded-write';
 import { unwatchedRecheckAt } from './recheck-time';
 import { watchesOn } from './waited-for';
 
-/** Marks what waiting tasks wait for. A document that refuses the mark is left to their re-checks, which then come soon. */
+/** Marks the documents that tasks wait for. If a document refuses the mark, its tasks are re-checked soon. */
 export async function arm(
   definition: Definition,
   waiting: readonly { task: { _id?: unknown }; target: Target | null; on: readonly Awaited[] }[],
@@ -31,7 +31,7 @@ export async function arm(
   });
 }
 
-/** Marks what tasks were failed by. */
+/** Marks the documents that tasks were failed by. */
 export async function armDoomed(
   definition: Definition,
   doomed: readonly { target: Target | null; by: readonly Awaited[] }[],
@@ -44,7 +44,7 @@ export async function armDoomed(
   await orLater(definition, () => arms.set());
 }
 
-/** The tasks are parked by now, so nobody else would set their marks before their re-checks. */
+/** Sets marks, also later in the background: the tasks are parked, and nothing else sets their marks before their re-checks. */
 async function orLater({ options }: Definition, setMarks: () => Promise<unknown>): Promise<void> {
   try {
     await setMarks();
@@ -68,7 +68,7 @@ async function recheckSoon(definition: Definition, ids: readonly unknown[]): Pro
 class Arms {
   readonly #ids = new Map<Watch, Map<string, unknown>>();
 
-  /** @param concern is that of the tasks that wait: a mark must last as long as they do. */
+  /** @param concern The write concern of the tasks that wait: a mark must last as long as they do. */
   constructor(private readonly concern: WriteConcern) {}
 
   add(watch: Watch, id: unknown): void {
@@ -77,7 +77,7 @@ class Arms {
     ids.set(keyOf(id), id);
   }
 
-  /** Returns the ids of documents that refused. */
+  /** Resolves to the ids of the documents that refused their marks. */
   async set(): Promise<unknown[]> {
     const refused: unknown[] = [];
     for (const [watch, ids] of this.#ids) refused.push(...(await setMarks(watch, [...ids.values()], this.concern)));
@@ -103,7 +103,7 @@ async function setMark(model: AnyModel, mark: string, ids: unknown[], bounds: Bo
   await collectionOf(model).updateMany({ _id: { $in: ids as never[] } }, update, { ...bounds, hint: '_id_' });
 }
 
-// A validator, a lock: what the server says no to for one document is left to the re-check.
+// A refusal for single documents, for example by a validator or a lock, is left to the re-check.
 function isRefusal(error: unknown): boolean {
   const isOfServer = typeof (error as { code?: unknown }).code === 'number';
 

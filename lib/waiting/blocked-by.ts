@@ -28,13 +28,13 @@ import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
 
-/** A document that a task refers to, and how it stands. */
+/** A document that holds a task back, and its standing. */
 export interface BlockingDocument {
   model: string;
   id: unknown;
-  /** `met` shows with ANY_OF only while other alternatives are named; `missing` is one that does not exist. */
+  /** `unmet`, `failed`, or `missing` for a document that does not exist. */
   standing: Standing;
-  /** The fields that decide, as they are: `{ state: 'RUNNING' }`. Null for a missing document. */
+  /** The present values of the fields that decide: `{ state: 'RUNNING' }`. Null for a missing document. */
   values: Record<string, unknown> | null;
 }
 
@@ -43,7 +43,7 @@ export interface BlockedBy {
   path: string;
   type: DependencyType;
   documents: BlockingDocument[];
-  /** The way from the task over what it waits for back to itself, if there is one: none of them will ever run by itself. */
+  /** The cycle of tasks that wait for each other, from this task back to itself; null without one. None of them will run by itself. */
   cycle: { model: string; id: unknown }[] | null;
 }
 
@@ -52,7 +52,7 @@ export interface BlockedOptions {
   limit?: number | undefined;
 }
 
-/** Documents that are looked at in search of a cycle. */
+/** At most about this many documents are looked at in search of a cycle. */
 const MAX_VISITED = 1_000;
 
 /** See `TaskMethods.blockedBy`. */
@@ -93,7 +93,7 @@ export async function blocked(
   });
 }
 
-/** One of which no document can be made is left out: it must not hide the others. */
+/** Makes a document of a raw task. If that fails, the task is left out and reported, so that the others are listed. */
 function documentOf(definition: Pick<Definition, 'model' | 'hidden'>, raw: RawDocument): AnyDocument | null {
   try {
     return hydrate(definition, raw);
@@ -153,7 +153,7 @@ interface Step {
   readonly from: Step | null;
 }
 
-/** What documents wait for, by their names: many tasks may wait for the same. */
+/** The judged clauses of documents, by their names: many tasks may wait for the same document. */
 type Known = Map<string, Promise<Judged[]>>;
 
 // Breadth first, so that the cycle shown is a shortest one.

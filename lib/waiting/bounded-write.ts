@@ -39,8 +39,8 @@ export async function writeConfirmed<Item>(
 }
 
 /**
- * Writes documents by their ids, past those that an open transaction has written: they are passed over for a while, so that
- * nothing else has to wait for the commit. Returns whether all were written.
+ * Writes documents by their ids, except those that an open transaction has locked: they are skipped for a while, so that nothing else has
+ * to wait for the commit. Resolves to whether all were written.
  */
 export async function writePastLocked(
   model: AnyModel,

@@ -7,7 +7,7 @@ import type { Doomed } from './park';
 
 type Cause = NonNullable<TaskFailure['cause']>;
 
-/** Says of each doomed task what it fails with: the task that failed first, also when others failed with it in between. */
+/** Adds the failure of each doomed task. It names the task that failed first, also when others failed with it in between. */
 export async function withCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<Doomed[]> {
   const causes = await readCauses(doomed);
 

@@ -4,13 +4,13 @@ import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
 import { writePastLocked } from './bounded-write';
 
-/** Documents that one statement disarms whose marks differ. */
+/** At most this many documents with different tokens are disarmed by one statement. */
 const PART = 100;
 
-/** From so many documents on that were marked together, a statement of their own is cheaper. */
+/** From this many documents with one token on, a statement of their own is cheaper. */
 const WORTH_A_STATEMENT = 4;
 
-/** Leaves nothing behind on a document that nobody watches any more. */
+/** Removes `_task.armed`, and then `_task`, if nothing is left in them. */
 const tidied = {
   _task: {
     $cond: [
@@ -27,8 +27,8 @@ const tidied = {
   },
 };
 
-// By comparing each document's token: a mark that was set anew since it was read has watchers we did not see. Documents that were
-// marked together share one, so each is compared with its own, never a list of documents with a list of tokens.
+// Removes a mark only if it has the token that was read: a newer one has watchers that this pass did not see. Each document is compared
+// with its own token, never a list of documents with a list of tokens.
 export async function disarm(watch: Watch, changed: readonly RawDocument[]): Promise<void> {
   const tokens = new Map(changed.map((document) => [document._id as unknown, tokenIn(document, watch)]));
   // A mark that a fail-over brings back only makes a pass look once more.

@@ -18,7 +18,7 @@ export interface Judgement {
   readonly references: number;
 }
 
-/** References that are read at once: a task may refer to thousands of documents. */
+/** About this many references are read at once: a task may refer to thousands of documents. */
 const MAX_REFERENCES = 5_000;
 
 /** Reads the first tasks in claim order and judges them by what they refer to. */
@@ -27,12 +27,12 @@ export async function judgeNext(definition: Definition, query: ReadyQuery, limit
   const odd = found.filter(({ _task: task }) => !isBookkeeping(task));
   if (odd.length === 0) return judgeTasks(definition, found);
 
-  // Of a type in which nothing can be kept: they could not be parked either.
+  // Tasks whose `_task` is no object could not be parked: they are mended or skipped.
   for (const { _id } of odd) if (!(await mend(definition, _id))) skip(definition.model, _id);
   return judgeNext(definition, query, limit);
 }
 
-/** Judges tasks again by what they are now. */
+/** Reads tasks by their ids and judges them. */
 export async function judgeAgain(definition: Definition, ids: readonly unknown[]): Promise<Judgement[]> {
   const { model } = definition;
   const found = { filter: { _id: { $in: ids } }, projection: only(judgedFields(definition)), limit: ids.length };
@@ -57,7 +57,7 @@ export async function judgeTasks(definition: Definition, tasks: readonly RawDocu
   return judgements;
 }
 
-/** Parks the tasks that must wait and fails those that have no chance. `near` is when those that were parked before are looked at again. */
+/** Parks the tasks that must wait, and fails the doomed ones. `near`: when tasks that were parked before are re-checked. */
 export async function setAside(
   definition: Definition,
   judgements: readonly Judgement[],
@@ -73,7 +73,7 @@ export async function setAside(
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
 }
 
-/** Goes on watching for tasks that were failed by a dependency and still have no chance. */
+/** Keeps watching for the revival of tasks that were failed by a dependency and are still doomed. */
 export async function keepFailed(definition: Definition, judgements: readonly Judgement[], near: Date): Promise<void> {
   const doomed = judgements.flatMap(({ task, verdict }) => (verdict.kind === 'doomed' ? [{ task, ...verdict }] : []));
   await keepDoomed(definition, doomed, near);

@@ -8,10 +8,10 @@ import { only, read } from '../server/read';
 import { keyOf } from '../values/id';
 import { judgeAgain, type Judgement } from './judged';
 
-/** How often claimed tasks are judged again while servers change. */
+/** At most this many times claimed tasks are judged again while primaries change. */
 const TRIES = 5;
 
-/** Of tasks that were judged ready and then claimed, those that are not ready by what holds now. */
+/** The claimed tasks that are not ready any more, although they were judged ready before the claim. */
 export async function outdatedOf(
   definition: Definition,
   ready: readonly Judgement[],
@@ -24,7 +24,7 @@ export async function outdatedOf(
   return changed(definition, ready, claimed);
 }
 
-/** Judged by what one and the same primary has, and a majority then. */
+/** Judges claimed tasks until one primary has both judged and confirmed them. Resolves to those that are not ready, else to all. */
 async function notReady(definition: Definition, claimed: readonly RawDocument[]): Promise<readonly RawDocument[]> {
   const { model, writeConcern } = definition;
   const ids = claimed.map(({ _id }) => _id as unknown);
@@ -59,7 +59,7 @@ async function changed(
   return claimed.filter(({ _id }) => isChanged.has(keyOf(_id)));
 }
 
-// A claim leaves out what the schema hides.
+// Reads paths that a claim leaves out because the schema hides them.
 async function readPaths(
   { model }: Definition,
   tasks: readonly RawDocument[],

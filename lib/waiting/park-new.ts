@@ -21,7 +21,7 @@ import { withCauses } from './cause';
 import { firstRecheckMs } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
 
-/** A document that is about to be inserted, and as what. */
+/** A document that is about to be inserted, with its state and bookkeeping. */
 export interface NewTask {
   readonly document: AnyDocument;
   readonly state: State;
@@ -30,8 +30,8 @@ export interface NewTask {
 }
 
 /**
- * Judges documents before they are inserted: one that must wait never stands in front of ready ones. `task` is the bookkeeping
- * of one that need not wait.
+ * Judges documents before they are inserted, so that a task that must wait is never in front of ready ones. `task` is the bookkeeping of a
+ * task that need not wait.
  */
 export async function parkNew(
   model: AnyModel,
@@ -39,7 +39,7 @@ export async function parkNew(
   task: Bookkeeping,
 ): Promise<NewTask[]> {
   const definition = definitionOf(model);
-  // The first pop judges what a process pushed that does not have the models its tasks wait for.
+  // Without the models that its tasks wait for, a process leaves the judgement to the first pop.
   if (!hasDependencies(model) || ![...new Set(documents.map(modelOf))].every(knowsTargets))
     return documents.map((document) => ({ document, state: State.CREATED, task }));
 
@@ -48,7 +48,7 @@ export async function parkNew(
   return Promise.all(documents.map((document, index) => place(definition, document, task, now, judge(judged[index]!))));
 }
 
-// What is pushed together is there when the marks are set: it is not missing, and whether it is done the next pop will tell.
+// Documents that are pushed together exist when the marks are set, so they count as unmet, not as missing.
 function withPeers(model: AnyModel, documents: readonly AnyDocument[], judged: Judged[][]): Judged[][] {
   if (documents.length === 1) return judged;
   const peers = new Set(documents.map(({ _id }) => keyOf(_id)));
@@ -64,7 +64,7 @@ function withPeers(model: AnyModel, documents: readonly AnyDocument[], judged: J
   );
 }
 
-/** Marks what the inserted tasks wait for. It comes after the insert, as it comes after any parking. */
+/** Marks the documents that inserted tasks wait for. It must come after the insert, as any marking comes after the parking. */
 export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promise<void> {
   try {
     await setMarks(model, tasks);
@@ -74,7 +74,7 @@ export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promis
   }
 }
 
-/** The same for tasks of which nobody knows whether they were inserted: a mark for one that was not is taken off by the next wake. */
+/** Marks later, for tasks that may not have been inserted: the next wake removes a mark that no task needs. */
 export function armUncertain(model: AnyModel, tasks: readonly NewTask[]): void {
   tryLater(() => setMarks(model, tasks), definitionOf(model).options.recheckMs, LANDED_MS);
 }

@@ -18,7 +18,7 @@ import { type Bounds, writeConfirmed } from './bounded-write';
 import { notBeforeDue, recheckAt } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
 
-/** Of what a task waits for, so much costs the server as much as the task itself. */
+/** This many documents that a task waits for cost the server as much as the task itself. */
 const AS_MUCH_AS_A_TASK = 4;
 
 /** A task that must wait, as it was read. */
@@ -36,7 +36,7 @@ export interface Doomed {
   readonly failure: Omit<TaskFailure, 'at'>;
 }
 
-/** Tasks that were read alike and become alike: one statement. */
+/** Tasks with an equal filter and an equal update: one statement. */
 interface Group {
   readonly read: Filter;
   readonly update: object[];
@@ -46,8 +46,8 @@ interface Group {
 }
 
 /**
- * Puts tasks behind one unmet clause each, out of the way of ready ones, then marks what they wait for. Never the other way
- * round: a mark that is set after the parking tells every later waker to look for this task.
+ * Parks tasks, each behind one unmet clause and out of the way of ready ones, then marks the documents they wait for. Never in the other
+ * order: a mark that is set after the parking makes every later wake look for the task.
  */
 export async function park(definition: Definition, waiting: readonly Waiting[], near: Date | null): Promise<void> {
   if (waiting.length === 0) return;
@@ -64,7 +64,7 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
   await arm(definition, waiting);
 }
 
-/** Fails tasks whose dependency leaves them no chance, then watches for that to change. */
+/** Fails doomed tasks, then marks the documents that failed them, so that they can be revived. */
 export async function doom(definition: Definition, doomed: readonly Doomed[]): Promise<void> {
   if (doomed.length === 0) return;
 
@@ -80,7 +80,7 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
   await armDoomed(definition, doomed);
 }
 
-/** Watches once more for tasks that were failed by a dependency: a mark may have got lost with its document. */
+/** Sets the marks of tasks that were failed by a dependency again: a mark may be lost with its document. */
 export async function keepDoomed(
   definition: Definition,
   doomed: readonly Omit<Doomed, 'failure'>[],
@@ -119,12 +119,12 @@ function groups<One extends { readonly task: RawDocument }>(
   return [...found.values()];
 }
 
-/** The task exactly as it was judged: whoever changed it since decides again. What it refers to is data, and no operator. */
+/** The filter for a task exactly as it was judged: a task that was changed since is judged again. `$eq`, because values are data. */
 function asRead({ model, options }: Definition, task: RawDocument): Filter {
   const paths = [options.fields.state, '_task.token', '_task.availableAt', ...dependencyPaths(model)];
   const values = paths.map((path) => [path, valueAt(task, path) ?? null] as const);
 
-  // What cannot be sent cannot be compared.
+  // A value that the driver cannot send is not compared.
   return Object.fromEntries(
     values.filter(([, value]) => isWritable(value)).map(([path, value]) => [path, { $eq: value }]),
   );
@@ -190,7 +190,7 @@ function doomUpdate(definition: Definition, { by, target, failure }: Doomed): ob
   ];
 }
 
-/** By what a failed task is found when its dependency has not failed any more; one that was missing is not looked for again. */
+/** The fields by which a doomed task is found when its dependency is no longer FAILED. A missing dependency is not looked for again. */
 function doomedFields(
   definition: Definition,
   { by, target }: Pick<Doomed, 'by' | 'target'>,

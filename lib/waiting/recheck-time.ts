@@ -3,10 +3,10 @@ import type { Target } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 
 const MAX_RECHECK_MS = 3_600_000;
-/** The first re-check of a task whose dependency cannot be watched, in milliseconds, and the longest one. */
+/** How long the first re-check waits when a dependency cannot be watched, in milliseconds, and how long later ones wait at most. */
 const UNWATCHED_MS = 1_000;
 const MAX_UNWATCHED_MS = 30_000;
-/** Re-checks vary by this part, so that tasks which parked together are not all looked at together. */
+/** The part by which re-checks vary, so that tasks which were parked together are not all judged together. */
 const JITTER = 0.2;
 
 type Bounds = readonly [min: number, max: number];
@@ -22,26 +22,26 @@ function unwatched({ recheckMs }: Definition['options']): Bounds {
   return [Math.min(UNWATCHED_MS, recheckMs), MAX_UNWATCHED_MS];
 }
 
-/** When a task that is inserted parked is looked at again although nothing woke it, in milliseconds. */
+/** How long the first re-check of a task that is inserted parked waits, in milliseconds. */
 export function firstRecheckMs(definition: Definition, on: readonly Awaited[], target: Target | null): number {
   const [min] = bounds(definition, on, target);
 
   return Math.floor(min * (1 - JITTER + 2 * JITTER * Math.random()));
 }
 
-/** The same for one that is parked where it is, as the server computes it. */
+/** The expression for the first re-check of a task that is parked by an update. */
 export function recheckAt(definition: Definition, on: readonly Awaited[], target: Target | null): object {
   const [min] = bounds(definition, on, target);
 
   return after([min, min]);
 }
 
-/** The same after a re-check that changed nothing: the wait grows with the time the task has waited. */
+/** The expression for the re-check after one that changed nothing: the wait grows with the time the task has waited. */
 export function laterRecheckAt(definition: Definition, on: readonly Awaited[], target: Target | null): object {
   return after(bounds(definition, on, target));
 }
 
-/** The same for one that waits for a document that cannot be marked. */
+/** The expression for the re-check of a task that waits for a document which cannot be marked. */
 export function unwatchedRecheckAt({ options }: Definition): object {
   return after(unwatched(options));
 }
@@ -54,7 +54,7 @@ function after([min, max]: Bounds): object {
   return notBeforeDue({ $add: ['$$NOW', { $toLong: wait }] });
 }
 
-/** A task that is not due by itself need not be looked at. */
+/** The later of a time and the due time: a task that is not due need not be judged. */
 export function notBeforeDue(time: object): object {
   return { $max: [time, '$_task.dueAt'] };
 }

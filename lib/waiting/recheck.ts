@@ -10,17 +10,17 @@ import { type Judgement, judgeTasks, keepFailed, setAside } from './judged';
 import { laterRecheckAt } from './recheck-time';
 import { revival, wakening } from './woken';
 
-/** Re-checks are looked for this often per model and process, in milliseconds, and in windows of so many tasks. */
+/** How often due re-checks are looked for, per model and process, in milliseconds, and how many tasks are read at most. */
 const EVERY_MS = 250;
 const WINDOW = 200;
-/** When a task is looked at again whose re-check does not come to its end, in milliseconds. */
+/** How soon a task is re-checked if its present re-check does not complete, in milliseconds. */
 const NEAR_MS = 1_000;
 
 const lastAt = new WeakMap<object, number>();
 
 /**
- * Judges tasks again that are parked, or were failed by a dependency, and whose re-check is due: the last resort for what no mark
- * tells, like a dependency that was inserted after its dependents, or deleted. Returns how many were put back in the queue.
+ * Judges parked tasks, and tasks that were failed by a dependency, whose re-check is due: the last resort for changes that no mark shows,
+ * such as a dependency that was deleted, or inserted after its dependents. Resolves to the number of tasks put back in the queue.
  */
 export async function recheck(definition: Definition): Promise<number> {
   const now = monotonic();
@@ -37,13 +37,13 @@ export async function recheck(definition: Definition): Promise<number> {
     due.filter((task) => task[state] === State.CREATED),
   );
   const failed = await judgeTasks(definition, due.filter(isFailed));
-  // Put off only once the marks are set again: whoever dies before leaves re-checks that come soon.
+  // Put off only once the marks are set again: a process that dies before leaves re-checks that come soon.
   const near = new Date((await serverNow(definition.model)).getTime() + NEAR_MS);
   await setAside(definition, parked, near);
   await keepFailed(definition, failed, near);
   await putOff(definition, [...parked, ...failed], near);
   const ready = parked.filter(({ verdict }) => verdict.kind === 'ready').map(({ task }) => task);
-  // Whoever was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
+  // A task that was settled by hand while it waited does not wait any more; if it is put back, the next pop judges it.
   const settled = due.filter((task) => task[state] !== State.CREATED && !isFailed(task));
   const revived = failed.filter(({ verdict }) => verdict.kind !== 'doomed').map(({ task }) => task);
   await putBack(definition, [...ready, ...settled], { $ne: State.RUNNING }, wakening);
@@ -52,7 +52,7 @@ export async function recheck(definition: Definition): Promise<number> {
   return ready.length + revived.length;
 }
 
-/** Those of tasks that were parked anew since then, by somebody whose marks may not be set yet, stay as they are. */
+/** Sets later re-checks. A task that another process has parked again keeps its own, since its marks may not be set yet. */
 async function putOff(definition: Definition, judgements: readonly Judgement[], near: Date): Promise<void> {
   const { model } = definition;
   const waiting = judgements.flatMap(({ task, verdict }) =>

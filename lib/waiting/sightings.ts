@@ -3,19 +3,19 @@ import type { AnyModel } from '../definition/definition';
 import { keyOf } from '../values/id';
 import type { Judgement } from './judged';
 
-/** So often one look may meet a task that others change at the same moment. */
+/** At most this often a look meets a task only because other processes change it at the same moment. */
 const MOST = 5;
 
 /**
- * Tasks that one look has met. One that comes again and again can be neither claimed nor set aside, for example because it holds what
- * the driver reads as something else: it is passed over.
+ * Counts how often one look meets each task. A task that comes again and again can be neither claimed nor parked, for example because the
+ * driver reads one of its values as another one: it is skipped.
  */
 export class Sightings {
   readonly #counts = new Map<string, number>();
 
   constructor(private readonly model: AnyModel) {}
 
-  /** Returns whether only such tasks are left. */
+  /** Returns whether all these tasks were met too often. */
   note(judgements: readonly Judgement[]): boolean {
     const counts = judgements.map(({ task }) => this.#count(task._id));
 

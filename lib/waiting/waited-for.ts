@@ -3,8 +3,8 @@ import type { Awaited } from '../dependencies/verdict';
 import type { WaitedFor } from '../task/handle';
 
 /**
- * By what the wake of a watch finds its tasks: the change and the document, so that it finds nobody who waits for another change of
- * it. The server compares such a sub-document as a whole, so the order of its fields is part of it.
+ * The entry by which a wake finds waiting tasks: mark and document, so that it finds none that waits for another change of the document.
+ * The server compares such a sub-document as a whole, with the order of its fields.
  */
 export function changeOf({ mark }: Watch, id: unknown): WaitedFor {
   return { mark, id };
@@ -14,19 +14,19 @@ export function changeOf({ mark }: Watch, id: unknown): WaitedFor {
 export function watchesOn(target: Target, { standing, only }: Awaited): Watch[] {
   const { whenMet, whenFailed } = target;
   const watches = only === 'failure' ? [] : [whenMet];
-  // A failure is no news of one that has failed, and what counts as done may be just that.
+  // For a document that has failed, a failure is no news; and a condition for "done" may be the failure itself.
   if (whenFailed && only !== 'success' && standing !== 'failed' && whenFailed.mark !== whenMet.mark)
     watches.push(whenFailed);
 
   return watches;
 }
 
-/** What a parked task waits for. Empty where nothing could tell of it: then it is left to its re-checks. */
+/** The changes that a parked task waits for. Empty without a target: then only re-checks find the task. */
 export function waitedFor(target: Target | null, on: readonly Awaited[]): WaitedFor[] {
   return target ? on.flatMap((one) => watchesOn(target, one).map((watch) => changeOf(watch, one.id))) : [];
 }
 
-/** What a task waits for that was failed by these documents. */
+/** The changes that revive a task which was failed by these documents. */
 export function revivedBy(target: Target | null, by: readonly Awaited[]): WaitedFor[] {
   const watch = target?.whenRevived;
 

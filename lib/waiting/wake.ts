@@ -14,15 +14,15 @@ import { disarm } from './disarm';
 import { changeOf } from './waited-for';
 import { revival, wakening } from './woken';
 
-/** Documents of one outbox that a pass looks at. */
+/** At most this many documents of one outbox are read by a pass. */
 const OUTBOX = 200;
 
-/** Tasks that a pass wakes: more would make one pop slow, and the next pass goes on where this one stopped. */
+/** At most this many tasks of one watch are woken by a pass: more would make a pop slow, and the next pass goes on from there. */
 const BUDGET = 300;
 
 /**
- * One pass over the outboxes of a model: wakes the tasks whose dependency changed. Returns how many it woke; `onRead` is told
- * before whether there is anything to wake.
+ * One pass over the outboxes of a model: wakes the tasks whose dependency changed. Resolves to the number of woken tasks; `onRead` is
+ * called before, with whether any document has changed.
  */
 export async function wake(definition: Definition, onRead: (hasNews: boolean) => void = () => {}): Promise<number> {
   const generation = generationOf(definition.model);
@@ -50,14 +50,14 @@ async function wakeWatch(
 ): Promise<number> {
   const watchers = watchersOf(definition, watch, changed);
   const { count, isComplete } = await wakeWatchers(definition, watch, watchers);
-  // Out of budget: the marks stay, so whoever comes next goes on.
+  // Out of budget: the marks stay, so the next pass goes on.
   if (count === BUDGET) return count;
-  // A mark goes only when no fail-over can take back what was seen and woken: a wake that was not acknowledged may be another's.
+  // A mark is removed only when no fail-over can undo the wakes. With none of its own, this pass may have seen another's unconfirmed ones.
   if (count === 0) await confirm(definition.model, definition.writeConcern);
   if (generationOf(definition.model) !== generation) return count;
 
-  // Every watcher was seen. One that parked since then has set, or will set, a mark that is newer than those read above.
-  // Nobody has to wait for it but the next pass, which would read the same documents again and reports what went wrong here.
+  // Every watcher was seen. A task that was parked since then has, or will have, a mark that is newer than those read above.
+  // Only the next pass awaits the disarming: else it would read the same documents again. It also reports its error.
   const done = isComplete ? changed : await withoutWatchers(definition, watch, watchers, changed);
   const disarmed = disarm(watch, done).finally(() => disarming.delete(watch));
   disarming.set(watch, disarmed);
@@ -74,7 +74,7 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
     filter: { ...watch.condition, [armed]: { $exists: true } },
     projection: { [armed]: 1 },
     hint: name,
-    // As the judgement compares, or the two would not agree in a collection that ignores case.
+    // The judgement compares in this way: else the two would disagree in a collection that ignores case.
     collation: { locale: 'simple' },
     limit: OUTBOX,
   } as const;
@@ -87,7 +87,7 @@ async function readOutbox(definition: Definition, watch: Watch): Promise<RawDocu
   }
 }
 
-// A held task is never touched; any other is, also one that somebody finished by hand while it waited and may put back.
+// A held task is never touched. Any other is, also a task that was finished by hand while it waited, and may be put back.
 function watchersOf({ options }: Definition, watch: Watch, changed: readonly RawDocument[]): Filter {
   const isDoomed = watch.watchers === 'doomed';
 
@@ -97,7 +97,7 @@ function watchersOf({ options }: Definition, watch: Watch, changed: readonly Raw
   };
 }
 
-/** Wakes as many as one pass may, and tells whether none was passed over because an open transaction has written it. */
+/** Wakes up to BUDGET tasks. `isComplete`: no task was skipped because an open transaction has locked it. */
 async function wakeWatchers(
   definition: Definition,
   watch: Watch,
@@ -116,7 +116,7 @@ async function wakeWatchers(
   return { count: ids.length, isComplete: isNoneSkipped && areAllWoken };
 }
 
-/** Of the documents that changed, those that nobody who was passed over waits for. */
+/** The changed documents that no skipped task waits for. */
 async function withoutWatchers(
   { model }: Definition,
   { mark }: Watch,
@@ -135,7 +135,7 @@ async function withoutWatchers(
   return changed.filter(({ _id }) => !areWatched.has(keyOf(_id)));
 }
 
-// Their order matters only where there are more than one pass may wake.
+// The order of the tasks matters only if there are more than a pass may wake.
 async function readWatchers({ model, options }: Definition, watchers: Filter): Promise<unknown[]> {
   const some = { filter: watchers, projection: { _id: 1 }, limit: BUDGET } as const;
   const first = await read(model, some);

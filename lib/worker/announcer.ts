@@ -4,18 +4,18 @@ import { monotonic } from '../timers';
 import { lineOf } from '../values/describe';
 import type { WorkerEvents } from './events';
 
-/** How often an error that does not pass is told, in milliseconds: the worker meets it with every look. */
+/** How often a permanent error is reported, in milliseconds: the worker meets it with every look at the queue. */
 const REPEAT_MS = 60_000;
 
-/** Tells the listeners of a worker of its events. Whatever they throw, the worker and its tasks are none the worse for it. */
+/** Calls the listeners of a worker's events. What a listener throws harms neither the worker nor its tasks. */
 export class Announcer<Doc> {
   #isWarned = false;
-  /** When each error that does not pass was told last. */
+  /** When each permanent error was last reported. */
   readonly #told = new Map<string, number>();
 
   constructor(private readonly emitter: EventEmitter<WorkerEvents<Doc>>) {}
 
-  // One by one: what a listener throws must not keep the event from the next, nor change what becomes of a task.
+  // Each listener is called by itself: what one throws must not keep the event from the next, or change a task's outcome.
   announce<Name extends keyof WorkerEvents<Doc>>(name: Name, ...values: WorkerEvents<Doc>[Name]): void {
     for (const listener of this.emitter.rawListeners(name)) {
       const heard = (async () => (listener as (...values: unknown[]) => unknown).apply(this.emitter, values))();

@@ -7,7 +7,7 @@ import { WeightedRoundRobin } from './round-robin';
 export interface Claimed {
   readonly count: number;
   readonly errors: unknown[];
-  /** Whether no model could be claimed from: one that is out of order must not slow down the others. */
+  /** Whether the claim failed for every model: one broken model must not slow down the others. */
   readonly isFailed: boolean;
 }
 
@@ -26,8 +26,8 @@ export class Claimer {
   }
 
   /**
-   * One claim of each model for its share of what is wanted; what one model does not need goes to the others. Tasks of one model are
-   * handed over as they come, those of several in turn.
+   * Claims up to `wanted` tasks, from each model its share; what one model does not use goes to the others. With one model the tasks
+   * are handed over as they come, with several in turn.
    */
   async claim(wanted: number, take: Take): Promise<Claimed> {
     if (this.sources.length === 1) return this.#claimShares(wanted, (tasks) => take(tasks));
@@ -65,7 +65,7 @@ export class Claimer {
   }
 }
 
-/** One after the other, by weight. */
+/** Mixes the tasks of several models by weight, so that the models take turns. */
 function inTurn(lists: readonly AnyDocument[][], sources: readonly Source[]): AnyDocument[] {
   const placed = lists.flatMap((list, of) =>
     list.map((task, index) => ({ task, place: (index + 1) / sources[of]!.weight })),

@@ -11,7 +11,7 @@ import { safely, textOf } from '../values/describe';
 import type { HeldTask, Withdrawn } from './held-task';
 import type { Thrown } from './perform';
 
-/** How a task left the worker's hands, with what it failed with. */
+/** How a task left the worker, and the error if its attempt failed. */
 export type Outcome = Ended & {
   /** What a save hook threw after the task was settled. */
   readonly hookError?: { readonly error: unknown };
@@ -21,23 +21,23 @@ type Ended =
   | { readonly name: 'finished' | 'released'; readonly error?: undefined }
   | { readonly name: 'retried' | 'failed' | 'lost'; readonly error: unknown };
 
-/** The reason of an abort by which the worker gives a task back without an attempt being charged. */
+/** The reason of an abort after which the worker gives the task back without charging an attempt. */
 export class StoppedError extends Error {
   override name = 'AbortError';
 }
 
-/** How long a settle is tried again while the database is out of reach, at first, in milliseconds. */
+/** How long to wait before a settle is sent again while the database is out of reach, in milliseconds; the wait doubles. */
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 700;
 /** How long a settle that was under way at an abort may take before the worker sends its own, in milliseconds. */
 const GRACE_MS = 300;
 
-/** Hears what is wrong with the worker's surroundings. */
+/** Called with an error that is not the task's, for example of the model's backoff. */
 type Tell = (error: unknown) => void;
 
 /**
- * Settles a task by how its handler ended; once `abandoned` is aborted, it does not wait for a database that is out of reach. Throws
- * only what concerns the worker, not the task, and tells what is wrong with the model's backoff.
+ * Settles a task by how its handler ended. Once `abandoned` is aborted, it does not wait for a database that is out of reach. Rejects
+ * only with errors that are not the task's; an error of the model's backoff goes to `tell`.
  */
 export async function conclude(
   held: HeldTask,
@@ -81,7 +81,7 @@ function isAbort({ aborted }: HeldTask, error: unknown): boolean {
   return aborted !== null && error === aborted.reason;
 }
 
-/** The handler may go on nevertheless, so its half-done changes are left out. */
+/** Settles an aborted task. Its handler may still run, so the handler's half-done changes are left out. */
 async function concludeAborted(
   { task, withdrawn }: HeldTask,
   reason: unknown,
@@ -95,7 +95,7 @@ async function concludeAborted(
 
   const verb = reason instanceof StoppedError ? giveBack : retryWith(tell);
   return withoutChanges(task, async (unchanged) => {
-    // Signed with a token of its own, so that neither side takes the other's settle for its own, sent again.
+    // With a token of its own: neither the worker nor the handler takes the other's settle for a repeat of its own.
     const { lease, stored } = withdrawn;
     Object.assign(handleOf(unchanged), { lease, stored, settledWith: new Types.ObjectId() });
     const outcome = await settle(unchanged, abandoned, reason, verb);
@@ -104,7 +104,7 @@ async function concludeAborted(
   });
 }
 
-/** Of two settles of one lease the server carries out one. The handler's, if ours was refused for the state that it has made. */
+/** The server carries out one of two settles of a lease: the handler's, if the worker's was refused for the task's new state. */
 function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome): Outcome | null {
   const isSettled = name === 'lost' && error instanceof TaskStateError && error.state !== null;
 
@@ -120,7 +120,7 @@ const failOrRetryWith = (tell: Tell) => (task: AnyDocument, error: unknown) =>
 
 const retryWith = (tell: Tell) => (task: AnyDocument, error: unknown) => retryAnyhow(task, error, tell);
 
-/** A settle that does not get through is sent again for as long as the lease lasts: every settle recognises its own repeat. */
+/** Sends a settle, again and again until it gets through or the lease has ended: every settle recognises its own repeat. */
 async function settle(
   task: AnyDocument,
   abandoned: AbortSignal,
@@ -130,7 +130,7 @@ async function settle(
   const deadline = monotonic() + definitionOf(modelOf(task)).options.leaseMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
     try {
-      // Without a lease the handler settled the task itself.
+      // A task without a lease was settled by its handler.
       if (lease(task)) await verb(task, reason);
       return outcomeOf(task, reason);
     } catch (error) {
@@ -144,7 +144,7 @@ async function settle(
   }
 }
 
-/** Settles by a document of the same task that has none of the handler's changes. */
+/** Settles a task by a second document of it, which has none of the handler's changes. */
 async function withoutChanges(
   task: AnyDocument,
   settleIt: (unchanged: AnyDocument) => Promise<Outcome>,
@@ -169,7 +169,7 @@ function outcomeNamed(verb: string | null, error: unknown): Outcome {
   return { name: verb === 'fail' ? 'failed' : 'retried', error };
 }
 
-// Without changes no save takes place, and after a write concern error it has.
+// Whether the handler's changes caused the error. Without changes nothing is saved; a write concern error comes after the save.
 function isOfChanges(task: AnyDocument, error: unknown): boolean {
   const name = textOf(error, 'name');
 
@@ -180,7 +180,7 @@ function isUnrecoverable(error: unknown): boolean {
   return isError(error) && (error instanceof UnrecoverableError || textOf(error, 'name') === 'UnrecoverableError');
 }
 
-// A settle whose write concern was not met in time is found again by its token.
+// A settle whose write concern was not met in time may be repeated: its token tells whether it was written.
 function isToBeRepeated(error: unknown): boolean {
   return isError(error) && (isOutOfReach(error) || isUnconfirmed(error));
 }

@@ -1,4 +1,4 @@
-/** Every transition of a task in a worker's hands, and what concerns the worker itself. */
+/** The events of a worker: every transition of a task it holds, and its own. */
 export interface WorkerEvents<Doc> {
   started: [task: Doc];
   finished: [task: Doc];
@@ -6,19 +6,19 @@ export interface WorkerEvents<Doc> {
   retried: [task: Doc, error: unknown];
   /** FAILED for good. */
   failed: [task: Doc, error: unknown];
-  /** Given back without an attempt being charged: by the handler, or because the worker stopped. */
+  /** Given back without charging an attempt: by the handler, or because the worker stopped. */
   released: [task: Doc];
-  /** Taken over by somebody else, or deleted: nothing was written. */
+  /** Taken over by another consumer, or deleted: this worker wrote nothing. */
   lost: [task: Doc, error: unknown];
   /**
-   * Nothing is ready now, and nothing is being worked on. Told once, until something was claimed again. It does not mean that the queue is
-   * empty: tasks that are delayed, that wait for others, or that a transaction held up at this moment may become ready.
+   * No task is ready now, and none is being worked on. Emitted once, until a task is claimed again. The queue need not be empty: tasks
+   * that are delayed, wait for other documents, or are locked by a transaction may become ready.
    */
   idle: [];
   stopped: [];
   /**
-   * The worker goes on after it. Reported once as a process warning when nobody listens. One that does not pass by itself, such as a missing
-   * right, is told once a minute.
+   * An error after which the worker goes on. Without a listener the first one is a process warning. A permanent error, such as a missing
+   * right, is emitted once a minute.
    */
   error: [error: unknown];
 }

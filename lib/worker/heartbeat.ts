@@ -12,7 +12,7 @@ import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
 import { HeldTask } from './held-task';
 
-/** Renews leases and returns those that were lost. Each token is compared with its own tasks, never a list with a list. */
+/** Renews leases; resolves to the tasks that lost theirs. Each token is compared with its own tasks: a late holder must not match. */
 export async function renewAll(model: AnyModel, held: readonly HeldTask[]): Promise<HeldTask[]> {
   const definition = definitionOf(model);
   const { options, writeConcern } = definition;

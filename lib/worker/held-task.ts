@@ -3,25 +3,25 @@ import type { AnyDocument } from '../definition/definition';
 import { LeaseLostError } from '../errors';
 import { type Bookkeeping, handleOf, lease, type Lease, type Settling, settlingOf } from '../task/handle';
 
-/** What a worker keeps of a task that it has taken out of its handler's hands. */
+/** What a worker keeps of a task that it has taken away from its handler. */
 export interface Withdrawn {
   readonly lease: Lease;
   readonly stored: Bookkeeping;
-  /** A settle that the handler had begun: should it get through, it decides. */
+  /** A settle that the handler had begun; if it gets through, it decides. */
   readonly settling: Settling | undefined;
 }
 
-/** A task that a worker holds, and whether it is to be left alone: then with the reason. */
+/** A task that a worker holds, and the reason of its abort, if there was one. */
 export class HeldTask {
   #controller: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
   #withdrawn: Withdrawn | null = null;
   #listener: (reason: unknown) => void = () => {};
 
-  /** Whether its handler has ended, so that it is being settled. */
+  /** Whether its handler has ended and it is being settled. */
   isConcluding = false;
 
-  /** @param token is that of the lease with which the task was claimed. */
+  /** @param token The token of the lease with which the task was claimed. */
   constructor(
     readonly task: AnyDocument,
     readonly token: string,
@@ -31,22 +31,22 @@ export class HeldTask {
     return this.#aborted;
   }
 
-  /** Set by an abort, unless the task had been settled, or was lost. */
+  /** Set by an abort, unless the task was settled before, or its lease was lost. */
   get withdrawn(): Withdrawn | null {
     return this.#withdrawn;
   }
 
-  /** Only the first reason counts. */
+  /** Aborts the task. Only the first reason counts. */
   abort(reason: unknown): void {
     if (this.#aborted) return;
     this.#aborted = { reason };
-    // Before anybody hears of it, so that what the handler begins from now on is refused.
+    // Before the signal is aborted, so that a settle the handler begins from now on is refused.
     if (!(reason instanceof LeaseLostError)) this.#withdrawn = withdraw(this.task);
     this.#controller?.abort(reason);
     this.#listener(reason);
   }
 
-  /** What became of it, or the reason of an abort that came before. */
+  /** Settles as `running` does, or rejects with the reason of an abort that comes first. */
   unlessAborted<T>(running: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#listener = reject;
@@ -55,7 +55,7 @@ export class HeldTask {
     });
   }
 
-  /** Made when it is asked for. */
+  /** The signal for the handler, created when it is first read. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -66,7 +66,7 @@ export class HeldTask {
   }
 }
 
-/** Gives the document a token that no task has. A settle that was sent before goes on with the true one. */
+/** Gives the document a token that no task has, so that a new settle is refused. A settle sent before keeps the true token. */
 function withdraw(task: AnyDocument): Withdrawn | null {
   const held = lease(task);
   if (!held) return null;

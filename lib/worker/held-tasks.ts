@@ -10,7 +10,7 @@ import { HeldTask } from './held-task';
 /** The tasks a worker holds. Their leases are renewed together: one write for all tasks of a model. */
 export class HeldTasks {
   readonly #held = new Map<AnyModel, Set<HeldTask>>();
-  /** Ends what is done for the tasks of a model while there are any. */
+  /** For each model of held tasks, the function that stops renewing them. */
   readonly #stops = new Map<AnyModel, () => void>();
   readonly #renewing = new Set<AnyModel>();
   #isClosed = false;
@@ -44,7 +44,7 @@ export class HeldTasks {
     this.#stops.delete(model);
   }
 
-  /** Renews nothing any more: what is held is left to its lease. */
+  /** Stops renewing: held tasks are due again when their leases end. */
   close(): void {
     this.#isClosed = true;
     for (const stop of this.#stops.values()) stop();
@@ -66,7 +66,7 @@ export class HeldTasks {
     return [...(this.#held.get(model) ?? [])].filter(({ task }) => lease(task) !== null);
   }
 
-  // One at a time: while the database is out of reach they would pile up.
+  // One renewal at a time: they would pile up while the database is out of reach.
   async #renewOnce(model: AnyModel): Promise<void> {
     if (this.#renewing.has(model)) return;
     this.#renewing.add(model);
@@ -80,7 +80,7 @@ export class HeldTasks {
 
     const lost = await renewAll(model, held);
     for (const one of lost) {
-      // Settled while the renewal was on its way, or about to be: the answer to that tells what became of the task.
+      // The task was settled during the renewal, or is being settled: the settle's answer tells its outcome.
       if (!lease(one.task) || handleOf(one.task).settledWith) continue;
       one.abort(
         new LeaseLostError(

@@ -8,34 +8,34 @@ import type { WorkerEvents } from './events';
 import { WorkLoop } from './loop';
 import { type ResolvedWorkerOptions, SIGNALS } from './options';
 
-/** How long after its limit a stop waits for what gives tasks back, in milliseconds. */
+/** How long `stop()` waits, after its limit, for aborted tasks to be given back, in milliseconds. */
 const LEAVE_MS = 700;
 
-/** What a run has its worker do. */
+/** The functions of the worker that a run calls. */
 interface Owner {
   onSignal(): void;
-  /** The run has nothing (more) to stop. */
+  /** Called when the run has nothing (more) to stop. */
   forget(run: Run): void;
 }
 
 /**
- * From a `start()` to the end of the `stop()` that belongs to it. What still hangs when it ends is left to its leases: nothing is told of
- * it any more, and the next run does not see it.
+ * One run of a worker, from a `start()` to the end of its `stop()`. Tasks that still hang at its end are left to their leases: they cause
+ * no more events, and the next run does not see them.
  */
 export class Run {
-  /** Aborted when no more is to be claimed. */
+  /** Aborted when no more tasks are to be claimed. */
   readonly #ending = new AbortController();
-  /** Aborted when what is in hand is not waited for any longer. */
+  /** Aborted when running handlers are no longer waited for. */
   readonly #abandoned = new AbortController();
-  /** Aborted when nothing is waited for any longer. */
+  /** Aborted when the run ends without waiting for anything. */
   readonly #over = new AbortController();
   readonly #loop: WorkLoop;
   #leaving: NodeJS.Timeout | null = null;
   #hasEnded = false;
 
-  /** Resolves when it is ready to claim, or stopped. */
+  /** Resolves when the run is ready to claim, or is stopped. Rejects when it cannot become ready. */
   readonly ready: Promise<void>;
-  /** Resolves when it has ended, and never rejects. */
+  /** Resolves when the run has ended; never rejects. */
   readonly ended: Promise<void>;
 
   constructor(
@@ -64,11 +64,11 @@ export class Run {
     return this.#ending.signal.aborted;
   }
 
-  /** Resolves when it has ended, at the latest a moment after `timeoutMs`. */
+  /** Resolves when the run has ended, at the latest LEAVE_MS after `timeoutMs` (in milliseconds). */
   async stop(timeoutMs: number): Promise<void> {
     this.#ending.abort();
     const limit = setTimeout(() => this.#abandon(), timeoutMs);
-    // The one before may have been given more time.
+    // An earlier run may have been given more time.
     void this.previous?.stop(timeoutMs);
     await this.ended;
     clearTimeout(limit);
@@ -79,7 +79,7 @@ export class Run {
     await this.previous?.ended;
     this.previous = null;
     try {
-      // One that is stopped meanwhile need not become ready.
+      // A run that is stopped meanwhile need not become ready.
       await Promise.race([stopped, Promise.all(this.options.sources.map(({ model }) => indexesReady(model)))]);
     } catch (error) {
       this.owner.forget(this);
@@ -87,7 +87,7 @@ export class Run {
     }
   }
 
-  // It ends with `stop()`, and with nothing else.
+  // Only `stop()` ends it.
   async #live(): Promise<void> {
     const over = once(this.#over.signal, 'abort');
     if (this.options.handleSignals) for (const name of SIGNALS) process.on(name, this.owner.onSignal);

@@ -3,7 +3,7 @@ import { type AnyDocument, modelOf } from '../definition/definition';
 import { attempts } from '../task/handle';
 import type { WorkerEvents } from './events';
 
-/** A logger in the form of pino's; `console` fits as well. */
+/** A logger with pino's signature; `console` fits as well. */
 export interface TaskLogger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -11,7 +11,7 @@ export interface TaskLogger {
   error(fields: object, message: string): void;
 }
 
-/** How loud each event is. */
+/** The log level of each event. */
 const LEVELS = {
   started: 'debug',
   finished: 'info',

@@ -11,32 +11,32 @@ import { perform, startLimit, type Thrown } from './perform';
 import { PrefetchBuffer } from './prefetch';
 import { tellFailed, tellOutcome, tellThrownAfter, type Told } from './report-outcome';
 
-/** Tasks of one claim at the most. */
+/** At most this many tasks per claim. */
 const MAX_CLAIM = 1_000;
-/** Tasks that are settled together cost less for each: so many beside each slot at the most. More would have to be done again after a crash. */
+/** At most this many finished handlers per slot await their settle: a bigger batch is cheaper, but a crash repeats more work. */
 const MAX_SETTLED_BESIDE = 3;
 
-/** When to claim no more, and when to wait no more for what is in hand. */
+/** `ending` stops the claims; `abandoned` stops the wait for held tasks. */
 export interface Signals {
   readonly ending: AbortSignal;
   readonly abandoned: AbortSignal;
 }
 
-/** Claims tasks for free slots, has them performed, and settles them. */
+/** Claims tasks for free slots, runs their handlers, and settles them. */
 export class WorkLoop {
   readonly #held: HeldTasks;
   readonly #prefetched: PrefetchBuffer;
   readonly #claimer: Claimer;
   readonly #idle: Idle;
-  /** Tasks whose handlers are under way, and those whose handlers have ended. */
+  /** How many tasks have a running handler, and how many are being settled. */
   #running = 0;
   #concluding = 0;
-  /** Whether nothing was claimed since there was nothing. */
+  /** True after an idle wait: the next claim asks for one task per model. */
   #hasWaited = false;
-  /** Whether that was told. */
+  /** Whether `idle` was emitted since a task was last claimed. */
   #isIdle = false;
   #hasLeft = false;
-  /** What is being given back. */
+  /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
 
@@ -53,7 +53,7 @@ export class WorkLoop {
     this.#idle = new Idle(models, pollMs, changeStreams);
   }
 
-  /** Works until no more is to be claimed and nothing is in hand. */
+  /** Works until claiming has ended and no task is held. */
   async done(): Promise<void> {
     const { ending } = this.signals;
     ending.addEventListener('abort', () => this.#end(), { once: true });
@@ -62,19 +62,19 @@ export class WorkLoop {
       if (wanted === 0) await this.#untilSlotFreed();
       else await this.#fill(wanted);
     }
-    // What the last claim has brought.
+    // The last claim may have brought tasks after the signal: they go back too.
     this.#end();
     await this.#returning;
     while (this.#held.size > 0) await this.#untilSlotFreed();
   }
 
-  /** Takes the tasks out of their handlers' hands. What a handler has ended is not given back, but settled or left to its lease. */
+  /** Aborts the tasks whose handlers still run. A task whose handler has ended is settled, or left to its lease. */
   abandon(): void {
     for (const held of this.#held)
       if (!held.isConcluding) held.abort(new StoppedError('The worker stops and does not wait any longer.'));
   }
 
-  /** Lets go of everything. Returns the tasks that are left to their leases. */
+  /** Stops listening and renewing. Returns the tasks still held: they are due again when their leases end. */
   leave(): AnyDocument[] {
     this.#hasLeft = true;
     this.#idle.close();
@@ -89,13 +89,13 @@ export class WorkLoop {
     this.#slotFreed();
   }
 
-  /** How many tasks to claim next. The reserve is filled up when half of it was used: a claim of many costs less for each. */
+  /** How many tasks to claim next. The prefetch buffer is refilled when half of it was used: a big claim costs less per task. */
   #wanted(): number {
     const { target, size } = this.#prefetched;
     const free = this.#hasSlot ? this.options.concurrency - this.#running : 0;
     if (size >= target / 2 && (size > 0 || free === 0)) return 0;
 
-    // After a wait there is likely to be one, and the claim of one is the quickest.
+    // After a wait a single task is likely, and a claim of one is the fastest.
     return Math.min(Math.max(0, free + target - size), this.#hasWaited ? this.options.sources.length : MAX_CLAIM);
   }
 
@@ -116,7 +116,7 @@ export class WorkLoop {
     this.#hasWaited = true;
   }
 
-  // Nothing may escape it: the loop ends with `stop()`, and with nothing else.
+  // It never rejects: only `stop()` ends the loop.
   #claim(wanted: number): Promise<Claimed> {
     return this.#claimer
       .claim(wanted, (tasks) => this.#take(tasks))
@@ -125,7 +125,7 @@ export class WorkLoop {
 
   #take(tasks: readonly AnyDocument[]): void {
     const held = tasks.map((task) => this.#held.take(task));
-    // Nobody waits any more for this claim to end.
+    // The run has ended and did not wait for this claim.
     if (this.#hasLeft) return this.#giveBack(held);
 
     this.#prefetched.add(held);
@@ -176,7 +176,7 @@ export class WorkLoop {
     }
   }
 
-  /** A task that is being settled leaves its slot to the next one, up to a limit: one that is worked on alone keeps it. */
+  /** Whether a handler may start. A task that is being settled frees its slot, up to a limit; with a concurrency of 1 it keeps it. */
   get #hasSlot(): boolean {
     const { concurrency } = this.options;
 
@@ -188,14 +188,14 @@ export class WorkLoop {
     tellOutcome(this.told, held, outcome);
   }
 
-  /** Puts tasks back that were not started. Should that not get through, they are due when their leases end. */
+  /** Releases tasks that were not started. If that fails, they are due again when their leases end. */
   #giveBack(held: readonly HeldTask[]): void {
     for (const one of held) this.#held.drop(one);
     const returned = releaseMany(held.map(({ task }) => task)).catch((error: unknown) => this.told.report(error));
     this.#returning = Promise.all([this.#returning, returned]);
   }
 
-  /** Tasks that end together free their slots together: one claim then serves them all. */
+  /** Resolves a turn after a slot is freed, so that one claim serves all slots that are freed together. */
   async #untilSlotFreed(): Promise<void> {
     await new Promise<void>((resolve) => (this.#slotFreed = resolve));
     await nextTurn();

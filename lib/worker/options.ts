@@ -13,51 +13,51 @@ import {
 import type { TaskLogger } from './log';
 import type { TaskContext } from './perform';
 
-/** What a worker does with a task. What it returns is not kept; what it throws makes the attempt fail. */
+/** Called by a worker with each task. Its return value is not kept; an error it throws makes the attempt fail. */
 export type TaskHandler<Doc> = (task: Doc, context: TaskContext) => unknown;
 
 export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
-  /** What is done with each task. Default: the task's own method `run(context)`. */
+  /** Called with each task. Default: the task's own method `run(context)`. */
   handler?: TaskHandler<Doc> | undefined;
 
   /**
-   * How many handlers run at once, over all models. Beyond 1, tasks whose handlers have ended do not count while they are settled: up to
-   * three for each. Default: 1.
+   * How many handlers run at once, over all models, from 1 to 1 000. Above 1, tasks that are being settled do not count, up to three per
+   * slot. Default: 1.
    */
   concurrency?: number | undefined;
 
   /**
-   * The most tasks that are claimed ahead, so that a free slot need not wait for a claim. A worker holds only what it can start
-   * within 50 milliseconds at its pace: with handlers that take long, nothing. From 0 to 500. Default: 500.
+   * At most this many tasks are claimed ahead, from 0 to 500, so that a free slot need not wait for a claim. A worker claims ahead only
+   * what it can start within 50 milliseconds at its pace: with slow handlers, nothing. Default: 500.
    */
   prefetch?: number | undefined;
 
   /** How long an idle worker waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
   pollMs?: number | undefined;
 
-  /** Whether an idle worker has the server tell of new tasks by a change stream, where the server has them. Default: `true`. */
+  /** Whether an idle worker hears of new tasks by a change stream, where the server has them (a replica set). Default: `true`. */
   changeStreams?: boolean | undefined;
 
   /**
-   * How long a handler and the settle after it may take, in milliseconds: then `context.signal` is aborted and the attempt has failed,
-   * without what the handler has changed. `false` for no limit. Default: `false`.
+   * How long a handler and the settle after it may take, in milliseconds. Then `context.signal` is aborted and the attempt has failed;
+   * the handler's changes are not saved. `false` for no limit. Default: `false`.
    */
   timeoutMs?: number | false | undefined;
 
-  /** A logger in the form of pino's, `(fields, message)`, that gets a line for every event. Default: none. */
+  /** A logger with pino's signature, `(fields, message)`, that gets a line for every event. Default: none. */
   logger?: TaskLogger | undefined;
 
   /**
-   * Whether SIGTERM and SIGINT stop the worker, for scripts that have nothing else to stop. The process ends by itself when its
-   * connection is closed as well: `worker.once('stopped', () => mongoose.disconnect())`. Default: `false`.
+   * Whether SIGTERM and SIGINT stop the worker, for scripts that have nothing else to stop. The process ends by itself once its
+   * connection is closed too: `worker.once('stopped', () => mongoose.disconnect())`. Default: `false`.
    */
   handleSignals?: boolean | undefined;
 
-  /** How long `stop()` waits for the tasks in hand when SIGTERM or SIGINT calls it, in milliseconds. Default: 30 000. */
+  /** How long a `stop()` without `timeoutMs`, or by a signal, waits for running handlers, in milliseconds. Default: 30 000. */
   stopTimeoutMs?: number | undefined;
 }
 
-/** A model with its share of the worker: one of weight 2 is given twice the slots of one of weight 1, while both have tasks. */
+/** A model and its share of the worker: weight 2 gets twice the slots of weight 1 while both models have tasks. */
 export interface WeightedModel<Doc> {
   model: QueueOf<Doc>;
   /** A whole number from 1 to 1 000. Default: 1. */
@@ -96,7 +96,7 @@ const KNOWN = [
   'category',
   'populate',
 ];
-/** By which a system asks a process to end. */
+/** Signals by which a system asks a process to end. */
 export const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 const MAX_CONCURRENCY = 1_000;

@@ -3,19 +3,19 @@ import { setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
 import type { ResolvedWorkerOptions } from './options';
 
-/** What a handler threw, or why it is not waited for. */
+/** What a handler threw, or the reason why the worker stopped waiting for it. */
 export interface Thrown {
   readonly reason: unknown;
 }
 
-/** Runs the handler until it has ended, or its task is to be left alone. Null when it came to its end. */
+/** Runs the handler until it ends or its task is aborted. Resolves to null when the handler succeeded. */
 export async function perform(
   held: HeldTask,
   { handler }: Pick<ResolvedWorkerOptions, 'handler'>,
 ): Promise<Thrown | null> {
   try {
     const running: unknown = handler(held.task, contextOf(held));
-    // A handler that does not look at its signal must not keep the slot: its task is settled without it.
+    // A handler that ignores its signal must not keep the slot: its task is settled without it.
     if (isThenable(running)) await held.unlessAborted(running);
     else if (held.aborted) throw held.aborted.reason;
     return null;
@@ -28,7 +28,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }
 
-/** What a handler is given beside its task. */
+/** The second argument of a handler. */
 export interface TaskContext {
   /**
    * Aborted when the task is no longer the handler's: its lease was lost (`LeaseLostError`), the time limit was reached
@@ -37,7 +37,7 @@ export interface TaskContext {
   readonly signal: AbortSignal;
 }
 
-/** The signal of `held`, made when the handler asks for it: it costs more than all else a worker does for a task. */
+/** The context of a task. Its signal is created on demand: it costs more than all else a worker does for a task. */
 export function contextOf(held: TaskContext): TaskContext {
   return {
     get signal() {
@@ -46,7 +46,7 @@ export function contextOf(held: TaskContext): TaskContext {
   };
 }
 
-/** Takes a task out of its handler's hands once it has taken too long, its settle included. */
+/** Aborts a task when its handler and settle take longer than `timeoutMs`. Returns the timer, to be cleared when both have ended. */
 export function startLimit(held: HeldTask, timeoutMs: number | false): NodeJS.Timeout | null {
   if (timeoutMs === false) return null;
   const { task } = held;

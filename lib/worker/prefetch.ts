@@ -1,16 +1,16 @@
 import { clearTimeout, setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
 
-/** Work that is held ready, as the time in which it will be started, in milliseconds. */
+/** How far tasks are claimed ahead: those that will start within this time, in milliseconds. */
 const AHEAD_MS = 50;
-/** After so long without a free slot it is given back, in milliseconds: the tasks in hand take longer than those before. */
+/** How long the buffer is kept while no slot is freed, in milliseconds: then handlers are slower than before, and it is given back. */
 const STALE_MS = 1_000;
-/** What the newest task counts in the mean. */
+/** The weight of the newest task in the moving average. */
 const WEIGHT = 0.1;
 
 /**
- * Tasks that are claimed and wait for a free slot. There are as many as the worker can start in a moment at its pace, so that
- * none is kept from another worker who would start it sooner.
+ * Claimed tasks that wait for a free slot: only as many as this worker can start within AHEAD_MS at its pace, so that no task is kept
+ * from another worker that would start it sooner.
  */
 export class PrefetchBuffer {
   #held: HeldTask[] = [];
@@ -27,14 +27,14 @@ export class PrefetchBuffer {
     return this.#held.length;
   }
 
-  /** How many there should be. None before the first task has ended. */
+  /** How many tasks the buffer should hold; 0 until the first task has ended. */
   get target(): number {
     if (this.#meanMs === null) return 0;
 
     return Math.min(this.max, Math.floor((this.concurrency * AHEAD_MS) / Math.max(this.#meanMs, 0.01)));
   }
 
-  /** Tells how long a task has had a slot, in milliseconds. */
+  /** Notes how long a task took with its settle, in milliseconds. */
   took(ms: number): void {
     this.#meanMs = this.#meanMs === null ? ms : this.#meanMs + WEIGHT * (ms - this.#meanMs);
   }
@@ -51,7 +51,7 @@ export class PrefetchBuffer {
     return next;
   }
 
-  /** Empties it. */
+  /** Empties the buffer and returns its tasks. */
   clear(): HeldTask[] {
     clearTimeout(this.#timer ?? undefined);
     this.#timer = null;

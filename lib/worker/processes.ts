@@ -6,10 +6,10 @@ import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireTex
 import { SIGNALS } from './options';
 
 export interface RunWorkersOptions {
-  /** How many processes run the file. Default: one for each processor. */
+  /** How many processes run the file, from 1 to 1 000. Default: one for each processor. */
   processes?: number | undefined;
 
-  /** Whether SIGTERM and SIGINT stop them. Default: `true`. */
+  /** Whether SIGTERM and SIGINT stop the processes. Default: `true`. */
   handleSignals?: boolean | undefined;
 
   /** How long `stop()` waits for the processes, in milliseconds, before it kills them. Default: 40 000. */
@@ -27,15 +27,16 @@ export interface WorkerProcessesEvents {
 }
 
 const KNOWN = ['processes', 'handleSignals', 'stopTimeoutMs', 'args'];
-/** The wait before a process that ended is started again, in milliseconds; it doubles while they end soon after their start. */
+/** How long to wait before a process is started again, in milliseconds; the wait doubles when a process ends within SOON_MS. */
 const FIRST_RESTART_MS = 1_000;
 const MAX_RESTART_MS = 30_000;
 const SOON_MS = 60_000;
 
 /**
- * Runs a worker file in several processes and starts again those that end. Each is sent SIGTERM to stop: give the workers in
- * the file `handleSignals: true`. In containers run one worker per container instead, and let the platform restart it.
+ * Runs a worker file in several processes, and starts a process again when it ends. `stop()` sends SIGTERM to each: give the workers
+ * in the file `handleSignals: true`. In containers run one worker per container instead, and let the platform restart it.
  *
+ * @throws {InvalidOptionError} for a wrong file or option.
  * @example
  * runWorkers(require.resolve('./worker'), { processes: 4 });
  */
@@ -73,7 +74,7 @@ export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
     return [...this.#children].flatMap(({ pid }) => pid ?? []);
   }
 
-  /** Sends SIGTERM to every process and resolves when all have ended; those that do not are killed. Safe to call twice. */
+  /** Sends SIGTERM to every process, kills those that do not end within `stopTimeoutMs`, and resolves when all have. Safe to call twice. */
   stop(): Promise<void> {
     this.#stopping ??= this.#end();
 
@@ -91,7 +92,7 @@ export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
       if (!this.#stopping) this.#restart(monotonic() - startedAt < SOON_MS);
     });
     child.once('error', () => {
-      // One that could not be started has no end to wait for.
+      // A process that could not be started emits no `exit`.
       if (child.pid !== undefined || !this.#children.delete(child)) return;
       if (!this.#stopping) this.#restart(true);
     });

@@ -8,13 +8,13 @@ import type { WorkerEvents } from './events';
 import type { HeldTask } from './held-task';
 import type { Thrown } from './perform';
 
-/** Who is told of what happens. */
+/** Receives the events and errors of a run. */
 export interface Told {
   announce<Name extends keyof WorkerEvents<AnyDocument>>(name: Name, ...values: WorkerEvents<AnyDocument>[Name]): void;
   report(error: unknown): void;
 }
 
-/** Tells how a task left the worker. */
+/** Emits the event that says how a task left the worker. */
 export function tellOutcome(told: Told, { task }: HeldTask, { name, error, hookError }: Outcome): void {
   if (hookError) told.report(hookError.error);
   if (name === 'lost') trace(name, task);
@@ -22,14 +22,14 @@ export function tellOutcome(told: Told, { task }: HeldTask, { name, error, hookE
   else told.announce(name, task, error);
 }
 
-/** Tells what a handler threw although it had settled its task by itself, so that the error decides nothing any more. */
+/** Reports what a handler threw after it had settled its task: the error changes nothing any more. */
 export function tellThrownAfter(told: Told, { task }: HeldTask, { name }: Outcome, { reason }: Thrown): void {
   if (name !== 'finished' && name !== 'released') return;
   const what = `The handler of ${modelOf(task).modelName} ${String(task._id)} threw after the task was ${name}`;
   told.report(new TaskQueueError(`${what}: ${lineOf(reason)}`, { cause: reason }));
 }
 
-/** Tells of a task whose attempt ended without it being handed out. */
+/** Emits the event for a task whose attempt ended before it was handed out. */
 export function tellFailed(told: Told, error: unknown, task: AnyDocument | null): void {
   if (!task) return told.report(error);
   const { state } = definitionOf(modelOf(task)).options.fields;

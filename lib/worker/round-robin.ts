@@ -15,7 +15,7 @@ export class WeightedRoundRobin {
     this.#total = sources.reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** Gives `slots` to the sources that are `open`; the result has a number for each source. */
+  /** Divides `slots` among the sources that are `open`. Returns the number of slots of each source. */
   divide(slots: number, open: readonly boolean[]): number[] {
     const given = this.sources.map(() => 0);
     for (let slot = 0; slot < slots && open.includes(true); slot++) given[this.#next(open)]!++;

@@ -12,7 +12,10 @@ import { type ResolvedWorkerOptions, resolveWorkerOptions, type WeightedModel, t
 export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];
 
 export interface StopOptions {
-  /** How long the tasks in hand may still take, in milliseconds; then their signals are aborted and they are released. Default: 30 000. */
+  /**
+   * How long running handlers may still take, in milliseconds; then their signals are aborted and their tasks released. Default: the
+   * worker's `stopTimeoutMs`.
+   */
   timeoutMs?: number | undefined;
 }
 
@@ -41,8 +44,8 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   }
 
   /**
-   * Resolves when the worker is ready to claim: connected, and with its indexes. Safe to call twice. Rejects when it cannot become
-   * ready, and may be called again then.
+   * Resolves when the worker is ready to claim: connected, and with its indexes. Rejects when it cannot become ready; it may then be
+   * called again. Safe to call twice.
    */
   async start(): Promise<void> {
     if (!this.#current || this.#current.isEnding)
@@ -52,9 +55,11 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
   }
 
   /**
-   * Stops claiming, waits for the tasks in hand, then aborts their signals and releases them without charging an attempt.
-   * Resolves when none is left, and at the latest a second after its limit: what hangs by then is left to its lease, which an `error`
-   * tells. Safe to call twice, or before `start()`; the worker may be started again afterwards.
+   * Stops claiming, waits for running handlers, then aborts their signals and releases their tasks without charging an attempt.
+   * Resolves when no task is held, at the latest a second after the limit: tasks that still hang are left to their leases, and an
+   * `error` event names them. Safe to call twice, or before `start()`; the worker may be started again afterwards.
+   *
+   * @throws {InvalidOptionError} for a wrong option.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     refuseUnknown(options, ['timeoutMs'], 'stop()');
