@@ -6,6 +6,7 @@ const MAX_DOUBLINGS = 31;
 /** Returns how long the next attempt waits, in milliseconds. `attempt` is the number of the attempt that just ended, from 1. */
 export type Backoff = (attempt: number) => number;
 
+/** Options of `exponential()`. */
 export interface ExponentialBackoff {
   /** Upper bound of the first wait, in milliseconds. Default: 1 000. */
   minMs?: number;

@@ -51,6 +51,7 @@ export class UnauthorizedError extends TaskQueueError {
   override name = 'UnauthorizedError';
   /** The code and the name of the server's own error. */
   readonly code = 13;
+  /** The name of that code. */
   readonly codeName = 'Unauthorized';
 }
 

@@ -18,13 +18,22 @@ export const State = {
   CREATED: 'CREATED',
   /** Popped, under a lease. */
   RUNNING: 'RUNNING',
+  /** Done. */
   FINISHED: 'FINISHED',
+  /** Ended without success: by its handler, by its last attempt, or with a dependency. */
   FAILED: 'FAILED',
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
 /** Names for the usual priorities. Any whole number from -100 to 100 may be used; the higher one is popped first. */
-export const Priority = { LOW: 1, MEDIUM: 2, HIGH: 3 } as const;
+export const Priority = {
+  /** 1. */
+  LOW: 1,
+  /** 2: that of a task that names none. */
+  MEDIUM: 2,
+  /** 3. */
+  HIGH: 3,
+} as const;
 
 export const MIN_PRIORITY = -100;
 export const MAX_PRIORITY = 100;

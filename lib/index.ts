@@ -37,7 +37,7 @@ export { TaskBase, type TaskDocument, type TaskModel } from './model/model';
 export type { ModelOf, QueueOf, TaskFilter, TaskInput } from './model/input';
 export type { TaskFields } from './model/fields';
 export type { TaskMethods } from './model/methods';
-export type { TaskStatics } from './model/statics';
+export type { BlockedTask, TaskStatics } from './model/statics';
 export type { TaskVerbs } from './model/verbs';
 export type { TaskQueuePlugin, TaskSchema } from './model/schema';
 export type { Lease, TaskFailure } from './task/handle';

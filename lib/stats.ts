@@ -17,7 +17,9 @@ export interface TaskStats {
   created: number;
   /** RUNNING tasks: their lease lasts, or has ended and the task was not claimed again yet. */
   running: number;
+  /** FINISHED tasks that have not expired. */
   finished: number;
+  /** FAILED tasks that have not expired. */
   failed: number;
   /** CREATED tasks that can be popped now. */
   ready: number;

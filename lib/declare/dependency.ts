@@ -16,6 +16,7 @@ export type DependencyPolicy = 'wait' | 'fail' | 'ignore';
 /** Fields and their values, each a value or `{ $in: [values] }`; all of them must match. */
 export type DependencyCondition = Readonly<Record<string, unknown>>;
 
+/** How a dependency that is not met is treated, and when it is. */
 export interface DependencyOptions {
   /** What happens to the task when a dependency is FAILED. With ANY_OF, `fail` applies when no alternative is left. Default: `'wait'`. */
   onFailed?: DependencyPolicy;
@@ -30,8 +31,13 @@ export interface DependencyOptions {
   when?: DependencyCondition;
 }
 
-/** A dependency as declared on a path: its type, or its type with options. */
-export type DependencyDeclaration = DependencyType | ({ type: DependencyType } & DependencyOptions);
+/** A dependency as it is written on a path: its type, or its type with options. */
+export type DependencyDeclaration =
+  | DependencyType
+  | ({
+      /** How many of the documents must be done. */
+      type: DependencyType;
+    } & DependencyOptions);
 
 export interface Dependency {
   readonly type: DependencyType;

@@ -6,14 +6,18 @@ import type { State } from '../fields';
  * comparing with a whole `Model` is slow and fails for some models.
  */
 export interface ModelOf<Doc, Raw = unknown> {
+  /** Mongoose makes a document of what is stored. */
   hydrate(stored: never): Doc;
+  /** Mongoose casts the fields of an object. */
   castObject(input: never): Raw;
 }
 
 /** A property, in types only, of models whose schema has the plugin, also with `bind: false`. */
 declare const hasTaskQueue: unique symbol;
 
+/** A model whose schema has the plugin. */
 export interface WithTaskQueue {
+  /** There in types alone. */
   readonly [hasTaskQueue]: true;
 }
 

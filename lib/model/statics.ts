@@ -6,6 +6,14 @@ import type { TaskStats } from '../stats';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
 
+/** A task that waits for documents, as `blocked()` lists it. */
+export interface BlockedTask<Doc> {
+  /** The task. */
+  task: Doc;
+  /** What it waits for. */
+  blockedBy: BlockedBy[];
+}
+
 /** The statics of a model with the plugin. Wrong options and arguments reject with `InvalidOptionError`. */
 export interface TaskStatics extends WithTaskQueue {
   /**
@@ -16,8 +24,11 @@ export interface TaskStatics extends WithTaskQueue {
    * `ValidationError` for values that the schema refuses, and with `TaskStateError` for a document that is RUNNING.
    */
   push<Doc>(this: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
+  /** The same for many documents. */
   push<Doc>(this: ModelOf<Doc>, tasks: readonly NoInfer<Doc>[], options?: PushOptions): Promise<Doc[]>;
+  /** The same for many inputs. */
   push<Doc, Raw>(this: ModelOf<Doc, Raw>, inputs: readonly TaskInput<Raw>[], options?: PushOptions): Promise<Doc[]>;
+  /** The same for one input. */
   push<Doc, Raw>(this: ModelOf<Doc, Raw>, input: TaskInput<Raw>, options?: PushOptions): Promise<Doc>;
 
   /**
@@ -69,5 +80,5 @@ export interface TaskStatics extends WithTaskQueue {
    * The tasks that wait for documents, the earliest due first, each with the documents it waits for. It looks through all of them: for
    * operators, not for a loop.
    */
-  blocked<Doc>(this: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
+  blocked<Doc>(this: ModelOf<Doc>, options?: BlockedOptions): Promise<BlockedTask<Doc>[]>;
 }

@@ -8,41 +8,67 @@ import type { TaskStats } from '../stats';
 import type { Lease, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
+import type { BlockedTask } from './statics';
 
 /**
  * The verbs as functions, for models with `bind: false`; they work on all other models too. Each function promises the same as the static
  * or method of its name.
  */
 export interface TaskVerbs {
+  /** See {@link TaskMethods.push}. */
   push<Doc extends DocumentLike>(task: Doc, options?: PushOptions): Promise<Doc>;
+  /** See {@link TaskStatics.push}. */
   push<Doc>(model: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
+  /** See {@link TaskStatics.push}. */
   push<Doc>(model: ModelOf<Doc>, tasks: readonly NoInfer<Doc>[], options?: PushOptions): Promise<Doc[]>;
+  /** See {@link TaskStatics.push}. */
   push<Doc, Raw>(model: ModelOf<Doc, Raw>, inputs: readonly TaskInput<Raw>[], options?: PushOptions): Promise<Doc[]>;
+  /** See {@link TaskStatics.push}. */
   push<Doc, Raw>(model: ModelOf<Doc, Raw>, input: TaskInput<Raw>, options?: PushOptions): Promise<Doc>;
 
+  /** See {@link TaskStatics.pop}. */
   pop<Doc>(model: ModelOf<Doc>, options?: PopOptions): Promise<Doc | null>;
+  /** See {@link TaskStatics.popMany}. */
   popMany<Doc>(model: ModelOf<Doc>, limit: number, options?: PopOptions): Promise<Doc[]>;
+  /** See {@link TaskStatics.queue}. */
   queue<Doc>(model: ModelOf<Doc>, options?: QueueOptions): AsyncGenerator<Doc, void, void>;
+  /** See {@link TaskStatics.isEmpty}. */
   isEmpty(model: ModelOf<unknown>, options?: Pick<PopOptions, 'category'>): Promise<boolean>;
+  /** See {@link TaskStatics.ensureTaskIndexes}. */
   ensureTaskIndexes(model: ModelOf<unknown>): Promise<void>;
+  /** See {@link TaskStatics.stats}. */
   stats(model: ModelOf<unknown>): Promise<TaskStats>;
+  /** See {@link TaskStatics.requeue}. */
   requeue<Raw>(
     model: ModelOf<unknown, Raw>,
     filter: TaskFilter<NoInfer<Raw>>,
     options?: RequeueOptions,
   ): Promise<Requeued>;
-  blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
+  /** See {@link TaskStatics.blocked}. */
+  blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<BlockedTask<Doc>[]>;
 
+  /** See {@link TaskMethods.finish}. */
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
+  /** See {@link TaskMethods.fail}. */
   fail<Doc extends DocumentLike>(task: Doc, error?: unknown, options?: SettleOptions): Promise<Doc>;
+  /** See {@link TaskMethods.retry}. */
   retry<Doc extends DocumentLike>(task: Doc, options?: RetryOptions): Promise<Doc>;
+  /** See {@link TaskMethods.release}. */
   release<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
+  /** See {@link TaskMethods.renew}. */
   renew(task: DocumentLike, leaseMs?: number): Promise<Lease>;
+  /** See {@link TaskMethods.progress}. */
   progress<T>(task: DocumentLike, value: Storable<T>): Promise<Lease>;
+  /** See {@link TaskMethods.unschedule}. */
   unschedule<Doc extends DocumentLike>(task: Doc): Promise<Doc>;
+  /** See {@link TaskMethods.blockedBy}. */
   blockedBy(task: DocumentLike): Promise<BlockedBy[]>;
+  /** See {@link TaskMethods.lease}. */
   lease(task: DocumentLike): Lease | null;
+  /** See {@link TaskMethods.attempts}. */
   attempts(task: DocumentLike): number;
+  /** See {@link TaskMethods.failures}. */
   failures(task: DocumentLike): readonly TaskFailure[];
+  /** See {@link TaskMethods.lastProgress}. */
   lastProgress(task: DocumentLike): unknown;
 }

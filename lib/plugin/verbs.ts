@@ -12,30 +12,50 @@ import * as figures from '../stats';
 import * as handles from '../task/handle';
 import * as blockings from '../waiting/blocked-by';
 
-/** Queues a document, or new documents of a model. See `TaskVerbs.push`. */
+/** Queues a document, or what a model makes of the input. See {@link TaskStatics.push} and {@link TaskMethods.push}. */
 export const push = function push(first: AnyModel | AnyDocument, ...rest: unknown[]) {
   return typeof first === 'function'
     ? pushNew(first, rest[0], rest[1] as PushOptions | undefined)
     : pushTask(first, rest[0] as PushOptions | undefined);
 } as TaskVerbs['push'];
 
+/** Takes the next ready task. See {@link TaskStatics.pop}. */
 export const pop = pops.pop as TaskVerbs['pop'];
+/** Takes several ready tasks. See {@link TaskStatics.popMany}. */
 export const popMany = pops.popMany as TaskVerbs['popMany'];
+/** Tells whether nothing can be popped now. See {@link TaskStatics.isEmpty}. */
 export const isEmpty = pops.isEmpty as TaskVerbs['isEmpty'];
+/** Takes ready tasks for ever. See {@link TaskStatics.queue}. */
 export const queue = queues.queue as TaskVerbs['queue'];
+/** Ends a task as FINISHED. See {@link TaskMethods.finish}. */
 export const finish = settles.finish as TaskVerbs['finish'];
+/** Ends a task as FAILED. See {@link TaskMethods.fail}. */
 export const fail = settles.fail as TaskVerbs['fail'];
+/** Puts a task back for another attempt. See {@link TaskMethods.retry}. */
 export const retry = settles.retry as TaskVerbs['retry'];
+/** Puts a task back as if it had not been popped. See {@link TaskMethods.release}. */
 export const release = settles.release as TaskVerbs['release'];
+/** Holds a task for longer. See {@link TaskMethods.renew}. */
 export const renew = holds.renew as TaskVerbs['renew'];
+/** The lease by which a document holds its task. See {@link TaskMethods.lease}. */
 export const lease: TaskVerbs['lease'] = handles.lease;
+/** How often a task was popped. See {@link TaskMethods.attempts}. */
 export const attempts: TaskVerbs['attempts'] = handles.attempts;
+/** Why earlier attempts of a task failed. See {@link TaskMethods.failures}. */
 export const failures: TaskVerbs['failures'] = handles.failures;
+/** Creates the indexes of the queue. See {@link TaskStatics.ensureTaskIndexes}. */
 export const ensureTaskIndexes = indexes.ensureTaskIndexes as TaskVerbs['ensureTaskIndexes'];
+/** Counts the tasks of a model. See {@link TaskStatics.stats}. */
 export const stats = figures.stats as TaskVerbs['stats'];
+/** Queues failed tasks again. See {@link TaskStatics.requeue}. */
 export const requeue = requeueFailed as TaskVerbs['requeue'];
+/** The tasks that wait for documents. See {@link TaskStatics.blocked}. */
 export const blocked = blockings.blocked as TaskVerbs['blocked'];
+/** What a task waits for. See {@link TaskMethods.blockedBy}. */
 export const blockedBy = blockings.blockedBy as TaskVerbs['blockedBy'];
+/** Stores how far a task is. See {@link TaskMethods.progress}. */
 export const progress = holds.progress as TaskVerbs['progress'];
+/** Ends a recurring task. See {@link TaskMethods.unschedule}. */
 export const unschedule = recurrences.unschedule as TaskVerbs['unschedule'];
+/** How far a task is. See {@link TaskMethods.lastProgress}. */
 export const lastProgress: TaskVerbs['lastProgress'] = handles.lastProgress;

@@ -12,6 +12,7 @@ import { handOut } from './hand-out';
 import { claimNext } from './pop-batch';
 import { checkPopulate, type Populate } from './populate';
 
+/** Which tasks a pop takes, and how it hands them out. */
 export interface PopOptions {
   /** Only tasks of this category, or of these; priority and age decide among them. Default: all. */
   category?: Category | undefined;

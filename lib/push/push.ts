@@ -16,6 +16,7 @@ import { insertTasks } from './insert';
 import { uniquely } from './key';
 import { requeue } from './requeue';
 
+/** Options of `push()`. */
 export interface PushOptions extends ScheduleOptions {
   /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
   session?: ClientSession | null | undefined;

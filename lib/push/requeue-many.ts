@@ -11,6 +11,7 @@ import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
 import { castFilter } from './filter';
 import { isDuplicateKey } from './key';
 
+/** Options of `requeue()`. */
 export interface RequeueOptions {
   /** How long the tasks wait before they can be popped, in milliseconds. Default: 0. */
   delayMs?: number | undefined;

@@ -16,6 +16,7 @@ import { keepLease } from './heartbeat';
 import { Idle } from './idle';
 import { Reporter } from './report';
 
+/** Options of `queue()`. */
 export interface QueueOptions extends PopOptions {
   /** How long an idle queue waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
   pollMs?: number | undefined;

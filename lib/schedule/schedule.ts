@@ -7,6 +7,7 @@ import { Zone } from './zone';
 /** The schedule of a recurring task, as it is stored with the task. */
 export type Schedule = { readonly every: number } | { readonly cron: string; readonly timeZone: string };
 
+/** When a task runs again, without an end. */
 export interface ScheduleOptions {
   /** Runs the task again and again, this many milliseconds after its last run was due. Needs a `key`. Default: none. */
   every?: number | undefined;

@@ -24,6 +24,7 @@ import { writeIf } from './write';
 /** At most this many tries of a settle while the schedule of its task changes. */
 const TRIES = 10;
 
+/** Options of `finish()`, `fail()` and `release()`. */
 export interface SettleOptions {
   /** A session, to settle in its transaction. Default: none. */
   session?: ClientSession | null | undefined;

@@ -9,6 +9,7 @@ import { requireHold } from './hold';
 import { keptSlot } from './next-slot';
 import { settle, type SettleOptions } from './settle';
 
+/** Options of `retry()`. */
 export interface RetryOptions extends SettleOptions {
   /** How long the task waits for its next attempt, in milliseconds. Default: the plugin's `backoff`. */
   delayMs?: number | undefined;

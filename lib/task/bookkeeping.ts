@@ -48,14 +48,23 @@ export interface WaitedFor {
 
 /** Why an attempt failed. */
 export interface TaskFailure {
+  /** What the error says. */
   message: string;
+  /** Where it was thrown, and the names and messages of its causes. */
   stack?: string;
   /** When the attempt failed, by the server's clock. */
   at: Date;
   /** Number of the attempt, from 1; 0 when the task failed without having been popped. */
   attempt: number;
-  /** The document that failed first, for a task that failed with a dependency. */
-  cause?: { model: string; id: unknown; message: string };
+  /** Of a task that failed with a dependency: the document it all began with. */
+  cause?: {
+    /** The name of its model. */
+    model: string;
+    /** Its `_id`. */
+    id: unknown;
+    /** Why it failed. */
+    message: string;
+  };
 }
 
 const isDate = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime());

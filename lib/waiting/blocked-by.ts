@@ -30,7 +30,9 @@ import { keyOf } from '../values/id';
 
 /** A document that holds a task back, and its standing. */
 export interface BlockingDocument {
+  /** The name of its model, or `unknown` where there is no model of the name that the task holds. */
   model: string;
+  /** Its `_id`. */
   id: unknown;
   /** `unmet`, `failed`, or `missing` for a document that does not exist. */
   standing: Standing;
@@ -40,13 +42,17 @@ export interface BlockingDocument {
 
 /** An unmet clause: what a task waits for, or was failed by. */
 export interface BlockedBy {
+  /** The path of the task that refers to the documents. */
   path: string;
+  /** How many of them must be done. */
   type: DependencyType;
+  /** Those that are not done. */
   documents: BlockingDocument[];
-  /** The cycle of tasks that wait for each other, from this task back to itself; null without one. None of them will run by itself. */
-  cycle: { model: string; id: unknown }[] | null;
+  /** The way from the task over what it waits for back to itself, if there is one: none of them will ever run by itself. */
+  cycle: Pick<BlockingDocument, 'model' | 'id'>[] | null;
 }
 
+/** Options of `blocked()`. */
 export interface BlockedOptions {
   /** How many tasks are listed, from 1 to 1 000. Default: 100. */
   limit?: number | undefined;

@@ -1,6 +1,8 @@
 /** The events of a worker: every transition of a task it holds, and its own. */
 export interface WorkerEvents<Doc> {
+  /** Its handler is about to be called. */
   started: [task: Doc];
+  /** FINISHED, by its handler or because that came to its end. */
   finished: [task: Doc];
   /** Put back in the queue for another attempt. */
   retried: [task: Doc, error: unknown];
@@ -15,6 +17,7 @@ export interface WorkerEvents<Doc> {
    * that are delayed, wait for other documents, or are locked by a transaction may become ready.
    */
   idle: [];
+  /** Everything that `stop()` had to wait for has ended. */
   stopped: [];
   /**
    * An error after which the worker goes on. Without a listener the first one is a process warning. A permanent error, such as a missing

@@ -5,9 +5,13 @@ import type { WorkerEvents } from './events';
 
 /** A logger with pino's signature; `console` fits as well. */
 export interface TaskLogger {
+  /** `task started`. */
   debug(fields: object, message: string): void;
+  /** `task finished`, `task released`, `worker stopped`. */
   info(fields: object, message: string): void;
+  /** `task retried`, `task lost`. */
   warn(fields: object, message: string): void;
+  /** `task failed`, and what the worker goes on after. */
   error(fields: object, message: string): void;
 }
 

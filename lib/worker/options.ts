@@ -16,6 +16,7 @@ import type { TaskContext } from './perform';
 /** Called by a worker with each task. Its return value is not kept; an error it throws makes the attempt fail. */
 export type TaskHandler<Doc> = (task: Doc, context: TaskContext) => unknown;
 
+/** Options of a worker. */
 export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   /** Called with each task. Default: the task's own method `run(context)`. */
   handler?: TaskHandler<Doc> | undefined;
@@ -59,6 +60,7 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
 
 /** A model and its share of the worker: weight 2 gets twice the slots of weight 1 while both models have tasks. */
 export interface WeightedModel<Doc> {
+  /** The model whose tasks are worked on. */
   model: QueueOf<Doc>;
   /** A whole number from 1 to 1 000. Default: 1. */
   weight?: number;

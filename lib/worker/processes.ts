@@ -5,6 +5,7 @@ import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../values/check';
 import { SIGNALS } from './options';
 
+/** Options of `runWorkers()`. */
 export interface RunWorkersOptions {
   /** How many processes run the file, from 1 to 1 000. Default: one for each processor. */
   processes?: number | undefined;
@@ -19,10 +20,13 @@ export interface RunWorkersOptions {
   args?: readonly string[] | undefined;
 }
 
+/** What becomes of the processes. */
 export interface WorkerProcessesEvents {
+  /** A process runs, for the first time or again. */
   started: [pid: number];
   /** A process ended; it is started again unless all of them are being stopped. */
   exited: [pid: number, code: number | null, signal: NodeJS.Signals | null];
+  /** All of them have ended after `stop()`. */
   stopped: [];
 }
 
@@ -70,6 +74,7 @@ export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
     if (handleSignals) for (const signal of SIGNALS) process.on(signal, this.#onSignal);
   }
 
+  /** Of the processes that run. */
   get pids(): number[] {
     return [...this.#children].flatMap(({ pid }) => pid ?? []);
   }

@@ -11,6 +11,7 @@ import { type ResolvedWorkerOptions, resolveWorkerOptions, type WeightedModel, t
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];
 
+/** Options of `stop()`. */
 export interface StopOptions {
   /**
    * How long running handlers may still take, in milliseconds; then their signals are aborted and their tasks released. Default: the
