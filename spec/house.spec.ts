@@ -82,6 +82,38 @@ describe('the house', () => {
   });
 });
 
+describe('the page about the house', () => {
+  const page = readFileSync(join(__dirname, '../docs/design.md'), 'utf8');
+  const [, rooms = ''] = page.split('\n## The rooms\n');
+  const sections = rooms
+    .split('\n## ')[0]!
+    .split('\n### ')
+    .slice(1)
+    .map((section) => ({ heading: section.split('\n')[0]!, text: section }));
+
+  it('has the rooms in the order of their floors', () => {
+    expect(sections.map(({ heading }) => heading.replace(/\/$|\.ts$/, ''))).toEqual(FLOORS);
+  });
+
+  it('has a row for each file of a room', () => {
+    const named = sections.flatMap(({ heading, text }) =>
+      heading.endsWith('/')
+        ? [...text.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell]) =>
+            [...cell!.matchAll(/`([\w-]+)\.ts`/g)].map(([, file]) => heading + file),
+          )
+        : [heading.replace(/\.ts$/, '')],
+    );
+
+    expect(named.toSorted()).toEqual(files.map(({ name }) => name).toSorted());
+  });
+
+  it('names no file that is not there', () => {
+    const paths = [...page.matchAll(/`([\w-]+\/[\w-]+)\.ts`/g)].map(([, path]) => path);
+
+    expect(paths.filter((path) => !files.some(({ name }) => name === path))).toEqual([]);
+  });
+});
+
 describe('the specs', () => {
   const specs = readdirSync(__dirname, { recursive: true, encoding: 'utf8' }).flatMap((path) =>
     path.endsWith('.spec.ts') ? [path.replace(/\.spec\.ts$/, '')] : [],
