@@ -1,5 +1,6 @@
 import type { AnyDocument, AnyModel, RawDocument } from '../definition/definition';
 import { only, read } from '../server/read';
+import { Turns } from '../turns';
 import { keyOf } from '../values/id';
 import { castReference, type Reference } from './cast';
 import { type Clause, clausesOf } from './clauses';
@@ -60,22 +61,30 @@ export function referencesOfDocument(task: AnyDocument): References[] {
   return referencesOf(task.constructor as AnyModel, (path) => task.get(path, null, { getters: false }) as unknown);
 }
 
-/** Reads the standing of all documents that tasks refer to, with one query per target. */
-export async function readReferences(tasks: readonly References[][]): Promise<Judged[][]> {
-  const found = new Map<Target, Map<string, RawDocument>>();
-  for (const [target, ids] of byTarget(tasks)) found.set(target, await readTarget(target, ids));
+/** Documents that are read at once: what the driver makes of an answer, it makes in one turn of the event loop. */
+const PART = 1_000;
 
-  return tasks.map((references) =>
-    references.map(({ clause, target, given: all }) => ({
-      clause,
-      target,
-      references: all.map(({ id, given, isId }): Awaited => ({
+/** Reads how the referenced documents of many tasks stand: few queries for each collection they are in. */
+export async function readReferences(tasks: readonly References[][]): Promise<Judged[][]> {
+  const turns = new Turns();
+  const standings = new Map<Target, Map<string, Standing>>();
+  for (const [target, ids] of await byTarget(tasks, turns)) standings.set(target, await readStandings(target, ids));
+
+  const judged: Judged[][] = [];
+  for (const references of tasks) {
+    const clauses: Judged[] = [];
+    for (const { clause, target, given: all } of references) {
+      const found = target && standings.get(target);
+      const stand = ({ id, given, isId }: Reference): Awaited => ({
         id,
         given,
-        standing: target && isId ? standingOf(target, found.get(target)!.get(keyOf(id))) : 'missing',
-      })),
-    })),
-  );
+        standing: (isId && found?.get(keyOf(id))) || 'missing',
+      });
+      clauses.push({ clause, target, references: await turns.map(all, stand) });
+    }
+    judged.push(clauses);
+  }
+  return judged;
 }
 
 function referencesOf(model: AnyModel, read: Reader): References[] {
@@ -101,29 +110,35 @@ function isDocument(value: unknown): value is { _id: unknown } {
   return value !== null && typeof value === 'object' && '_id' in value && !('_bsontype' in value);
 }
 
-function byTarget(tasks: readonly References[][]): Map<Target, unknown[]> {
+async function byTarget(tasks: readonly References[][], turns: Turns): Promise<Map<Target, unknown[]>> {
   const ids = new Map<Target, Map<string, unknown>>();
   for (const { target, given } of tasks.flat()) {
     if (!target || given.length === 0) continue;
     const known = ids.get(target) ?? new Map<string, unknown>();
     ids.set(target, known);
-    for (const { id, isId } of given) if (isId) known.set(keyOf(id), id);
+    await turns.each(given, ({ id, isId }) => isId && known.set(keyOf(id), id));
   }
 
   return new Map([...ids].map(([target, known]) => [target, [...known.values()]]));
 }
 
-/** Reads documents of a target, by their keys, with the fields that decide whether they are done. */
-export async function readTarget(target: Target, ids: unknown[]): Promise<Map<string, RawDocument>> {
+/** The documents of a target, some at a time, with the fields that tell whether they are done. */
+export async function* readTarget(target: Target, ids: readonly unknown[]): AsyncGenerator<RawDocument[]> {
   const { model, met, failed } = target;
-  const find = {
-    filter: { _id: { $in: ids } },
-    projection: only(Object.keys({ ...met, ...failed })),
-    limit: ids.length,
-  };
-  const documents = await read(model, isElsewhere(target) ? { ...find, readConcern: { level: 'majority' } } : find);
+  const projection = only(Object.keys({ ...met, ...failed }));
+  for (let start = 0; start < ids.length; start += PART) {
+    const part = ids.slice(start, start + PART);
+    const find = { filter: { _id: { $in: part } }, projection, limit: part.length };
+    yield await read(model, isElsewhere(target) ? { ...find, readConcern: { level: 'majority' } } : find);
+  }
+}
 
-  return new Map(documents.map((document) => [keyOf(document._id), document]));
+async function readStandings(target: Target, ids: readonly unknown[]): Promise<Map<string, Standing>> {
+  const standings = new Map<string, Standing>();
+  for await (const documents of readTarget(target, ids))
+    for (const document of documents) standings.set(keyOf(document._id), standingOf(target, document));
+
+  return standings;
 }
 
 // Documents on other servers are read with majority read concern: the acknowledgement of a claim covers reads from its own servers only.
@@ -131,8 +146,7 @@ function isElsewhere({ model, dependent }: Target): boolean {
   return model.db !== dependent.db && model.db.getClient() !== dependent.db.getClient();
 }
 
-function standingOf({ met, failed }: Target, document: RawDocument | undefined): Standing {
-  if (!document) return 'missing';
+function standingOf({ met, failed }: Target, document: RawDocument): Standing {
   if (meets(document, met)) return 'met';
 
   return failed && meets(document, failed) ? 'failed' : 'unmet';

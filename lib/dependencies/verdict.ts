@@ -70,7 +70,7 @@ function judgeAll({ clause, target }: Judged, counted: readonly Awaited[], rando
   if (clause.onFailed !== 'fail') return { kind: 'waits', clause, target, on: [chosen] };
 
   // The first failure decides, of whichever document.
-  const others = watchable.filter((one) => one !== chosen).map((one) => ({ ...one, only: 'failure' as const }));
+  const others = watchable.filter((one) => one !== chosen).map((one) => awaitedOnly('failure', one));
   return { kind: 'waits', clause, target, on: [chosen, ...others] };
 }
 
@@ -83,8 +83,13 @@ function judgeAny({ clause, target, references }: Judged, counted: readonly Awai
   const unmet = references.filter(({ standing }) => standing === 'unmet');
   const chosen = unmet[Math.floor(random() * unmet.length)];
   // Includes failed documents that are ignored: they may be pushed again and finish first.
-  const on = references.map((one) => (one === chosen ? one : { ...one, only: 'success' as const }));
+  const on = references.map((one) => (one === chosen ? one : awaitedOnly('success', one)));
   return { kind: 'waits', clause, target, on };
+}
+
+// Field by field: there may be thousands.
+function awaitedOnly(only: Awaited['only'] & string, { id, given, standing }: Awaited): Awaited {
+  return { id, given, standing, only };
 }
 
 /** The clause's policy for a failed or missing document; `none` for any other. */

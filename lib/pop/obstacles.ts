@@ -41,7 +41,7 @@ export class Obstacles {
       if (verdict.kind === 'ready' || verdict.clause.refPath !== null) continue;
       const kind = this.kindKey ? { [this.kindKey]: (task[this.kindKey] as unknown) ?? null } : {};
       const obstacle = this.#obstacle(kind, verdict.clause);
-      for (const one of verdict.kind === 'waits' ? verdict.on : verdict.by) count(obstacle, one);
+      for (const one of some(verdict.clause, verdict.kind === 'waits' ? verdict.on : verdict.by)) count(obstacle, one);
     }
     for (const obstacle of this.#all.values()) forgetSingle(obstacle);
   }
@@ -76,6 +76,13 @@ export class Obstacles {
       return [{ ...kind, [clause.path]: { $in, ...isNoOther } }];
     });
   }
+}
+
+// Where one of several is enough, nobody is held up by some of more than a query can name; else each one holds up by itself.
+function some({ type }: Clause, about: readonly Awaited[]): readonly Awaited[] {
+  if (type === DependencyType.ANY_OF) return about.length > 2 * MAX_IDS ? [] : about;
+
+  return about.slice(0, MAX_IDS);
 }
 
 function count({ clause, counted, ignored }: Obstacle, { given: id, standing }: Awaited): void {

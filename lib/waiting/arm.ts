@@ -5,6 +5,7 @@ import type { Awaited } from '../dependencies/verdict';
 import { isUnmarkable } from '../indexes/outbox';
 import { tryLater } from '../server/retry-later';
 import { isOutOfReach } from '../server/transient';
+import { Turns } from '../turns';
 import { keyOf } from '../values/id';
 import { type Bounds, writeConfirmed, writePastLocked } from './bounded-write';
 import { unwatchedRecheckAt } from './recheck-time';
@@ -16,13 +17,16 @@ export async function arm(
   waiting: readonly { task: { _id?: unknown }; target: Target | null; on: readonly Awaited[] }[],
 ): Promise<void> {
   const arms = new Arms(definition.writeConcern);
+  const turns = new Turns();
   for (const { target, on } of waiting) {
     if (!target) continue;
-    for (const one of on)
+    await turns.each(on, (one) => {
       if (one.standing !== 'missing') for (const watch of watchesOn(target, one)) arms.add(watch, one.id);
+    });
   }
   await orLater(definition, async () => {
     const refused = new Set((await arms.set()).map(keyOf));
+    if (refused.size === 0) return;
     const unwatched = waiting.filter(({ on }) => on.some(({ id }) => refused.has(keyOf(id))));
     await recheckSoon(
       definition,
@@ -37,9 +41,10 @@ export async function armDoomed(
   doomed: readonly { target: Target | null; by: readonly Awaited[] }[],
 ): Promise<void> {
   const arms = new Arms(definition.writeConcern);
+  const turns = new Turns();
   for (const { target, by } of doomed) {
-    if (!target?.whenRevived) continue;
-    for (const { id, standing } of by) if (standing === 'failed') arms.add(target.whenRevived, id);
+    const watch = target?.whenRevived;
+    if (watch) await turns.each(by, ({ id, standing }) => standing === 'failed' && arms.add(watch, id));
   }
   await orLater(definition, () => arms.set());
 }

@@ -143,14 +143,12 @@ async function describe({ target, references }: Judged): Promise<BlockingDocumen
 
 async function readValues(target: Target, ids: unknown[]): Promise<Map<string, Record<string, unknown>>> {
   const fields = Object.keys({ ...target.met, ...target.failed });
-  const found = await readTarget(target, ids);
+  const values = new Map<string, Record<string, unknown>>();
+  for await (const documents of readTarget(target, ids))
+    for (const document of documents)
+      values.set(keyOf(document._id), Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])));
 
-  return new Map(
-    [...found].map(([key, document]) => [
-      key,
-      Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])),
-    ]),
-  );
+  return values;
 }
 
 interface Step {

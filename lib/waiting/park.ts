@@ -11,6 +11,7 @@ import { State } from '../fields';
 import { isTimeExpired } from '../server/transient';
 import { ended, withFailure } from '../task/ending';
 import type { TaskFailure } from '../task/handle';
+import { nextTurn } from '../timers';
 import { NEVER } from '../values/check';
 import { isWritable } from '../values/writable';
 import { arm, armDoomed } from './arm';
@@ -20,6 +21,8 @@ import { revivedBy, waitedFor } from './waited-for';
 
 /** This many documents that a task waits for cost the server as much as the task itself. */
 const AS_MUCH_AS_A_TASK = 4;
+/** A task that waits for so many is a statement of its own: to find out whether another is like it costs more. */
+const OF_ITS_OWN = 1_000;
 
 /** A task that must wait, as it was read. */
 export interface Waiting {
@@ -54,7 +57,7 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
 
   await write(
     definition,
-    groups(
+    await groups(
       definition,
       waiting,
       ({ on }) => on,
@@ -70,7 +73,7 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
 
   await write(
     definition,
-    groups(
+    await groups(
       definition,
       doomed,
       ({ by }) => by,
@@ -90,7 +93,7 @@ export async function keepDoomed(
 
   await write(
     definition,
-    groups(
+    await groups(
       definition,
       doomed,
       ({ by }) => by,
@@ -100,23 +103,30 @@ export async function keepDoomed(
   await armDoomed(definition, doomed);
 }
 
-function groups<One extends { readonly task: RawDocument }>(
+async function groups<One extends { readonly task: RawDocument }>(
   definition: Definition,
   all: readonly One[],
   about: (one: One) => readonly Awaited[],
   updateOf: (one: One) => object[],
-): Group[] {
-  const found = new Map<string, Group>();
+): Promise<Group[]> {
+  const found = new Map<unknown, Group>();
   for (const one of all) {
+    const { length } = about(one);
+    const isOfItsOwn = length >= OF_ITS_OWN;
+    if (isOfItsOwn) await nextTurn();
     const read = asRead(definition, one.task);
     const update = updateOf(one);
-    const name = createHash('sha1').update(mongo.BSON.serialize({ read, update })).digest('hex');
-    const group = found.get(name) ?? { read, update, ids: [], weight: 1 + about(one).length / AS_MUCH_AS_A_TASK };
+    const name = isOfItsOwn ? one : digestOf({ read, update });
+    const group = found.get(name) ?? { read, update, ids: [], weight: 1 + length / AS_MUCH_AS_A_TASK };
     found.set(name, group);
     group.ids.push(one.task._id);
   }
 
   return [...found.values()];
+}
+
+function digestOf(value: object): string {
+  return createHash('sha1').update(mongo.BSON.serialize(value)).digest('hex');
 }
 
 /** The filter for a task exactly as it was judged: a task that was changed since is judged again. `$eq`, because values are data. */

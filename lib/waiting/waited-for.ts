@@ -23,7 +23,10 @@ export function watchesOn(target: Target, { standing, only }: Awaited): Watch[] 
 
 /** The changes that a parked task waits for. Empty without a target: then only re-checks find the task. */
 export function waitedFor(target: Target | null, on: readonly Awaited[]): WaitedFor[] {
-  return target ? on.flatMap((one) => watchesOn(target, one).map((watch) => changeOf(watch, one.id))) : [];
+  const changes: WaitedFor[] = [];
+  if (target) for (const one of on) for (const watch of watchesOn(target, one)) changes.push(changeOf(watch, one.id));
+
+  return changes;
 }
 
 /** The changes that revive a task which was failed by these documents. */
