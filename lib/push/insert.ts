@@ -108,7 +108,7 @@ async function insertSaved(
   const restores = documents.map(remember);
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);
-    stage(document, { task: { ...task } });
+    stage(document, { task: uncloned(task) });
     handleOf(document).saving = true;
   }
   // `bulkSave()` ignores the schema's write concern, and its types do not allow a session of null.
@@ -126,6 +126,21 @@ async function insertSaved(
       else handleOf(document).stored = { ...task };
     });
   }
+}
+
+/** What Mongoose takes for a single value it sends as it is, and what a task waits for may be thousands. */
+class Uncloned {
+  constructor(private readonly value: unknown) {}
+
+  toBSON(): unknown {
+    return this.value;
+  }
+}
+
+function uncloned(task: Bookkeeping): Bookkeeping {
+  const lists = Object.entries(task).filter(([, value]) => Array.isArray(value));
+
+  return { ...task, ...Object.fromEntries(lists.map(([name, list]) => [name, new Uncloned(list)])) };
 }
 
 async function validate(documents: readonly AnyDocument[]): Promise<void> {
