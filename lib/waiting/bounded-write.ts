@@ -1,3 +1,4 @@
+import { isOfDocument } from '../claim/repair';
 import { isSkipped, skip } from '../claim/skipped';
 import type { AnyModel, WriteConcern } from '../definition/definition';
 import { type Parts, type Refused, writeInParts } from '../dependencies/chunks';
@@ -39,8 +40,8 @@ export async function writeConfirmed<Item>(
 }
 
 /**
- * Writes documents by their ids, except those that an open transaction has locked: they are skipped for a while, so that nothing else has
- * to wait for the commit. Resolves to whether all were written.
+ * Writes documents by their ids, except those that an open transaction has locked, or that the server refuses to write: they are
+ * skipped for a while, so that nothing else has to wait for them. Resolves to whether all were written.
  */
 export async function writePastLocked(
   model: AnyModel,
@@ -49,8 +50,9 @@ export async function writePastLocked(
   write: (ids: unknown[], bounds: Bounds) => Promise<unknown>,
 ): Promise<boolean> {
   const ids = all.filter((id) => !isSkipped(model, id));
-  const blocked = await writeConfirmed(model, concern, ids, { write, isRefusal: isTimeExpired });
-  for (const { item } of blocked) skip(model, item);
+  const isRefusal = (error: unknown) => isTimeExpired(error) || isOfDocument(error);
+  const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
+  for (const { item } of refused) skip(model, item);
 
-  return ids.length === all.length && blocked.length === 0;
+  return ids.length === all.length && refused.length === 0;
 }

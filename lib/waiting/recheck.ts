@@ -1,10 +1,14 @@
+import { notSkipped, skip } from '../claim/skipped';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { dependencyPaths, kindKey } from '../dependencies/references';
 import type { Verdict } from '../dependencies/verdict';
 import { State } from '../fields';
 import { serverNow } from '../server/clock';
-import { read } from '../server/read';
+import { only, read } from '../server/read';
+import type { Bookkeeping } from '../task/bookkeeping';
 import { monotonic } from '../timers';
 import { groupBy } from '../values/group';
+import { keyOf } from '../values/id';
 import { writePastLocked } from './bounded-write';
 import { type Judgement, judgeTasks, keepFailed, setAside } from './judged';
 import { laterRecheckAt } from './recheck-time';
@@ -18,6 +22,14 @@ const NEAR_MS = 1_000;
 
 const lastAt = new WeakMap<object, number>();
 
+interface Due {
+  readonly id: unknown;
+  readonly at: string;
+}
+
+/** What the last look that came to its end has found, by key. */
+const lastDue = new WeakMap<Definition, ReadonlyMap<string, Due>>();
+
 /**
  * Judges parked tasks, and tasks that were failed by a dependency, whose re-check is due: the last resort for changes that no mark shows,
  * such as a dependency that was deleted, or inserted after its dependents. Resolves to the number of tasks put back in the queue.
@@ -28,6 +40,8 @@ export async function recheck(definition: Definition): Promise<number> {
   lastAt.set(definition, now);
 
   const due = await readDue(definition);
+  const found = new Map(due.map((task) => [keyOf(task._id), dueOf(task)]));
+  passOverStuck(definition, found);
   if (due.length === 0) return 0;
 
   const { state } = definition.options.fields;
@@ -48,8 +62,16 @@ export async function recheck(definition: Definition): Promise<number> {
   const revived = failed.filter(({ verdict }) => verdict.kind !== 'doomed').map(({ task }) => task);
   await putBack(definition, [...ready, ...settled], { $ne: State.RUNNING }, wakening);
   await putBack(definition, revived, State.FAILED, revival(definition));
+  lastDue.set(definition, found);
 
   return ready.length + revived.length;
+}
+
+/** Who is due as before can be neither put off nor put back, for example because it holds what the driver reads as something else: others have their turn. */
+function passOverStuck(definition: Definition, due: ReadonlyMap<string, Due>): void {
+  const last = lastDue.get(definition);
+  for (const [key, { id, at }] of due) if (last?.get(key)?.at === at) skip(definition.model, id);
+  lastDue.delete(definition);
 }
 
 /** Sets later re-checks. A task that another process has parked again keeps its own, since its marks may not be set yet. */
@@ -74,18 +96,28 @@ function atOf(definition: Definition, verdict: Exclude<Verdict, { kind: 'ready' 
   return laterRecheckAt(definition, verdict.kind === 'waits' ? verdict.on : verdict.by, verdict.target);
 }
 
+function dueOf({ _id: id, _task: task }: RawDocument): Due {
+  return { id, at: keyOf((task as Bookkeeping).recheckAt) };
+}
+
 function isDoomed(task: RawDocument): boolean {
   return 'doomedBy' in (task['_task'] as object);
 }
 
 async function readDue({ model, options }: Definition): Promise<RawDocument[]> {
   const due: Filter = {
+    ...notSkipped(model),
     '_task.recheckAt': { $exists: true },
     [options.fields.state]: { $ne: State.RUNNING },
     $expr: { $lte: ['$_task.recheckAt', '$$NOW'] },
   };
 
-  return read(model, { filter: due, sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck' });
+  // Of what they wait for, which may be thousands of documents, nothing is needed.
+  const bookkeeping = ['token', 'availableAt', 'attempts', 'recheckAt'].map((name) => `_task.${name}`);
+  const fields = [options.fields.state, ...bookkeeping, ...dependencyPaths(model), kindKey(model) ?? '_id'];
+  const projection = { ...only(fields), '_task.doomedBy': { $slice: 1 } } as const;
+
+  return read(model, { filter: due, projection, sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck' });
 }
 
 async function putBack(

@@ -208,6 +208,47 @@ describe('a re-check', () => {
     expect(await nativeOf(Report).countDocuments({ '_task.recheckAt': past })).toBeGreaterThanOrEqual(500);
   });
 
+  describe('of many that come to no end', () => {
+    const MANY = 250;
+    const past = new Date(Date.now() - 10 * MINUTE_MS);
+    /** One whose dependency was replaced: only a re-check finds it. It is due after all others. */
+    const pushFindable = async () => {
+      const { source, report } = await parked(Report);
+      await nativeOf(Source).replaceOne({ _id: source._id }, { state: 'FINISHED' });
+      await nativeOf(Report).updateOne({ _id: report._id }, { $set: { '_task.recheckAt': new Date(Date.now() - 1) } });
+      return report;
+    };
+    const refuseNote = (validator: object) =>
+      database.connection.db!.command({ collMod: Report.collection.name, validator });
+
+    afterEach(async () => {
+      await refuseNote({});
+    });
+
+    it('does not keep others from theirs: the server refuses to write them', async () => {
+      await Report.push(Array.from({ length: MANY }, () => ({ source: new Types.ObjectId() })));
+      await nativeOf(Report).updateMany({}, { $set: { note: 'no more' } });
+      await refuseNote({ note: { $exists: false } });
+      const report = await pushFindable();
+      await nativeOf(Report).updateMany(
+        { note: { $exists: true } },
+        { $set: { '_task.recheckAt': past } },
+        { bypassDocumentValidation: true },
+      );
+
+      expect((await popSoon(Report)).id).toBe(report.id);
+    });
+
+    it('does not keep others from theirs: what was read is not what is stored', async () => {
+      const beyondJavaScript = { $add: [new Date(8.64e15), 1] };
+      await Report.push(Array.from({ length: MANY }, () => ({ source: new Types.ObjectId() })));
+      await nativeOf(Report).updateMany({}, [{ $set: { source: beyondJavaScript, '_task.recheckAt': past } }]);
+      const report = await pushFindable();
+
+      expect((await popSoon(Report)).id).toBe(report.id);
+    });
+  });
+
   describe('comes', () => {
     /** How long after the last look the next one comes, in milliseconds, for a task that has waited so long. */
     const nextAfter = async (waitedMs: number, ref: 'present' | 'missing') => {

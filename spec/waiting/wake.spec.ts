@@ -229,6 +229,40 @@ describe('a wake', () => {
     });
   });
 
+  describe('of one that the server refuses to write', () => {
+    const refuse = (Model: Models['Source'] | Models['Report'], validator: object) =>
+      database.connection.db!.command({ collMod: Model.collection.name, validator });
+
+    afterEach(async () => {
+      for (const Model of [Source, Report]) await refuse(Model, {});
+    });
+
+    it('takes the others, and that one once it can be written', async () => {
+      const source = await Source.push({ name: 'source' });
+      const [bad, good] = await Report.push(['bad', 'good'].map((name) => ({ name, source: source._id })));
+      await refuse(Report, { name: { $ne: 'bad' } });
+      await finishRaw(source._id);
+
+      expect((await Report.pop())?.id).toBe(good!.id);
+      expect(await Report.pop()).toBeNull();
+      await refuse(Report, {});
+      await eventually(async () => expect((await Report.pop())?.id).toBe(bad!.id));
+    });
+
+    it('takes the others also where it is what they wait for', async () => {
+      const { source, report } = await parked('bad');
+      const other = await parked('good');
+      await Promise.all([finishRaw(source._id), finishRaw(other.source._id)]);
+      await refuse(Source, { name: { $ne: 'bad' } });
+
+      const popped = [await Report.pop(), await Report.pop()];
+
+      expect(popped.map((task) => task?.id).toSorted()).toEqual([report.id, other.report.id].toSorted());
+      expect(await Report.pop()).toBeNull();
+      await eventually(async () => expect(await marksOf(other.source._id)).toEqual([]));
+    });
+  });
+
   describe('that meets a change on its way', () => {
     it('is not needed when the document is finished just before the pop looks', async () => {
       const { source, report } = await parked();
