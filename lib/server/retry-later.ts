@@ -1,13 +1,13 @@
 import { monotonic, sleep } from '../timers';
-import { isOutOfReach, isTimeExpired, isUnconfirmed } from './transient';
+import { isOutOfReach, isTimeExpired, isUnconfirmed, isWriteConflict } from './transient';
 
 const PAUSE_MS = 1_000;
 /** How long a command on a broken connection may take to reach the server, in milliseconds: after that it never will. */
 export const LANDED_MS = 3_000;
 
 /**
- * Tries an operation in the background, after `afterMs` and for up to `forMs` milliseconds, while the server is out of reach or a document
- * is locked. Only for operations whose failure is repaired otherwise too, but later.
+ * Goes on trying in the background while the server is out of reach, or a document is locked or being written by others, for as long as it
+ * makes sense. For what other ways would repair as well, only later.
  */
 export function tryLater(operation: () => Promise<unknown>, forMs: number, afterMs = 0): void {
   void keepTrying(operation, forMs, afterMs);
@@ -21,7 +21,7 @@ async function keepTrying(operation: () => Promise<unknown>, forMs: number, afte
       await operation();
       return;
     } catch (error) {
-      if (![isOutOfReach, isTimeExpired, isUnconfirmed].some((isPassing) => isPassing(error))) return;
+      if (![isOutOfReach, isTimeExpired, isUnconfirmed, isWriteConflict].some((isPassing) => isPassing(error))) return;
     }
     await sleep(PAUSE_MS, undefined, { ref: false });
   }

@@ -109,8 +109,13 @@ export function isOutOfReach(error: unknown): boolean {
   return isNetworkError(error) || (error instanceof Error && error.name === 'MongoServerSelectionError');
 }
 
+/** Whether others wrote the same documents at the same moment: nothing was written. */
+export function isWriteConflict(error: unknown): boolean {
+  return codeOf(error) === WRITE_CONFLICT;
+}
+
 function isTransient(error: unknown): boolean {
-  return codeOf(error) === WRITE_CONFLICT || isNetworkError(error);
+  return isWriteConflict(error) || isNetworkError(error);
 }
 
 function codeOf(error: unknown): unknown {
