@@ -1,7 +1,7 @@
 import { nextTurn } from './timers';
 
-/** Items that are looked at in one turn of the event loop: about a millisecond's work. */
-const PART = 1_000;
+/** Items that are looked at in one turn of the event loop: a fraction of a millisecond, or what others wait for takes twice as long. */
+const PART = 250;
 
 /** Goes through lists that may be long, together or one alone, and lets whatever else the process does have its turns in between. */
 export class Turns {

@@ -29,6 +29,7 @@ const FLOORS = [
   'backoff',
   'fields',
   'batcher',
+  'turns',
   'mongoose',
   'any',
   'values',

@@ -130,6 +130,24 @@ describe('a task that refers to thousands of documents', () => {
     expect((await stored(Task, task._id))['_task'].waitingOn.length).toBeLessThanOrEqual(MANY + 1);
   });
 
+  it.each(kinds)('has a bounded number of them in each command: %s, %s', async (type, onFailed) => {
+    const Task = await makeTask(type, onFailed);
+    const parts = await insertSources();
+    await nativeOf(Task).insertOne({ state: 'CREATED', parts });
+    monitored.forget();
+
+    await Task.push({ parts });
+    expect(await Task.pop()).toBeNull();
+
+    const ofSources = monitored.all().flatMap(({ name, body }) => {
+      if (body[name] !== Source.collection.name) return [];
+      const updates = (body['updates'] ?? []) as { q: { _id: { $in: unknown[] } } }[];
+      return [body['filter'] as { _id?: { $in: unknown[] } }, ...updates.map(({ q }) => q)];
+    });
+    const counts = ofSources.map((filter) => filter?._id?.$in?.length ?? 0);
+    expect(Math.max(...counts)).toBe(1_000);
+  });
+
   it.each(kinds)('is parked by a pop with few commands: %s, %s', async (type, onFailed) => {
     const Task = await makeTask(type, onFailed);
     const parts = await insertSources();

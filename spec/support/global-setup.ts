@@ -6,6 +6,9 @@ declare global {
 
 /** One server of each kind for the whole run. The workers start later and inherit the environment. */
 export default async function startServers(): Promise<void> {
+  // The models are run by themselves, and need none.
+  if (process.env['MODEL_SIZE'] === 'full') return;
+
   const [standalone, replicaSet] = await Promise.all([startMongod(), startMongod({ replicaSet: true })]);
   process.env['MONGODB_STANDALONE_URI'] = standalone.uri;
   process.env['MONGODB_REPLICA_SET_URI'] = replicaSet.uri;

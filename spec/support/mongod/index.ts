@@ -8,6 +8,9 @@ import { becomePrimary, SET_NAME } from './replica-set';
 
 export { binaryPath } from './binary';
 
+/** A busy machine may take a minute for what takes a second on an idle one. */
+const LAUNCH_TIMEOUT_MS = 120_000;
+
 export interface StartOptions {
   /** A replica set of one member, for transactions and change streams. */
   replicaSet?: boolean;
@@ -52,6 +55,7 @@ export async function startMongod({
     instance: {
       // Below version 7 the default here would be an engine without transactions and without a journal.
       storageEngine: 'wiredTiger',
+      launchTimeout: LAUNCH_TIMEOUT_MS,
       ...(replicaSet && { replSet: SET_NAME }),
       ...(port !== undefined && { port, portGeneration: false }),
       ...(dbPath !== undefined && { dbPath }),
