@@ -139,11 +139,14 @@ export async function clockOf(model: AnyModel): Promise<ServerClock> {
 }
 
 export async function serverNow(model: AnyModel): Promise<Date> {
-  const known = clocks.get(model.db.getClient() as unknown as mongo.MongoClient);
-  if (known?.isFresh) return known.estimate();
+  return knownNow(model) ?? (await clockOf(model)).now();
+}
 
-  const clock = await clockOf(model);
-  return clock.now();
+/** The server's time where a recent answer tells it, without waiting; else null. */
+export function knownNow(model: AnyModel): Date | null {
+  const known = clocks.get(model.db.getClient() as unknown as mongo.MongoClient);
+
+  return known?.isFresh ? known.estimate() : null;
 }
 
 /**

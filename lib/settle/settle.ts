@@ -7,7 +7,7 @@ import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { announce } from '../notify/arrivals';
 import { announceAt } from '../notify/due';
-import { serverNow } from '../server/clock';
+import { knownNow, serverNow } from '../server/clock';
 import { type Handle, handleOf } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { requireSchedule } from '../task/stored-schedule';
@@ -63,7 +63,7 @@ async function settleOnce<D extends AnyDocument>(
       options: { fields },
     } = definitionOf(modelOf(task));
     const handle = handleOf(task);
-    const now = await serverNow(model);
+    const now = knownNow(model) ?? (await serverNow(model));
     requireSettings(model);
     if (task.isNew)
       throw new TaskStateError(

@@ -17,8 +17,11 @@ import { canSave, save } from './save';
 import { endInBatch, type Ending } from './settle-batch';
 import { dropForged } from './stage-changes';
 
-// One write at a time per document: the second of two `finish()` must not write the modified fields of the first.
-const underWay = new Map<AnyDocument, Promise<void>>();
+/**
+ * For each document that is being written, the writes that wait for their turn. One at a time: the second of two `finish()` must not write
+ * the modified fields of the first.
+ */
+const underWay = new Map<AnyDocument, (() => void)[]>();
 
 /**
  * Writes a change of the task's state together with the fields the user modified, in one update that happens only while `filter`
@@ -31,11 +34,9 @@ export async function writeIf(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const earlier = underWay.get(document);
-  let end = () => {};
-  const turn = new Promise<void>((resolve) => (end = resolve));
-  underWay.set(document, turn);
-  if (earlier) await earlier;
+  const waiting = underWay.get(document);
+  if (waiting) await new Promise<void>((resolve) => waiting.push(resolve));
+  else underWay.set(document, []);
   try {
     dropForged(document);
     const isSave = document.isModified() || !canSave(document);
@@ -47,9 +48,14 @@ export async function writeIf(
 
     return matched;
   } finally {
-    end();
-    if (underWay.get(document) === turn) underWay.delete(document);
+    passTurn(document);
   }
+}
+
+function passTurn(document: AnyDocument): void {
+  const next = underWay.get(document)!.shift();
+  if (next) next();
+  else underWay.delete(document);
 }
 
 function update(
