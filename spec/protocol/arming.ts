@@ -15,7 +15,9 @@ import {
  * whenever a pop judges, which is the worst that can happen.
  *
  * A pop parks with a near re-check, then arms. ARM waits for what the task waits for, and is repeated until it is acknowledged, with a
- * fresh token each time. A re-check that finds the task waiting still arms again, and puts itself off (FAR) only after that was
+ * fresh token each time. An acknowledgement that does not come in time is asked for by a write that matches nothing, which waits for all
+ * that came before it on whichever primary it meets: it tells something of ARM, or of W2, only on the one that has carried that out.
+ * A re-check that finds the task waiting still arms again, and puts itself off (FAR) only after that was
  * acknowledged, if nobody has parked the task anew or put the re-check off since it was read. A waker disarms only when what it
  * woke was acknowledged.
  *
@@ -26,7 +28,9 @@ import {
  * - `armUnacknowledged`: ARM does not wait for the majority, and is rolled back
  * - `armOnce`: ARM is not repeated
  * - `armAgain`: ARM is repeated with the same token, over a newer mark, which W3 then takes for the one that W1 has read
+ * - `armConfirmedElsewhere`: ARM counts as acknowledged when any primary has confirmed, where it may have been rolled back
  * - `wakeUnacknowledged`: W2 is not waited for before W3: the wake is rolled back and the mark is gone
+ * - `wakeConfirmedElsewhere`: W2 counts as acknowledged when any primary has confirmed
  */
 export type ArmingVariant =
   | 'right'
@@ -37,7 +41,9 @@ export type ArmingVariant =
   | 'armUnacknowledged'
   | 'armOnce'
   | 'armAgain'
-  | 'wakeUnacknowledged';
+  | 'armConfirmedElsewhere'
+  | 'wakeUnacknowledged'
+  | 'wakeConfirmedElsewhere';
 
 /** ARMs of one parker at the most: who has none left waits for the acknowledgement of the last. */
 const ARMS = 2;
@@ -47,10 +53,11 @@ export const ARMED = 'quiescent and nobody died: what a parked task waits for is
 
 type Task = 'queued' | 'near' | 'far';
 
-interface Process<At = 'start' | 'park' | 'arm' | 'armed' | 'farEarly' | 'far'> {
+interface Process<At = 'start' | 'park' | 'arm' | 'armed' | 'confirming' | 'farEarly' | 'far'> {
   readonly at: At;
   readonly runs: number;
   readonly seen: number;
+  /** Which write of that primary it waits for. */
   readonly position: number;
   /** Of a re-check, how often the task was parked or put off when it was read: no two dates of a re-check are the same. */
   readonly parkings: number;
@@ -60,7 +67,7 @@ interface Process<At = 'start' | 'park' | 'arm' | 'armed' | 'farEarly' | 'far'> 
   readonly armsLeft: number;
 }
 
-type Waker = Process<'start' | 'wake' | 'woken' | 'disarm'>;
+type Waker = Process<'start' | 'wake' | 'woken' | 'confirming' | 'disarm'>;
 
 interface State {
   readonly set: ReplicaSet;
@@ -131,7 +138,16 @@ export function armingModel(variant: ArmingVariant, size: ArmingSize): Model<Sta
         if (isAcknowledged(set, seen, position))
           yield [name('acknowledged'), go({ at: parkings > 0 ? 'far' : 'start' })];
         else if (variant === 'armOnce') yield [name('not acknowledged'), go({ at: 'start' })];
-        else if (armsLeft > 0) yield [name('not acknowledged, arms once more'), go({ at: 'arm' })];
+        else {
+          if (armsLeft > 0) yield [name('not acknowledged, arms once more'), go({ at: 'arm' })];
+          yield* confirm(set, parker, go, name);
+        }
+        break;
+      case 'confirming':
+        if (!isAcknowledged(set, seen, position)) break;
+        if (variant === 'armConfirmedElsewhere')
+          yield [name('confirmed elsewhere'), go({ at: parkings > 0 ? 'far' : 'start' })];
+        else if (armsLeft > 0) yield [name('confirmed elsewhere, arms once more'), go({ at: 'arm' })];
         break;
       case 'farEarly':
       case 'far':
@@ -212,7 +228,12 @@ export function armingModel(variant: ArmingVariant, size: ArmingSize): Model<Sta
         break;
       case 'woken':
         if (isAcknowledged(set, seen, position)) yield ['waker: acknowledged', go({ at: 'disarm' })];
+        else yield* confirm(set, waker, go, (step) => `waker: ${step}`);
         yield ['waker: not acknowledged, or dies', go({ at: 'start' })];
+        break;
+      case 'confirming':
+        if (!isAcknowledged(set, seen, position)) break;
+        yield ['waker: confirmed elsewhere', go({ at: variant === 'wakeConfirmedElsewhere' ? 'disarm' : 'start' })];
         break;
       case 'disarm':
         for (const term of primariesSince(set, seen)) {
@@ -224,6 +245,20 @@ export function armingModel(variant: ArmingVariant, size: ArmingSize): Model<Sta
         }
         break;
     }
+  }
+}
+
+function* confirm<Of extends Process | Waker>(
+  set: ReplicaSet,
+  { seen }: Of,
+  go: Go<Of>,
+  name: (step: string) => string,
+): Iterable<Step<State>> {
+  for (const term of primariesSince(set, seen)) {
+    // On the same primary it waits for the acknowledgement itself.
+    if (term === seen) continue;
+    const waiting = { at: 'confirming', seen: term, position: logOf(set, term)!.length } as const;
+    yield [name(`CONFIRM on ${term}`), go(waiting as Partial<Of>)];
   }
 }
 
