@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Schema, type Connection, type Types } from 'mongoose';
+import { Schema, type Connection, type mongo, type Types } from 'mongoose';
 import { DependencyType, taskQueue, Worker } from 'mongoose-task-queue';
 import { startServers, type Servers } from './faults/servers';
 import type { Mode } from './faults/modes';
@@ -9,6 +9,7 @@ import { openConnection } from './support/connections';
 import { eventually } from './support/eventually';
 import { beforeNext } from './support/interleave';
 import { nativeOf } from './support/raw';
+import { stored } from './support/raw';
 
 /** Longer than a claim waits for a locked document. */
 const LAG_MS = 600;
@@ -276,4 +277,53 @@ describe('a write that the majority has late', () => {
     expect(await Source.findById(source._id)).toMatchObject({ state: 'CREATED' });
     expect(await Report.findById(report._id)).toMatchObject({ state: 'CREATED' });
   }, 60_000);
+
+  /** Nothing new comes to the secondaries, which stay members, until `end`. */
+  async function holdBack(): Promise<{ end(): Promise<unknown> }> {
+    const held = await secondaries();
+    const point = { configureFailPoint: 'stopReplProducer' };
+    const before = await Promise.all(held.map((server) => server.command({ ...point, mode: 'alwaysOn' })));
+    const isReached = ({ count }: mongo.Document) => ({ timesEntered: Number(count) + 1, maxTimeMS: 30_000 });
+    await Promise.all(
+      held.map((server, index) =>
+        server.command({ waitForFailPoint: 'stopReplProducer', ...isReached(before[index]!) }),
+      ),
+    );
+
+    return { end: () => Promise.all(held.map((server) => server.command({ ...point, mode: 'off' }))) };
+  }
+
+  it.each(['pushed', 'popped'] as const)(
+    'a mark that is rolled back is set again, although its confirmation comes: the task was %s',
+    async (when) => {
+      const Leg = connection.model(`Leg${when}`, taskQueue(new Schema({})));
+      const dependsOn = { type: DependencyType.DIRECT };
+      const schema = new Schema({ leg: { type: Schema.Types.ObjectId, ref: Leg.modelName, dependsOn } });
+      const Table = connection.model(`Table${when}`, taskQueue(schema, { recheckMs: 3_600_000 }));
+      await Promise.all([Leg.isEmpty(), Table.isEmpty()]);
+      const leg = await Leg.push({});
+      const primary = await servers.primary();
+      let held: { end(): Promise<unknown> };
+      // Parked as the majority has it; of the mark the primary alone knows, and dies before it is confirmed.
+      const arming = beforeNext(Leg, 'updateMany', async () => void (held = await holdBack()));
+      const confirming = beforeNext(Leg, 'updateOne', async () => {
+        expect((await stored(Leg, leg._id))['_task']).toHaveProperty('armed');
+        await primary.kill();
+        await servers.primary();
+        await held.end();
+      });
+
+      if (when === 'popped') await Table.collection.insertOne({ state: 'CREATED', leg: leg._id } as never);
+      const parked = await (when === 'pushed' ? Table.push({ leg: leg._id }) : Table.pop());
+
+      expect([arming.happened, confirming.happened]).toEqual([true, true]);
+      expect(parked === null).toBe(when === 'popped');
+      await primary.start();
+      expect((await stored(Leg, leg._id))['_task']).toHaveProperty('armed');
+      const popped = await Leg.pop();
+      await popped!.finish();
+      expect(await Table.pop()).toMatchObject({ leg: leg._id });
+    },
+    90_000,
+  );
 });

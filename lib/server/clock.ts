@@ -128,14 +128,8 @@ const clocks = new WeakMap<mongo.MongoClient, ServerClock>();
 /** The clock of a model's server. Waits until the connection is open. */
 export async function clockOf(model: AnyModel): Promise<ServerClock> {
   await connected(model);
-  const client = model.db.getClient() as unknown as mongo.MongoClient;
-  let clock = clocks.get(client);
-  if (!clock) {
-    clock = watch(client);
-    clocks.set(client, clock);
-  }
 
-  return clock;
+  return knownClock(model)!;
 }
 
 export async function serverNow(model: AnyModel): Promise<Date> {
@@ -144,9 +138,19 @@ export async function serverNow(model: AnyModel): Promise<Date> {
 
 /** The server's time where a recent answer tells it, without waiting; else null. */
 export function knownNow(model: AnyModel): Date | null {
-  const known = clocks.get(model.db.getClient() as unknown as mongo.MongoClient);
+  const known = knownClock(model);
 
   return known?.isFresh ? known.estimate() : null;
+}
+
+/** Undefined where the connection has not been opened yet. */
+function knownClock(model: AnyModel): ServerClock | undefined {
+  const client = model.db.getClient() as unknown as mongo.MongoClient | undefined;
+  if (!client) return undefined;
+  const clock = clocks.get(client) ?? watch(client);
+  clocks.set(client, clock);
+
+  return clock;
 }
 
 /**
@@ -154,7 +158,7 @@ export function knownNow(model: AnyModel): Date | null {
  * first moment is covered by a write that the server acknowledged before the second.
  */
 export function generationOf(model: AnyModel): number | undefined {
-  return clocks.get(model.db.getClient() as unknown as mongo.MongoClient)?.generation;
+  return knownClock(model)?.generation;
 }
 
 function watch(client: mongo.MongoClient): ServerClock {

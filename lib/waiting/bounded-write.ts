@@ -2,8 +2,13 @@ import { isOfDocument } from '../claim/repair';
 import { isSkipped, skip } from '../claim/skipped';
 import type { AnyModel, WriteConcern } from '../definition/definition';
 import { type Parts, type Refused, writeInParts } from '../dependencies/chunks';
-import { confirm, writeBounded } from '../server/confirm';
-import { isTimeExpired, persistently } from '../server/transient';
+import { generationOf } from '../server/clock';
+import { confirm } from '../server/confirm';
+import { NoAnswerError } from '../server/time-limit';
+import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
+
+/** How often a write is made whose primaries are replaced before they can say that the write concern is met. */
+const TRIES = 5;
 
 /** How a write is to be sent: it gives up on a locked document after `maxTimeMS`. */
 export interface Bounds extends WriteConcern {
@@ -15,8 +20,11 @@ interface BoundedParts<Item> extends Pick<Parts<Item>, 'isRefusal' | 'weigh'> {
 }
 
 /**
- * Writes documents of a model's collection a part at a time, past those that refuse, and waits until the others meet the write concern.
- * Returns those that were not written.
+ * Writes documents of a model's collection a part at a time, past those that refuse, and waits until the others meet the write concern. The
+ * limit of a write ends that wait as well, although it was applied: then it is confirmed. Where another primary did so, what was written may
+ * have been rolled back, and is written again, which must do no harm. Returns those that were not written.
+ *
+ * @throws the error of a lost connection where one primary after the other is replaced.
  */
 export async function writeConfirmed<Item>(
   model: AnyModel,
@@ -24,19 +32,34 @@ export async function writeConfirmed<Item>(
   items: readonly Item[],
   { write, ...parts }: BoundedParts<Item>,
 ): Promise<Refused<Item>[]> {
-  let isUnconfirmed = false;
-  const refused = await writeInParts(items, {
-    ...parts,
-    async write(some, maxTimeMS, isProbe) {
-      if (!isProbe) return writeBounded(model, concern, () => write(some, { ...concern, maxTimeMS }));
-      await persistently(() => write(some, { writeConcern: { w: 1 }, maxTimeMS }));
-      isUnconfirmed = true;
-    },
-  });
-  // For many small writes it is waited for once.
-  if (isUnconfirmed) await confirm(model, concern);
+  for (let tries = 0; tries < TRIES; tries++) {
+    const generation = generationOf(model);
+    let isOpen = false;
+    const refused = await writeInParts(items, {
+      ...parts,
+      async write(some, maxTimeMS, isProbe) {
+        const how = isProbe ? { writeConcern: { w: 1 } } : concern;
+        const isMet = await hasMetConcern(() => write(some, { ...how, maxTimeMS }));
+        isOpen ||= isProbe || !isMet;
+      },
+    });
+    if (!isOpen) return refused;
 
-  return refused;
+    // For many writes it is waited for once.
+    await confirm(model, concern);
+    if (generationOf(model) === generation) return refused;
+  }
+  throw new NoAnswerError(`The primary was replaced ${TRIES} times before it could confirm a write.`);
+}
+
+async function hasMetConcern(write: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await persistently(write);
+    return true;
+  } catch (error) {
+    if (!isUnconfirmed(error)) throw error;
+    return false;
+  }
 }
 
 /**
