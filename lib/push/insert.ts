@@ -2,7 +2,7 @@ import { type ClientSession, Error as MongooseError } from 'mongoose';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
 import { answered } from '../server/time-limit';
-import { isOutOfReach } from '../server/transient';
+import { isUncertain } from '../server/transient';
 import { hasSaveHooks } from '../settle/middleware';
 import { remember, unmark } from '../settle/restore';
 import { SAVE_PATIENCE } from '../settle/save';
@@ -85,7 +85,7 @@ async function insertJudged(
     if (documents.every(isPlain)) await insertPlain(model, tasks, session);
     else await insertSaved(model, tasks, session, { validateBeforeSave: false });
   } catch (error) {
-    if (isOutOfReach(error)) armUncertain(model, tasks);
+    if (isUncertain(error)) armUncertain(model, tasks);
     throw error;
   } finally {
     // When the server refuses one document, those before it are in the queue.

@@ -1,5 +1,5 @@
 import { monotonic, sleep } from '../timers';
-import { isOutOfReach, isTimeExpired, isUnconfirmed, isWriteConflict } from './transient';
+import { isTimeExpired, isUncertain, isWriteConflict } from './transient';
 
 const PAUSE_MS = 1_000;
 /** How long a command on a broken connection may take to reach the server, in milliseconds: after that it never will. */
@@ -21,7 +21,7 @@ async function keepTrying(operation: () => Promise<unknown>, forMs: number, afte
       await operation();
       return;
     } catch (error) {
-      if (![isOutOfReach, isTimeExpired, isUnconfirmed, isWriteConflict].some((isPassing) => isPassing(error))) return;
+      if (![isUncertain, isTimeExpired, isWriteConflict].some((isPassing) => isPassing(error))) return;
     }
     await sleep(PAUSE_MS, undefined, { ref: false });
   }

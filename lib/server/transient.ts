@@ -114,6 +114,11 @@ export function isWriteConflict(error: unknown): boolean {
   return codeOf(error) === WRITE_CONFLICT;
 }
 
+/** Whether a write may have been applied, and what it wrote may still be rolled back. */
+export function isUncertain(error: unknown): boolean {
+  return isOutOfReach(error) || isUnconfirmed(error);
+}
+
 function isTransient(error: unknown): boolean {
   return isWriteConflict(error) || isNetworkError(error);
 }

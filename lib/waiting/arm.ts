@@ -4,7 +4,7 @@ import type { Target, Watch } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 import { isUnmarkable } from '../indexes/outbox';
 import { tryLater } from '../server/retry-later';
-import { isOutOfReach } from '../server/transient';
+import { isOutOfReach, isUncertain } from '../server/transient';
 import { Turns } from '../turns';
 import { keyOf } from '../values/id';
 import { type Bounds, writeConfirmed, writePastLocked } from './bounded-write';
@@ -54,7 +54,7 @@ async function orLater({ options }: Definition, setMarks: () => Promise<unknown>
   try {
     await setMarks();
   } catch (error) {
-    if (isOutOfReach(error)) tryLater(setMarks, options.recheckMs);
+    if (isUncertain(error)) tryLater(setMarks, options.recheckMs);
     throw error;
   }
 }

@@ -12,7 +12,7 @@ import { type Awaited, judge, type Judged, type Verdict } from '../dependencies/
 import { State } from '../fields';
 import { serverNow } from '../server/clock';
 import { LANDED_MS, tryLater } from '../server/retry-later';
-import { isOutOfReach } from '../server/transient';
+import { isUncertain } from '../server/transient';
 import type { Bookkeeping } from '../task/handle';
 import { NEVER } from '../values/check';
 import { keyOf } from '../values/id';
@@ -70,7 +70,7 @@ export async function armNew(model: AnyModel, tasks: readonly NewTask[]): Promis
     await setMarks(model, tasks);
   } catch (error) {
     // They are in the queue: an error would have them pushed once more. The marks are set later, and there are the re-checks.
-    if (!isOutOfReach(error)) throw error;
+    if (!isUncertain(error)) throw error;
   }
 }
 

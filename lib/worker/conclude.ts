@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
-import { isOutOfReach, isUnconfirmed } from '../server/transient';
+import { isUncertain } from '../server/transient';
 import { setQuietly } from '../settle/stage-changes';
 import { fail, finish, release, retryAnyhow } from '../settle/verbs';
 import { failures, handleOf, lease, shareHandle } from '../task/handle';
@@ -182,7 +182,7 @@ function isUnrecoverable(error: unknown): boolean {
 
 // A settle whose write concern was not met in time may be repeated: its token tells whether it was written.
 function isToBeRepeated(error: unknown): boolean {
-  return isError(error) && (isOutOfReach(error) || isUnconfirmed(error));
+  return isError(error) && isUncertain(error);
 }
 
 function isError(error: unknown): boolean {

@@ -177,6 +177,50 @@ describe('a task that must wait', () => {
 
       expect(await marksOf(source!._id)).toHaveLength(1);
     });
+
+    describe('later, where no majority has the mark in time,', () => {
+      /** The answer of the server to what was applied. */
+      const tooLate = () => {
+        throw Object.assign(new Error('waiting for replication timed out'), UNCONFIRMED);
+      };
+      const UNCONFIRMED = { name: 'MongoWriteConcernError', code: 64 };
+
+      it('of a task that is in the queue once it is pushed', async () => {
+        const [source] = await pushSources(1);
+        const steps = [beforeNext(Source, 'updateMany', tooLate), beforeNext(Source, 'updateOne', tooLate)];
+
+        const report = await Report.push({ source: source!._id });
+
+        expect(steps).toEqual([{ happened: true }, { happened: true }]);
+        expect(report.isNew).toBe(false);
+        await eventually(async () => expect(await marksOf(source!._id)).toHaveLength(1));
+      });
+
+      it('of one that a pop has parked', async () => {
+        const [source] = await pushSources(1);
+        const _id = await insertRaw({ source: source!._id });
+        const steps = [beforeNext(Source, 'updateMany', tooLate), beforeNext(Source, 'updateOne', tooLate)];
+
+        await expect(Report.pop()).rejects.toThrow('timed out');
+
+        expect(steps).toEqual([{ happened: true }, { happened: true }]);
+        expect((await stored(Report, _id))['_task']).toHaveProperty('waitingOn');
+        await eventually(async () => expect(await marksOf(source!._id)).toHaveLength(1));
+      });
+
+      it('also where that is said of the task itself', async () => {
+        const dependsOn = { type: DIRECT };
+        const schema = new Schema({ source: { type: ObjectId, ref: 'Source', dependsOn } });
+        const Patient = database.connection.model('Patient', taskQueue(schema));
+        const [source] = await pushSources(1);
+        const insert = beforeNext(Patient, 'insertOne', tooLate);
+
+        await expect(Patient.push({ source: source!._id })).rejects.toThrow('timed out');
+
+        expect(insert.happened).toBe(true);
+        await eventually(async () => expect(await marksOf(source!._id)).toHaveLength(1));
+      });
+    });
   });
 
   it('is parked by whoever finds it when the lease of its holder ended', async () => {
