@@ -4,6 +4,7 @@ import type { PushOptions } from 'mongoose-task-queue';
 import { randomFrom } from '../support/random';
 import type { Intent, Needs } from './events';
 import type { Part } from './handler';
+import { LANDED_MS } from '../../lib/server/retry-later';
 import { FATES, type Fate } from './tasks';
 
 export interface Production extends Part {
@@ -16,6 +17,8 @@ export interface Production extends Part {
 /** Pushes under way at once: some wait for a majority that is long in coming. */
 const PUSHING = 3;
 const PAUSE_MS = 300;
+/** A process that lives so long has marked what a task waits for whose push was not acknowledged. */
+const MARKED_MS = 2 * LANDED_MS;
 /** How long a handler takes at the most, but for those that outlast their leases. */
 const MAX_MS = 250;
 /** Tasks that later ones may refer to. */
@@ -32,14 +35,20 @@ export async function produce(production: Production): Promise<void> {
   const { note, ending, forMs } = production;
   const producer = new Producer(production);
   const deadline = performance.now() + forMs;
+  let complainedAt = Number.NEGATIVE_INFINITY;
   const push = async () => {
     while (!ending.aborted && performance.now() < deadline) {
       // What was not acknowledged may be in the queue or not: nothing is said about it, and nothing refers to it.
-      await producer.next().catch((error: unknown) => note({ name: 'complained', text: String(error) }));
+      await producer.next().catch((error: unknown) => {
+        complainedAt = performance.now();
+        note({ name: 'complained', text: String(error) });
+      });
       await sleep(PAUSE_MS * producer.random());
     }
   };
   await Promise.all(Array.from({ length: PUSHING }, push));
+  // One that ended before would leave such tasks to their re-checks.
+  await sleep(Math.max(0, complainedAt + MARKED_MS - performance.now()));
 }
 
 class Producer {
