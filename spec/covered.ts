@@ -43,7 +43,6 @@ export const COVERED: Readonly<Record<string, string>> = {
   'push/requeue': 'push/push',
 
   'waiting/arm': 'waiting/park',
-  'waiting/bounded-write': 'write-concern',
   'waiting/cause': 'dependencies/policies',
   'waiting/disarm': 'waiting/wake',
   'waiting/judged': 'dependencies/semantics',
