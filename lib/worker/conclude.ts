@@ -127,7 +127,7 @@ async function settle(
   reason: unknown,
   verb: (task: AnyDocument, reason: unknown) => Promise<unknown>,
 ): Promise<Outcome> {
-  const deadline = monotonic() + definitionOf(modelOf(task)).options.leaseMs;
+  let deadline = Infinity;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
     try {
       // A task without a lease was settled by its handler.
@@ -138,6 +138,8 @@ async function settle(
       // A lost lease, or a task that was deleted meanwhile, is no failure of the handler.
       if (isRefused) return lease(task) ? { name: 'lost', error } : outcomeOf(task, reason);
       if (!lease(task)) return { ...outcomeOf(task, reason), hookError: { error } };
+      // Only now, because a settle that gets through at once needs no clock.
+      if (deadline === Infinity) deadline = monotonic() + definitionOf(modelOf(task)).options.leaseMs;
       if (!isToBeRepeated(error) || abandoned.aborted || monotonic() + waitMs > deadline) throw error;
     }
     await sleep(waitMs * (0.5 + Math.random()));
@@ -159,11 +161,15 @@ async function withoutChanges(
 }
 
 function outcomeOf(task: AnyDocument, error: unknown): Outcome {
-  return outcomeNamed(handleOf(task).settledAs, error ?? failures(task).at(-1));
+  const verb = handleOf(task).settledAs;
+
+  return verb === 'finish' ? FINISHED : outcomeNamed(verb, error ?? failures(task).at(-1));
 }
 
+const FINISHED: Outcome = { name: 'finished' };
+
 function outcomeNamed(verb: string | null, error: unknown): Outcome {
-  if (verb === 'finish') return { name: 'finished' };
+  if (verb === 'finish') return FINISHED;
   if (verb === 'release') return { name: 'released' };
 
   return { name: verb === 'fail' ? 'failed' : 'retried', error };
