@@ -50,7 +50,7 @@ export async function conclude(
     const verb = thrown ? failOrRetryWith(tell) : end;
     return await held.unlessAborted(settle(held.task, abandoned, thrown?.reason, verb));
   } catch (error) {
-    if (isAbort(held, error)) return concludeAborted(held, error, abandoned, tell);
+    if (isAbort(held, error)) return concludeAborted(held, error, thrown?.reason, abandoned, tell);
     if (isToBeRepeated(error) || !isOfChanges(held.task, error)) throw error;
 
     // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
@@ -72,7 +72,7 @@ async function concludeUnchanged(
   try {
     return await held.unlessAborted(settling);
   } catch (error) {
-    if (isAbort(held, error)) return concludeAborted(held, error, abandoned, tell);
+    if (isAbort(held, error)) return concludeAborted(held, error, reason, abandoned, tell);
     throw error;
   }
 }
@@ -81,17 +81,18 @@ function isAbort({ aborted }: HeldTask, error: unknown): boolean {
   return aborted !== null && error === aborted.reason;
 }
 
-/** Settles an aborted task. Its handler may still run, so the handler's half-done changes are left out. */
+/** Settles an aborted task. The handler may still run, so its half-done changes are left out. `thrown` is what it threw, if it did. */
 async function concludeAborted(
   { task, withdrawn }: HeldTask,
   reason: unknown,
+  thrown: unknown,
   abandoned: AbortSignal,
   tell: Tell,
 ): Promise<Outcome> {
   if (reason instanceof LeaseLostError) return { name: 'lost', error: reason };
   if (withdrawn?.settling) await Promise.race([withdrawn.settling.ended.catch(() => {}), sleep(GRACE_MS)]);
-  // The handler's own settle came first.
-  if (!withdrawn || !lease(task)) return outcomeOf(task, undefined);
+  // An earlier settle came first.
+  if (!withdrawn || !lease(task)) return outcomeOf(task, thrown);
 
   const verb = reason instanceof StoppedError ? giveBack : retryWith(tell);
   return withoutChanges(task, async (unchanged) => {
@@ -100,15 +101,15 @@ async function concludeAborted(
     Object.assign(handleOf(unchanged), { lease, stored, settledWith: new Types.ObjectId() });
     const outcome = await settle(unchanged, abandoned, reason, verb);
     handleOf(task).stored = handleOf(unchanged).stored;
-    return earlierOutcome(withdrawn, outcome) ?? outcome;
+    return earlierOutcome(withdrawn, outcome, thrown) ?? outcome;
   });
 }
 
-/** The server carries out one of two settles of a lease: the handler's, if the worker's was refused for the task's new state. */
-function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome): Outcome | null {
+/** The server carries out one of two settles of a lease: the earlier one, if the worker's was refused for the task's new state. */
+function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome, thrown: unknown): Outcome | null {
   const isSettled = name === 'lost' && error instanceof TaskStateError && error.state !== null;
 
-  return settling && isSettled ? outcomeNamed(settling.verb, undefined) : null;
+  return settling && isSettled ? outcomeNamed(settling.verb, thrown) : null;
 }
 
 const end = (task: AnyDocument) => finish(task);

@@ -1,5 +1,5 @@
 import { Schema } from 'mongoose';
-import { constant, LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
+import { constant, LeaseLostError, UnrecoverableError, State, taskQueue } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { deferred, type Deferred } from '../support/deferred';
@@ -270,6 +270,24 @@ describe('a worker with something that does not come to its end', () => {
       await finished;
 
       expect(await stored(Email, _id)).toMatchObject({ state: State.FINISHED });
+    });
+
+    it('the answer to a failure exceeds, is told with what the handler threw', async () => {
+      const Email = makeEmail();
+      const { _id } = await Email.push({ to: 'ada' });
+      const collection = nativeOf(Email) as unknown as Record<string, Call>;
+      const { bulkWrite } = collection;
+      jest.spyOn(collection, 'bulkWrite').mockImplementationOnce(async (...args) => {
+        await bulkWrite!.apply(collection, args);
+        return deferred().promise;
+      });
+      const thrown = new UnrecoverableError('no address');
+      const worker = makeWorker(Email, { timeoutMs: 50, handler: () => Promise.reject(thrown) });
+      const failed = nextEvent(worker, 'failed');
+      await worker.start();
+
+      expect((await failed)[1]).toBe(thrown);
+      expect(await stored(Email, _id)).toMatchObject({ state: State.FAILED });
     });
   });
 
