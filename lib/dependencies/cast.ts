@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
-import { mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
-import { isWritable } from '../values/writable';
-import { isNumber, isPlain } from './equality';
+import { isPlain } from '../plain';
+import { asRead, isWritable } from '../values/writable';
+import { isNumber } from './equality';
 
 /** A reference of a task to another document. */
 export interface Reference {
@@ -29,7 +29,7 @@ export function isPossible(value: unknown): boolean {
   if (Array.isArray(value) || value instanceof RegExp) return false;
   if (['BSONRegExp', 'DBRef'].includes((value as { _bsontype?: string } | null)?._bsontype ?? '')) return false;
 
-  return !isPlain(value) || (!Object.keys(value).some((key) => key.startsWith('$')) && isWritable(value));
+  return isWritable(value) && !(isPlain(value) && Object.keys(value).some((key) => key.startsWith('$')));
 }
 
 function castId({ schema }: AnyModel, given: unknown): unknown {
@@ -47,13 +47,6 @@ function castId({ schema }: AnyModel, given: unknown): unknown {
 interface IdType {
   readonly instance: string;
   castForQuery(operator: null, value: unknown): unknown;
-}
-
-// Mongoose casts some ids to types of its own: this gives the types that the driver reads.
-function asRead(id: unknown): unknown {
-  if (typeof id !== 'object' || (id as { _bsontype?: string })._bsontype === 'ObjectId') return id;
-
-  return mongo.BSON.deserialize(mongo.BSON.serialize({ id }))['id'];
 }
 
 function shownBriefly(value: unknown): unknown {

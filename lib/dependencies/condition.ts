@@ -1,7 +1,8 @@
 import type { DependencyCondition } from '../declare/dependency';
 import type { AnyModel, Filter, RawDocument } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
-import { isPlain, isSame } from './equality';
+import { isPlain } from '../plain';
+import { isSame } from './equality';
 
 /**
  * Casts the values of a condition as a query of the model does: a text becomes the ObjectId or Date it stands for.

@@ -1,4 +1,5 @@
 import { mongo } from 'mongoose';
+import { isPlain } from '../plain';
 
 /** An exact number: numerator and denominator, or a text such as `NaN` or `Infinity`. */
 type Exact = readonly [numerator: bigint, denominator: bigint] | string;
@@ -15,14 +16,6 @@ export function isSame(one: unknown, other: unknown): boolean {
   if (typeof one !== 'object' || typeof other !== 'object') return false;
 
   return bytesOf(one).equals(bytesOf(other));
-}
-
-/** Whether a value has fields, and is not one of the types that stand for a single value. */
-export function isPlain(value: unknown): value is Record<string, unknown> {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
-  const prototype = Object.getPrototypeOf(value) as object | null;
-
-  return prototype === null || !Object.getPrototypeOf(prototype);
 }
 
 function isSameList(one: readonly unknown[], other: readonly unknown[]): boolean {

@@ -8,6 +8,7 @@ import { throwHookError } from '../settle/save';
 import { writeIf } from '../settle/write';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { requireSchedule, scheduleIn } from '../task/stored-schedule';
+import { shownId } from '../values/id';
 import { explainPush } from './input';
 import { isTaken } from './key-index';
 
@@ -122,5 +123,5 @@ function lost(document: AnyDocument): LeaseLostError {
 }
 
 function nameOf(document: AnyDocument): string {
-  return `${modelOf(document).modelName} ${String(document._id)}`;
+  return `${modelOf(document).modelName} ${shownId(document._id)}`;
 }

@@ -46,11 +46,10 @@ export function resolveSchedule({ every, cron, timeZone }: ScheduleOptions): Sch
 
 /** Whether a stored value is a schedule: another program, or a system with other time zones, may have written it. */
 export function isSchedule(value: unknown): value is Schedule {
-  const { every, cron, timeZone, ...others } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
-  if (Object.keys(others).length > 0) return false;
-  if (every !== undefined)
-    return Number.isInteger(every) && (every as number) >= 1 && (every as number) <= MAX_DELAY_MS;
-  if (typeof cron !== 'string' || typeof timeZone !== 'string') return false;
+  const { every, cron, timeZone } = (value ?? {}) as { every?: unknown; cron?: unknown; timeZone?: unknown };
+  const names = Object.keys(value ?? {}).length;
+  if (names === 1) return Number.isInteger(every) && (every as number) >= 1 && (every as number) <= MAX_DELAY_MS;
+  if (names !== 2 || typeof cron !== 'string' || typeof timeZone !== 'string') return false;
   try {
     firstAfter({ cron, timeZone }, new Date(0));
     return true;

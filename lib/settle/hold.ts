@@ -6,6 +6,7 @@ import { persistently } from '../server/transient';
 import { handleOf, type Lease } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { requireStorable } from '../values/check';
+import { shownId } from '../values/id';
 import { readStoredState, refusal } from './refusal';
 
 /** See `TaskMethods.renew`. */
@@ -61,7 +62,7 @@ export function requireHold(task: AnyDocument, verb: string): Lease {
 
   const state = task.get(options.fields.state) as string | null;
   throw new TaskStateError(
-    `Expected ${modelOf(task).modelName} ${String(task._id)} to be held by this handle for \`${verb}()\`, but it was not popped, or was settled already.`,
+    `Expected ${modelOf(task).modelName} ${shownId(task._id)} to be held by this handle for \`${verb}()\`, but it was not popped, or was settled already.`,
     task._id,
     state,
   );

@@ -13,6 +13,7 @@ import { holdFilter } from '../task/held';
 import { requireSchedule } from '../task/stored-schedule';
 import { trace } from '../task/trace';
 import { refuseUnknown } from '../values/check';
+import { shownId } from '../values/id';
 import type { Change } from './change';
 import { nextSlot } from './next-slot';
 import { recognise } from './recognise';
@@ -67,7 +68,7 @@ async function settleOnce<D extends AnyDocument>(
     requireSettings(model);
     if (task.isNew)
       throw new TaskStateError(
-        `Expected ${model.modelName} ${String(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
+        `Expected ${model.modelName} ${shownId(task._id)} to be in the queue, but it was never stored. Call \`push()\` first.`,
         task._id,
         null,
       );

@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import type { State } from '../fields';
 import { isSchedule, type Schedule } from '../schedule/schedule';
+import { isWritable } from '../values/writable';
 
 /**
  * The queue's data of a task, in its `_task` sub-document. `_task` is no path of the schema: it never shows in `toJSON()`, and only claim,
@@ -69,10 +70,13 @@ export interface TaskFailure {
 
 const isDate = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime());
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): boolean => typeof value === 'string';
 const isToken = (value: unknown): boolean => (value as { _bsontype?: string } | null)?._bsontype === 'ObjectId';
 
-/** Checks the value of each field, since any program may have written the document. */
-const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean } = {
+type Fits = { readonly [name: string]: ((value: unknown) => boolean) | undefined };
+
+/** What each field can hold. Any program may have written the document, also with names that every object has. */
+const FITS: Fits = withoutPrototype({
   availableAt: isDate,
   dueAt: isDate,
   expiresFrom: isDate,
@@ -81,15 +85,44 @@ const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean
   token: isToken,
   startedAt: isDate,
   settledAt: isDate,
-  errors: Array.isArray,
-  key: (value) => typeof value === 'string',
+  errors: isListOf(isFailure),
+  key: isText,
   schedule: isSchedule,
   slot: isDate,
   lastRun: isFields,
-  waitingOn: Array.isArray,
+  waitingOn: isListOf(isFields),
   recheckAt: isDate,
-  doomedBy: Array.isArray,
-};
+  doomedBy: isListOf(isFields),
+});
+
+/** The same for an entry of the errors. They are written again with each that is added, so nothing may be in them that cannot be sent. */
+const FITS_FAILURE: Fits = withoutPrototype({
+  message: isText,
+  stack: isText,
+  at: isDate,
+  attempt: isCount,
+  cause: isCause,
+});
+
+function isFailure(value: unknown): boolean {
+  const isFitting = ([name, one]: [string, unknown]) => (FITS_FAILURE[name] ?? isWritable)(one);
+
+  return isFields(value) && 'message' in value && Object.entries(value).every(isFitting);
+}
+
+function isCause(value: unknown): boolean {
+  const { model, id, message } = (value ?? {}) as NonNullable<TaskFailure['cause']>;
+
+  return isText(model) && isText(message) && isWritable(id);
+}
+
+function withoutPrototype(fits: Fits): Fits {
+  return Object.assign(Object.create(null) as Fits, fits);
+}
+
+function isListOf(fits: (value: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => Array.isArray(value) && value.every(fits);
+}
 
 /** Whether a value is an object with fields, as bookkeeping is, or undefined. */
 export function isBookkeeping(value: unknown): value is Bookkeeping {

@@ -11,3 +11,10 @@ export function isWritable(value: unknown): boolean {
     return false;
   }
 }
+
+/** What the driver reads of a value that it has sent. Mongoose casts some to types of its own, which the driver never reads. */
+export function asRead(value: unknown): unknown {
+  if (typeof value !== 'object' || (value as { _bsontype?: string } | null)?._bsontype === 'ObjectId') return value;
+
+  return mongo.BSON.deserialize(mongo.BSON.serialize({ value }))['value'];
+}

@@ -1,8 +1,8 @@
 import type { AnyModel, RawDocument } from '../definition/definition';
 import type { Target } from '../dependencies/targets';
 import { read } from '../server/read';
-import type { TaskFailure } from '../task/handle';
-import { keyOf } from '../values/id';
+import { type Bookkeeping, readBookkeeping, type TaskFailure } from '../task/bookkeeping';
+import { keyOf, shownId } from '../values/id';
 import type { Doomed } from './park';
 
 type Cause = NonNullable<TaskFailure['cause']>;
@@ -14,8 +14,8 @@ export async function withCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Pr
   return doomed.map((one) => {
     const [first] = one.by;
     const cause = causes.get(one.target)?.get(keyOf(first!.id)) ?? missing(one.target, first!.id);
-    const { attempts = 0 } = (one.task['_task'] as { attempts?: number } | undefined) ?? {};
-    const message = `A dependency ${first!.standing === 'missing' ? 'is missing' : 'failed'}: ${cause.model} ${String(cause.id)}${cause.message && `: ${cause.message}`}`;
+    const { attempts = 0 } = bookkeepingOf(one.task);
+    const message = `A dependency ${first!.standing === 'missing' ? 'is missing' : 'failed'}: ${cause.model} ${shownId(cause.id)}${cause.message && `: ${cause.message}`}`;
 
     return { ...one, failure: { message, attempt: attempts, cause } };
   });
@@ -37,10 +37,14 @@ async function readCauses(doomed: readonly Omit<Doomed, 'failure'>[]): Promise<M
 }
 
 function causeOf(model: AnyModel, document: RawDocument): Cause {
-  const errors = (document['_task'] as { errors?: TaskFailure[] } | undefined)?.errors ?? [];
-  const last = errors.at(-1);
+  const last = bookkeepingOf(document).errors?.at(-1);
 
   return last?.cause ?? { model: model.modelName, id: document._id as unknown, message: last?.message ?? '' };
+}
+
+// A task is compared with what was read later on, so that stays as it is.
+function bookkeepingOf(document: RawDocument): Bookkeeping {
+  return readBookkeeping({ ...(document['_task'] as Bookkeeping | undefined) });
 }
 
 function missing(target: Target | null, id: unknown): Cause {

@@ -62,7 +62,7 @@ function disarmings({ mark }: Watch, ids: readonly unknown[], tokens: ReadonlyMa
 }
 
 function tokenIn(document: RawDocument, { mark }: Watch): unknown {
-  return (document['_task'] as { armed: Record<string, unknown> }).armed[mark];
+  return (document['_task'] as { armed?: Record<string, unknown> }).armed?.[mark];
 }
 
 // The server compares each document with all of its statement's tokens.

@@ -7,7 +7,7 @@ import { generationOf } from '../server/clock';
 import { confirm } from '../server/confirm';
 import { read } from '../server/read';
 import { isMissingIndex } from '../server/transient';
-import type { Bookkeeping } from '../task/handle';
+import { readBookkeeping } from '../task/bookkeeping';
 import { keyOf } from '../values/id';
 import { writePastLocked } from './bounded-write';
 import { disarm } from './disarm';
@@ -127,7 +127,7 @@ async function withoutWatchers(
   const left = await read(model, { filter: watchers, projection, limit: BUDGET });
   if (left.length === BUDGET) return [];
   const watched = left.flatMap(({ _task: task }) => {
-    const { waitingOn = [], doomedBy = [] } = task as Bookkeeping;
+    const { waitingOn = [], doomedBy = [] } = readBookkeeping(task);
     return [...waitingOn, ...doomedBy].filter((one) => one.mark === mark).map(({ id }) => keyOf(id));
   });
   const areWatched = new Set(watched);

@@ -6,6 +6,7 @@ import { serverNow } from '../server/clock';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { handleOf } from '../task/handle';
 import { heldBy } from '../task/held';
 import { groupBy } from '../values/group';
@@ -55,7 +56,7 @@ async function findLost(model: AnyModel, held: readonly HeldTask[]): Promise<Hel
   const tokens = new Map(
     found.map((document) => [
       keyOf(document._id),
-      (document['_task'] as { token?: Types.ObjectId }).token?.toHexString(),
+      readBookkeeping({ ...(document['_task'] as Bookkeeping | undefined) }).token?.toHexString(),
     ]),
   );
 

@@ -4,6 +4,7 @@ import { LeaseLostError } from '../errors';
 import { onHandsAsked } from '../settle/tasks-in-hand';
 import { handleOf, lease } from '../task/handle';
 import { clearInterval, setInterval } from '../timers';
+import { shownId } from '../values/id';
 import { renewAll } from './heartbeat';
 import { HeldTask } from './held-task';
 
@@ -84,7 +85,7 @@ export class HeldTasks {
       if (!lease(one.task) || handleOf(one.task).settledWith) continue;
       one.abort(
         new LeaseLostError(
-          `The lease of ${model.modelName} ${String(one.task._id)} was lost: somebody else holds the task, or it was deleted.`,
+          `The lease of ${model.modelName} ${shownId(one.task._id)} was lost: somebody else holds the task, or it was deleted.`,
           one.task._id,
         ),
       );

@@ -3,6 +3,7 @@ import { type AnyDocument, modelOf } from '../definition/definition';
 import { TaskQueueError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
 import { clearTimeout, setTimeout } from '../timers';
+import { shownId } from '../values/id';
 import type { Announcer } from './announcer';
 import type { WorkerEvents } from './events';
 import { WorkLoop } from './loop';
@@ -111,7 +112,7 @@ export class Run {
   #reportLeft(left: readonly AnyDocument[]): void {
     if (left.length === 0) return;
 
-    const names = left.slice(0, 3).map((task) => `${modelOf(task).modelName} ${String(task._id)}`);
+    const names = left.slice(0, 3).map((task) => `${modelOf(task).modelName} ${shownId(task._id)}`);
     this.announcer.report(
       new TaskQueueError(
         `The worker stopped while ${left.length} of its tasks could not be settled or given back: ${names.join(', ')}${left.length > names.length ? ', …' : ''}. They are due again when their leases end.`,

@@ -1,5 +1,6 @@
 import { modelOf } from '../definition/definition';
 import { setTimeout } from '../timers';
+import { shownId } from '../values/id';
 import type { HeldTask } from './held-task';
 import type { ResolvedWorkerOptions } from './options';
 
@@ -52,7 +53,7 @@ export function startLimit(held: HeldTask, timeoutMs: number | false): NodeJS.Ti
   const { task } = held;
 
   return setTimeout(() => {
-    const what = `${held.isConcluding ? 'The settle' : 'The handler'} of ${modelOf(task).modelName} ${String(task._id)}`;
+    const what = `${held.isConcluding ? 'The settle' : 'The handler'} of ${modelOf(task).modelName} ${shownId(task._id)}`;
     held.abort(new DOMException(`${what} took longer than ${timeoutMs} ms.`, 'TimeoutError'));
   }, timeoutMs);
 }

@@ -3,6 +3,7 @@ import { TaskQueueError } from '../errors';
 import { State } from '../fields';
 import { trace } from '../task/trace';
 import { lineOf } from '../values/describe';
+import { shownId } from '../values/id';
 import type { Outcome } from './conclude';
 import type { WorkerEvents } from './events';
 import type { HeldTask } from './held-task';
@@ -25,7 +26,7 @@ export function tellOutcome(told: Told, { task }: HeldTask, { name, error, hookE
 /** Reports what a handler threw after it had settled its task: the error changes nothing any more. */
 export function tellThrownAfter(told: Told, { task }: HeldTask, { name }: Outcome, { reason }: Thrown): void {
   if (name !== 'finished' && name !== 'released') return;
-  const what = `The handler of ${modelOf(task).modelName} ${String(task._id)} threw after the task was ${name}`;
+  const what = `The handler of ${modelOf(task).modelName} ${shownId(task._id)} threw after the task was ${name}`;
   told.report(new TaskQueueError(`${what}: ${lineOf(reason)}`, { cause: reason }));
 }
 
