@@ -138,7 +138,7 @@ export class Single {
     const now = await serverNow(model);
     const recent = { $gte: new Date(now.getTime() + options.leaseMs - RECENT_MS) };
 
-    return leniently((how) =>
+    return leniently(model, (how) =>
       collectionOf(model).findOne(
         { ...this.#live, '_task.availableAt': recent, '_task.token': this.token },
         { hint: this.query.hint, ...(hidden && { projection: hidden }), ...NEWEST, ...how },

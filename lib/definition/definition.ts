@@ -1,5 +1,6 @@
 import type { mongo } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema, RawDocument } from '../any';
+import { flawOf } from '../decode';
 import { InvalidOptionError } from '../errors';
 import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
@@ -53,13 +54,19 @@ export function namespaceOf(model: AnyModel): string {
   return `${model.db.name}.${model.collection.name}`;
 }
 
-/** Makes a document of a raw one. A kind may hide more paths than the base model by which it was read. */
+/**
+ * Makes a document of what was read by the native collection. A kind may hide more than the base that it was read by.
+ *
+ * @throws what the driver says of a part that it cannot read.
+ */
 export function hydrate(
   { model, hidden: ofModel }: Pick<Definition, 'model' | 'hidden'>,
   raw: RawDocument,
 ): AnyDocument {
   const kind = model.discriminators ? kindIn(model, raw) : undefined;
   const hidden = kind ? definitionOf(kind).hidden : ofModel;
+  const flaw = flawOf(raw);
+  if (flaw) throw flaw.error;
 
   return (hidden ? model.hydrate(raw, hidden) : model.hydrate(raw)) as AnyDocument;
 }

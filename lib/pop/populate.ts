@@ -1,6 +1,7 @@
 import type { PopulateOptions } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
+import { isUnreadable } from '../server/read';
 import { wrongValue } from '../values/check';
 
 /** A path to populate, several, or Mongoose's populate options. */
@@ -24,7 +25,7 @@ export function checkPopulate(model: AnyModel, populate: unknown): void {
  */
 export function isOfTask(model: AnyModel, populate: Populate, error: unknown): boolean {
   const name = (error as Error | null)?.name;
-  if (name !== 'MissingSchemaError') return name === 'CastError';
+  if (name !== 'MissingSchemaError') return name === 'CastError' || isUnreadable(error);
 
   return listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
 }

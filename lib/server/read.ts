@@ -1,4 +1,5 @@
 import { ConnectionStates, type mongo } from 'mongoose';
+import { decode } from '../decode';
 import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../definition/definition';
 import { answered } from './time-limit';
 import { persistently } from './transient';
@@ -6,8 +7,8 @@ import { persistently } from './transient';
 /** Options of a read of the newest data, whatever the connection's settings are: only the newest data tells who holds a task. */
 export const NEWEST = { readPreference: 'primary', readConcern: { level: 'local' } } as const;
 
-/** Options to read values that JavaScript lacks: texts that are no UTF-8, regular expressions of other languages. */
-const LENIENT = { enableUtf8Validation: false, bsonRegExp: true } as const;
+/** For reads of nothing but ids: the bytes of a text may be none. */
+export const LENIENT = { enableUtf8Validation: false, bsonRegExp: true } as const;
 
 /** A read, with the option names of the server's `find` command. */
 export interface Find {
@@ -30,28 +31,48 @@ export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> 
   // While the connection is not open, Mongoose buffers operations of its own collection, but not commands.
   if (!db || readyState !== ConnectionStates.connected) return readByCursor(model, find);
 
-  const { cursor } = await leniently((how) => persistently(() => send(db, model.collection.collectionName, find, how)));
+  const answer = await orUnreadable(persistently(() => send(db, model.collection.collectionName, find)));
+  if (!answer) return readByCursor(model, find, RAW);
+  const { cursor } = answer;
   if (Number(cursor.id) === 0) return cursor.firstBatch;
 
   // The documents do not fit into one answer.
   await persistently(() => db.command({ killCursors: model.collection.collectionName, cursors: [cursor.id] }));
-  return answered(readByCursor(model, find));
+  return readByCursor(model, find);
 }
 
-/** Reads again with lenient options when an answer cannot be decoded, because a document holds values of another program. */
-export async function leniently<T>(reading: (how: Partial<typeof LENIENT>) => Promise<T>): Promise<T> {
+const RAW = { raw: true } as const;
+type How = Partial<typeof RAW>;
+
+/** Reads a document once more where the answer cannot be read, because it holds what another program alone understands. */
+export async function leniently(
+  model: AnyModel,
+  reading: (how: How) => Promise<RawDocument | null>,
+): Promise<RawDocument | null> {
+  const found = await orUnreadable(reading({}));
+  if (found !== undefined) return found;
+  const bytes = (await reading(RAW)) as Uint8Array | null;
+
+  return bytes && decoded(model, bytes);
+}
+
+function decoded({ db }: AnyModel, bytes: Uint8Array): RawDocument {
+  return decode(bytes, db.db?.bsonOptions ?? {});
+}
+
+async function orUnreadable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
-    return await reading({});
+    return await answer;
   } catch (error) {
     if (!isUnreadable(error)) throw error;
 
-    return reading(LENIENT);
+    return undefined;
   }
 }
 
-/** Whether an answer came that cannot be decoded. */
+/** Whether an answer came that cannot be read, or what was read cannot be sent. */
 export function isUnreadable(error: unknown): boolean {
-  return ['BSONError', 'SyntaxError'].includes((error as Error | null)?.name ?? '');
+  return /^BSON\w*Error$|^SyntaxError$/.test((error as Error | null)?.name ?? '');
 }
 
 /** The projection of these fields alone. */
@@ -64,16 +85,18 @@ interface Answer {
 }
 
 // A command does not inherit the connection's options.
-function send(db: mongo.Db, collection: string, find: Find, how: object): Promise<Answer> {
+function send(db: mongo.Db, collection: string, find: Find): Promise<Answer> {
   const command = { find: collection, ...find, batchSize: find.limit + 1 };
 
-  return db.command(command, { ...db.bsonOptions, ...how, readPreference: 'primary' }) as unknown as Promise<Answer>;
+  return db.command(command, { ...db.bsonOptions, readPreference: 'primary' }) as unknown as Promise<Answer>;
 }
 
-function readByCursor(model: AnyModel, { filter, ...options }: Find): Promise<RawDocument[]> {
-  return leniently((how) =>
-    collectionOf(model)
-      .find(filter, { ...NEWEST, ...options, ...how, batchSize: options.limit + 1 })
-      .toArray(),
-  );
+async function readByCursor(model: AnyModel, find: Find, how: How = {}): Promise<RawDocument[]> {
+  const { filter, ...options } = find;
+  const reading = collectionOf(model)
+    .find(filter, { ...NEWEST, ...options, ...how, batchSize: options.limit + 1 })
+    .toArray();
+  if (how.raw) return (await answered(reading)).map((bytes) => decoded(model, bytes as unknown as Uint8Array));
+
+  return (await orUnreadable(answered(reading))) ?? readByCursor(model, find, RAW);
 }

@@ -19,7 +19,7 @@ async function reload(document: AnyDocument, session: ClientSession | null): Pro
     ...(hidden && { projection: hidden }),
     ...(session && { session }),
   };
-  const raw = await leniently((how) =>
+  const raw = await leniently(model, (how) =>
     answered(collectionOf(model).findOne({ _id: document._id }, { ...options, ...how })),
   );
   for (const path of document.directModifiedPaths()) unmark(document, path);

@@ -2,10 +2,12 @@ import type { ClientSession, Types } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
-import { NEWEST } from '../server/read';
+import { leniently, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
-import { type Bookkeeping, handleOf } from '../task/handle';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { handleOf } from '../task/handle';
 import { scheduleIn } from '../task/stored-schedule';
+import { shownId } from '../values/id';
 
 /** What the database has of a task when a write did not match. */
 export interface StoredState {
@@ -21,20 +23,20 @@ const RECURRENCE = { '_task.schedule': 1, '_task.slot': 1, '_task.dueAt': 1, '_t
 
 export async function readStoredState(task: AnyDocument, session: ClientSession | null): Promise<StoredState | null> {
   const { model, options } = definitionOf(modelOf(task));
-  const found = await answered(
-    collectionOf(model).findOne(
-      { _id: task._id },
-      {
-        projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
-        ...NEWEST,
-        ...(session && { session }),
-      },
-    ),
+  const how = {
+    projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
+    ...NEWEST,
+    ...(session && { session }),
+  };
+  const found = await leniently(model, (lenient) =>
+    answered(collectionOf(model).findOne({ _id: task._id }, { ...how, ...lenient })),
   );
 
   if (!found) return null;
 
-  const { token, schedule = null, slot, dueAt, expiresFrom } = (found['_task'] ?? {}) as Bookkeeping;
+  const raw = found['_task'] as Bookkeeping | null | undefined;
+  const schedule: unknown = raw?.schedule ?? null;
+  const { token, slot, dueAt, expiresFrom } = readBookkeeping({ ...raw });
   return {
     state: (found[options.fields.state] as string | undefined) ?? null,
     token,
@@ -45,7 +47,7 @@ export async function readStoredState(task: AnyDocument, session: ClientSession 
 
 /** The error for a write whose filter did not match: it says which state the task has, and which one `verb` needs. */
 export function refusal(task: AnyDocument, verb: string, found: StoredState | null): LeaseLostError | TaskStateError {
-  const name = `${modelOf(task).modelName} ${String(task._id)}`;
+  const name = `${modelOf(task).modelName} ${shownId(task._id)}`;
   const { lease } = handleOf(task);
   if (!found)
     return new TaskStateError(`Expected ${name} to exist for \`${verb}()\`, but it was deleted.`, task._id, null);

@@ -9,6 +9,10 @@ const LONG = 0x12;
 /** In a value, a text that becomes bytes of no character; in a name, an `_bsontype` that no driver for JavaScript writes. */
 export const NO_TEXT = '\u0001\u0002';
 export const BSONTYPE = 'Xbsontype';
+/** A name that becomes `again`, so that one document can have it twice. */
+export const AGAIN = 'Xgain';
+/** The pattern of a BSONRegExp with the option `i`, which becomes one that no language has. */
+export const NO_PATTERN = '(no pattern';
 /** A number that becomes a date which JavaScript has not. */
 export const FAR_DATE = mongo.Long.fromString('9223372036854775799');
 
@@ -17,6 +21,8 @@ export function foreignBytes(document: mongo.Document): Buffer {
   const bytes = Buffer.from(mongo.BSON.serialize(document));
   replaceAll(bytes, Buffer.from(NO_TEXT), Buffer.from([0xff, 0xfe]));
   replaceAll(bytes, Buffer.from(BSONTYPE), Buffer.from('_bsontype'));
+  replaceAll(bytes, Buffer.from(AGAIN), Buffer.from('again'));
+  replaceAll(bytes, Buffer.from(`${NO_PATTERN}\0i\0`), Buffer.from(`${NO_PATTERN}\0y\0`));
   const far = Buffer.from(FAR_DATE.toBytesLE());
   for (let at = bytes.indexOf(far); at !== -1; at = bytes.indexOf(far, at + 1)) {
     let type = at - 2;
