@@ -6,6 +6,7 @@ import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient'
 import { isBookkeeping } from '../task/bookkeeping';
 import { heldBy } from '../task/held';
 import { keyOf } from '../values/id';
+import { isWritable } from '../values/writable';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
@@ -23,12 +24,15 @@ export class Batch {
   #isUncertain = false;
   /** How many tasks were updated, by the answers that arrived. */
   #updated = 0;
+  private readonly ids: readonly unknown[];
 
   constructor(
     private readonly definition: Definition,
     private readonly query: ReadyQuery,
-    private readonly ids: readonly unknown[],
-  ) {}
+    ids: readonly unknown[],
+  ) {
+    this.ids = ids.filter(isWritable);
+  }
 
   /** Claims the tasks that can still be claimed. When it resolves, no fail-over can take them back. */
   async writeToken(): Promise<void> {

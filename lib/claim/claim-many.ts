@@ -1,10 +1,11 @@
 import type { Definition, RawDocument } from '../definition/definition';
 import { Batch } from './batch';
 import { candidateIds } from './candidates';
-import { claimById } from './claim-one';
+import { claimById, claimOne } from './claim-one';
 import { choiceOf, noteContention, someOf } from './contention';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
+import { Tried } from './tried';
 
 /** At most this many tasks per update when tasks are handed over in parts: while the next part is claimed, this one is begun. */
 const PART = 200;
@@ -18,13 +19,16 @@ export type Take = (tasks: RawDocument[]) => Promise<void>;
 export async function claimMany(definition: Definition, query: ReadyQuery, limit: number): Promise<RawDocument[]> {
   const won: RawDocument[] = [];
   const refusals = new Refusals();
+  const tried = new Tried();
   try {
     for (let isEnd = false; won.length < limit && !isEnd;) {
       const wanted = limit - won.length;
       const ids = await candidateIds(definition, query, wanted);
-      const claimed = await refusals.unlessRefused(claimIds(definition, query, ids), []);
+      const isAgain = tried.hadAll(ids);
+      const claiming = isAgain ? claimNext(definition, query) : claimIds(definition, query, ids);
+      const claimed = await refusals.unlessRefused(claiming, []);
       won.push(...claimed);
-      isEnd = ids.length < wanted && claimed.length === ids.length;
+      isEnd = isAgain ? claimed.length === 0 : ids.length < wanted && claimed.length === ids.length;
     }
   } catch (error) {
     if (won.length === 0) throw error;
@@ -45,16 +49,19 @@ export async function claimManyInParts(
 ): Promise<number> {
   let won = 0;
   const refusals = new Refusals();
+  const tried = new Tried();
   while (won < limit) {
     const wanted = limit - won;
     const found = await candidateIds(definition, query, wanted * choiceOf(definition));
     if (found.length === 0) break;
 
     const ids = someOf(found, wanted);
-    const claimed = await refusals.unlessRefused(claimParts(definition, query, ids, take), 0);
+    const isAgain = tried.hadAll(ids);
+    const claiming = isAgain ? handOver(claimNext(definition, query), take) : claimParts(definition, query, ids, take);
+    const claimed = await refusals.unlessRefused(claiming, 0);
     won += claimed;
-    noteContention(definition, claimed / ids.length);
-    if (found.length < wanted && claimed === ids.length) break;
+    if (!isAgain) noteContention(definition, claimed / ids.length);
+    if (isAgain ? claimed === 0 : found.length < wanted && claimed === ids.length) break;
   }
 
   return won > 0 ? won : refusals.orNone(won);
@@ -89,6 +96,13 @@ export async function handOver(claiming: Promise<RawDocument[]>, take: Take): Pr
   await take(tasks);
 
   return tasks.length;
+}
+
+/** Whatever comes next, by its place in the claim order. */
+async function claimNext(definition: Definition, query: ReadyQuery): Promise<RawDocument[]> {
+  const task = await claimOne(definition, query);
+
+  return task ? [task] : [];
 }
 
 /** Claims those of the tasks that can still be claimed. Several are updated with one token, and then read by it. */

@@ -1,12 +1,14 @@
 import { Types } from 'mongoose';
 import type { Definition, Filter, RawDocument } from '../definition/definition';
 import { isTimeExpired, persistently } from '../server/transient';
+import { isWritable } from '../values/writable';
 import { candidateIds } from './candidates';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
-import { isOfDocument, mend } from './repair';
+import { isOfDocument, mend, mendNext } from './repair';
 import { Single } from './single';
 import { MAX_WAIT_MS, notSkipped, PROBE_MS, skip } from './skipped';
+import { Tried } from './tried';
 
 /** At most this many candidates are read at a time when the head of the queue cannot be claimed. */
 const WINDOW = 32;
@@ -29,6 +31,7 @@ export async function claimById(
   _id: unknown,
   maxTimeMS = MAX_WAIT_MS,
 ): Promise<RawDocument | null> {
+  if (!isWritable(_id)) return null;
   try {
     return await claimThis(definition, query, _id, maxTimeMS);
   } catch (error) {
@@ -48,9 +51,10 @@ function claimThis(definition: Definition, query: ReadyQuery, _id: unknown, maxT
 // The head of the queue is locked by an open transaction, or cannot be claimed as it is: what comes after it is tried one by one.
 async function claimBehind(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   const refusals = new Refusals();
+  const tried = new Tried();
   for (;;) {
     const ids = await candidateIds(definition, query, WINDOW);
-    if (ids.length === 0) return refusals.orNone(null);
+    if (ids.length === 0 || tried.hadAll(ids)) return refusals.orNone(null);
     for (const _id of ids) {
       const claimed = await refusals.unlessRefused(claimById(definition, query, _id, PROBE_MS), null);
       if (claimed) return claimed;
@@ -81,7 +85,7 @@ async function claimMatching(
     claim.settled = claimed;
     claim.end();
     if (!claimed || claim.isKept(claimed)) return claimed;
-    await mend(definition, claimed._id);
+    if (!(await mend(definition, claimed._id))) await mendNext(definition, query);
     return await claimMatching(definition, query, extra, maxTimeMS);
   } catch (error) {
     claim.end();

@@ -1,11 +1,13 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
+import type { ReadyQuery } from '../indexes/claim-index';
 import { isPermanent } from '../server/permanent';
 import { isUnreadable, read } from '../server/read';
 import { answered } from '../server/time-limit';
 import { isMissingIndex, isNetworkError, isTimeExpired, isUnconfirmed } from '../server/transient';
 import { isBookkeeping, misfits, type TaskFailure } from '../task/bookkeeping';
 import { isWritable } from '../values/writable';
+import { MAX_WAIT_MS } from './skipped';
 
 /** Codes of the server's errors for an update that would make a document too large. */
 const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
@@ -31,6 +33,7 @@ export function isOfDocument(error: unknown): boolean {
  */
 export async function mend(definition: Definition, _id: unknown, error?: unknown): Promise<boolean> {
   const { model, options, writeConcern } = definition;
+  if (!isWritable(_id)) return false;
   const { state } = options.fields;
   const [raw] = await read(model, { filter: { _id }, projection: { [state]: 1, _task: 1 }, limit: 1 });
   if (!raw) return false;
@@ -49,6 +52,22 @@ export async function mend(definition: Definition, _id: unknown, error?: unknown
     }
   }
   return false;
+}
+
+/** The same for the next task whose bookkeeping has no fields, where none is found by its `_id`. */
+export async function mendNext({ model, writeConcern }: Definition, { filter, hint }: ReadyQuery): Promise<boolean> {
+  const isOdd = { $not: { $in: [{ $type: '$_task' }, ['object', 'missing']] } };
+  const how = { hint, maxTimeMS: MAX_WAIT_MS, ...writeConcern };
+  try {
+    const unset = { $unset: { _task: true } } as const;
+    const { modifiedCount } = await answered(
+      collectionOf(model).updateOne({ ...filter, $expr: isOdd }, unset as never, how),
+    );
+    return modifiedCount > 0;
+  } catch (error) {
+    if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
+    return false;
+  }
 }
 
 /** The updates to try, one after the other. */

@@ -1,6 +1,7 @@
 import type { AnyModel, Filter } from '../definition/definition';
 import { monotonic } from '../timers';
 import { keyOf } from '../values/id';
+import { isWritable } from '../values/writable';
 
 /** How long a claim waits for a document that an open transaction has written, in milliseconds. */
 export const MAX_WAIT_MS = 200;
@@ -26,6 +27,7 @@ const blockedOf = new WeakMap<AnyModel, Blocked>();
  * makes every other writer wait for the commit.
  */
 export function skip(model: AnyModel, id: unknown): void {
+  if (!isWritable(id)) return;
   const now = monotonic();
   const blocked = blockedOf.get(model) ?? { entries: new Map(), metAt: now, triedAt: now };
   blockedOf.set(model, blocked);

@@ -1,12 +1,15 @@
 import type { Types } from 'mongoose';
 import { claimIds } from '../claim/claim-many';
 import { giveBack, giveBackLater } from '../claim/give-back';
+import { claimNameless } from '../claim/nameless';
 import type { ReadyQuery } from '../claim/ready';
+import { Tried } from '../claim/tried';
 import type { Definition, RawDocument } from '../definition/definition';
 import { kindKey } from '../dependencies/references';
 import { generationOf } from '../server/clock';
 import type { Bookkeeping } from '../task/handle';
 import { heldBy } from '../task/held';
+import { isExact } from '../values/id';
 import { type Judgement, judgeNext, setAside } from '../waiting/judged';
 import { outdatedOf } from '../waiting/outdated';
 import { recheck } from '../waiting/recheck';
@@ -80,6 +83,7 @@ async function claimJudgedNext(
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
   const sightings = new Sightings(definition.model);
+  const tried = new Tried();
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   let most = MAX_ASIDE;
   while (won.length < limit) {
@@ -93,12 +97,24 @@ async function claimJudgedNext(
     }
 
     const ready = judgements.filter(({ verdict }) => verdict.kind === 'ready');
-    const claimed = await claimJudged(definition, query, ready.slice(0, limit - won.length), generation, pass);
+    const isUnsure = ({ task }: Judgement) => !isExact(task._id) || tried.has(task._id);
+    // One that could not be claimed must not keep back those behind it.
+    const sure = ready.filter((one) => !isUnsure(one));
+    const asked = [...sure, ...ready.filter(isUnsure)].slice(0, limit - won.length);
+    const claimed = await claimJudged(definition, query, asked, generation, pass);
     won.push(...claimed);
     await setAside(definition, judgements);
     // Behind tasks that other consumers have just taken there may be more.
     const isEnd = judgements.length < window && claimed.length === ready.length && won.length > before;
-    if (judgements.length === 0 || isEnd || sightings.note(judgements)) break;
+    if (judgements.length === 0 || isEnd) break;
+    const left = new Set(sure.slice(asked.length));
+    const isStuck = sightings.note(judgements.filter((one) => !left.has(one))) && left.size === 0;
+    if (isStuck || (claimed.length === 0 && asked.length > sure.length)) {
+      const nameless = await claimNameless(definition, query);
+      if (nameless) won.push(nameless);
+      else if (isStuck) break;
+    }
+    if (claimed.length < asked.length) tried.add(asked.map(({ task }) => task._id as unknown));
     most = asManyAs(judgements);
     window = Math.min(MAX_WINDOW, most, ready.length === 0 ? window * 4 : window);
     obstacles.note(judgements);

@@ -1,20 +1,26 @@
 import type { PopulateOptions } from 'mongoose';
+import { failNameless, isDoubtful } from '../claim/nameless';
 import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
 import { failExhausted } from '../settle/exhausted';
+import { rawFields } from '../settle/restore';
+import { failExhausted, release, retryAnyhow } from '../settle/settle';
 import { release, retryAnyhow } from '../settle/verbs';
 import { attempts, holdLease } from '../task/handle';
 import { crashed, type TellFailed, unreadable } from '../task/tell-failed';
 import { trace } from '../task/trace';
+import { shown } from '../values/check';
+import { hasKept } from '../values/id';
 import { inheritedName, isOfTask, type Populate } from './populate';
 
 /** Makes documents of claimed tasks. A task that cannot be handed out ends its attempt alone, and is reported to `tell`. */
 export async function handOut(
   definition: Definition,
-  raw: readonly RawDocument[],
+  all: readonly RawDocument[],
   { populate }: { populate?: Populate | undefined },
   tell: TellFailed,
 ): Promise<AnyDocument[]> {
+  const raw = all.some(isDoubtful) ? await failNameless(definition, all, tell) : all;
   const claimed: AnyDocument[] = [];
   const unread: Unread[] = [];
   for (const one of raw) {
@@ -39,16 +45,22 @@ interface Unread {
 }
 
 function toTask(definition: Definition, raw: RawDocument, unread: Unread[]): AnyDocument | null {
-  const { _task: task } = raw;
+  const { _id, _task: task } = raw;
   try {
     const document = hydrate(definition, raw);
+    if (!hasKept(rawFields(document)['_id'], _id)) throw ofOtherId(definition, _id);
     holdLease(document, definition.options.leaseMs);
     return document;
   } catch (error) {
     // Hydrating has taken the bookkeeping out of the raw document.
-    unread.push({ raw: { ...raw, _task: task as unknown }, error });
+    unread.push({ raw: { ...raw, _id, _task: task as unknown }, error });
     return null;
   }
+}
+
+// By another id it could not be settled.
+function ofOtherId({ model }: Definition, id: unknown): TypeError {
+  return new TypeError(`The schema of ${model.modelName} makes another \`_id\` of ${shown(id)}.`);
 }
 
 async function failUnread(definition: Definition, { raw, error }: Unread, tell: TellFailed): Promise<void> {

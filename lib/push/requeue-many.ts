@@ -4,10 +4,12 @@ import { State } from '../fields';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
 import { serverNow } from '../server/clock';
-import { NEWEST } from '../server/read';
+import { LENIENT, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
+import { isExact, keyOf } from '../values/id';
+import { isWritable } from '../values/writable';
 import { castFilter } from './filter';
 import { isDuplicateKey } from './key';
 
@@ -72,18 +74,23 @@ const KEY = '_task.key';
 /** Yields each failed task without a key once, in `_id` order: a task that fails again meanwhile is not requeued endlessly. */
 async function* withoutKey({ model }: Definition, failed: Filter, left: () => number): AsyncGenerator<unknown[]> {
   let after: Filter = {};
+  let last: string | null = null;
   while (left() > 0) {
     // No time limit: the read may take long where no index serves the filter.
     const found = await collectionOf(model)
       .find(
         { $and: [failed, { [KEY]: { $exists: false } }, after] },
-        { projection: { _id: 1 }, sort: { _id: 1 }, limit: Math.min(BATCH, left()), ...NEWEST },
+        { projection: { _id: 1 }, sort: { _id: 1 }, limit: Math.min(BATCH, left()), ...NEWEST, ...LENIENT },
       )
       .toArray();
     if (found.length === 0) return;
     const ids = found.map(({ _id }) => _id as unknown);
-    after = { _id: { $gt: ids.at(-1) } };
-    yield ids;
+    yield ids.filter(isWritable);
+    // Of one that cannot be sent nobody can ask what comes after it.
+    const end = ids.findLast(isExact);
+    if (end === undefined || keyOf(end) === last) return;
+    last = keyOf(end);
+    after = { $expr: { $gt: ['$_id', { $literal: end }] } };
   }
 }
 
@@ -101,7 +108,7 @@ async function* newestOfKeys({ model }: Definition, failed: Filter, left: () => 
       { $group: { _id: `$${KEY}`, newest, count: { $sum: 1 } } },
       { $sort: { newest: 1 } },
     ],
-    { readPreference: 'primary', allowDiskUse: true, batchSize: BATCH },
+    { readPreference: 'primary', allowDiskUse: true, batchSize: BATCH, ...LENIENT },
   );
   try {
     for (let batch = await next(cursor, left()); batch.length > 0; batch = await next(cursor, left())) yield batch;
@@ -138,15 +145,18 @@ async function writeBatch(definition: Definition, ids: readonly unknown[], updat
 // The unique index decides: the statement of a task is refused if a live task has its key.
 async function writeKeyed(definition: Definition, batch: readonly OfKey[], update: object[]): Promise<Requeued> {
   const { model, options, writeConcern } = definition;
-  const statements = batch.map(({ newest }) => ({
-    updateOne: { filter: { _id: newest as never, [options.fields.state]: State.FAILED }, update, hint: '_id_' },
-  }));
+  const statements = batch
+    .filter(({ newest }) => isWritable(newest))
+    .map(({ newest }) => ({
+      updateOne: { filter: { _id: newest as never, [options.fields.state]: State.FAILED }, update, hint: '_id_' },
+    }));
+  const others = batch.reduce((sum, { count }) => sum + count - 1, 0) + batch.length - statements.length;
+  if (statements.length === 0) return { requeued: 0, skipped: others };
   const { modifiedCount, taken } = await persistently(() =>
     collectionOf(model)
       .bulkWrite(statements, { ordered: false, ...writeConcern })
       .then((result) => ({ modifiedCount: result.modifiedCount, taken: 0 }), takenOf),
   );
-  const others = batch.reduce((sum, { count }) => sum + count - 1, 0);
 
   return { requeued: modifiedCount, skipped: others + taken };
 }

@@ -1,6 +1,8 @@
 import { type AnyDocument, type AnyModel, type Definition, definitionOf, modelOf } from '../definition/definition';
 import { TaskStateError } from '../errors';
-import { lineOf, safely } from '../values/describe';
+import { State } from '../fields';
+import { lineOf } from '../values/describe';
+import { shownId } from '../values/id';
 import { LEASE_ENDED } from './handle';
 
 /**
@@ -14,7 +16,7 @@ export function crashed(task: AnyDocument): TaskStateError {
   const { maxAttempts, fields } = definitionOf(modelOf(task)).options;
 
   return new TaskStateError(
-    `${modelName} ${String(task._id)} has used its ${maxAttempts} attempts and was failed: ${LEASE_ENDED}`,
+    `${modelName} ${shownId(task._id)} has used its ${maxAttempts} attempts and was failed: ${LEASE_ENDED}`,
     task._id,
     task.get(fields.state) as string,
   );
@@ -26,14 +28,18 @@ export function unreadable(definition: OfModel, id: unknown, cause: unknown): Ta
   return because(definition, id, 'cannot be handed out, which counts as a failed attempt', cause);
 }
 
+/** Of a task that no write by its `_id` reaches. */
+export function nameless({ model }: OfModel, id: unknown, reason: string): TaskStateError {
+  return new TaskStateError(`${model.modelName} ${shownId(id)} was failed: ${reason}`, id, State.FAILED);
+}
+
 /** The error for a task that `blocked()` leaves out. */
 export function unlisted(definition: OfModel, id: unknown, cause: unknown): TaskStateError {
   return because(definition, id, 'cannot be listed', cause);
 }
 
 function because({ model }: OfModel, id: unknown, what: string, cause: unknown): TaskStateError {
-  const shown = safely(() => String(id)) ?? 'of an odd id';
-  const error = new TaskStateError(`${model.modelName} ${shown} ${what}: ${lineOf(cause)}`, id, null);
+  const error = new TaskStateError(`${model.modelName} ${shownId(id)} ${what}: ${lineOf(cause)}`, id, null);
 
   return Object.assign(error, { cause });
 }

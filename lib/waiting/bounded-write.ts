@@ -6,6 +6,7 @@ import { generationOf } from '../server/clock';
 import { confirm } from '../server/confirm';
 import { NoAnswerError } from '../server/time-limit';
 import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
+import { isWritable } from '../values/writable';
 
 /** How often a write is made whose primaries are replaced before they can say that the write concern is met. */
 const TRIES = 5;
@@ -72,7 +73,7 @@ export async function writePastLocked(
   all: readonly unknown[],
   write: (ids: unknown[], bounds: Bounds) => Promise<unknown>,
 ): Promise<boolean> {
-  const ids = all.filter((id) => !isSkipped(model, id));
+  const ids = all.filter((id) => isWritable(id) && !isSkipped(model, id));
   const isRefusal = (error: unknown) => isTimeExpired(error) || isOfDocument(error);
   const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
   for (const { item } of refused) skip(model, item);

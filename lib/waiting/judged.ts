@@ -1,6 +1,6 @@
 import { candidates } from '../claim/candidates';
 import type { ReadyQuery } from '../claim/ready';
-import { mend } from '../claim/repair';
+import { mend, mendNext } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import type { Definition, RawDocument } from '../definition/definition';
 import { dependencyPaths, kindKey, readReferences, referencesOfRaw } from '../dependencies/references';
@@ -21,15 +21,29 @@ export interface Judgement {
 /** About this many references are read at once: a task may refer to thousands of documents. */
 const MAX_REFERENCES = 5_000;
 
+/** How often a look mends what it meets before it leaves out what cannot be mended. */
+const TRIES = 3;
+
 /** Reads the first tasks in claim order and judges them by what they refer to. */
-export async function judgeNext(definition: Definition, query: ReadyQuery, limit: number): Promise<Judgement[]> {
+export async function judgeNext(
+  definition: Definition,
+  query: ReadyQuery,
+  limit: number,
+  tries = TRIES,
+): Promise<Judgement[]> {
   const found = await candidates(definition, query, limit, only(judgedFields(definition)));
   const odd = found.filter(({ _task: task }) => !isBookkeeping(task));
   if (odd.length === 0) return judgeTasks(definition, found);
+  if (tries === 0)
+    return judgeTasks(
+      definition,
+      found.filter((task) => !odd.includes(task)),
+    );
 
   // Tasks whose `_task` is no object could not be parked: they are mended or skipped.
-  for (const { _id } of odd) if (!(await mend(definition, _id))) skip(definition.model, _id);
-  return judgeNext(definition, query, limit);
+  for (const { _id } of odd)
+    if (!(await mend(definition, _id)) && !(await mendNext(definition, query))) skip(definition.model, _id);
+  return judgeNext(definition, query, limit, tries - 1);
 }
 
 /** Reads tasks by their ids and judges them. */

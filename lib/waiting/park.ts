@@ -142,7 +142,7 @@ function asRead({ model, options }: Definition, task: RawDocument): Filter {
 
 async function write(definition: Definition, all: readonly Group[]): Promise<void> {
   const { model, writeConcern: concern } = definition;
-  const each = all.flatMap((group) => group.ids.map((id) => ({ id, group })));
+  const each = all.flatMap((group) => group.ids.filter(isWritable).map((id) => ({ id, group })));
   const refused = await writeConfirmed(model, concern, each, {
     write: (some, bounds) => writeAll(model, regrouped(some), bounds),
     isRefusal: (error) => isTimeExpired(error) || isOfDocument(error),
