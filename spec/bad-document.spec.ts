@@ -4,10 +4,12 @@ import { constant, DependencyType, taskQueue, Worker } from 'mongoose-task-queue
 import { monitoredConnection, type MonitoredConnection } from './support/commands';
 import { useDatabase } from './support/database';
 import {
+  AGAIN,
   BSONTYPE,
   FAR_DATE,
   foreignBytes,
   foreignProgram,
+  NO_PATTERN,
   NO_TEXT,
   type ForeignProgram,
 } from './support/foreign-bytes';
@@ -50,7 +52,7 @@ const options = { maxAttempts: 2, backoff: constant(0), recheckMs: 86_400_000 };
 
 function makeModels(connection: Connection) {
   const Source = connection.model('Source', taskQueue(new Schema({}), options));
-  const plain = new Schema(fields, { minimize: false });
+  const plain = new Schema({ ...fields, _id: {} }, { minimize: false });
   const Plain = connection.model('Plain', taskQueue(plain, { ...options, category: true }));
   const Waiting = connection.model('Waiting', taskQueue(new Schema({ ...fields, ...references }), options));
 
@@ -86,6 +88,7 @@ const odd = fc.constantFrom<unknown>(
   new Binary(Buffer.alloc(16), 4),
   new Binary(Buffer.alloc(3), 128),
   /x/i,
+  new BSONRegExp(NO_PATTERN, 'i'),
   new BSONRegExp('(', 'x'),
   new Code('function () { throw 1 }'),
   new Code('x', { x: 1 }),
@@ -214,9 +217,14 @@ const bad = fc.record({
   model: fc.constantFrom('Plain' as const, 'Waiting' as const),
   consumer: fc.constantFrom(...CONSUMERS),
   state: fc.constantFrom('CREATED', 'CREATED', 'RUNNING'),
-  // One that the driver cannot send back names no document.
   _id: maybe(
-    fc.oneof(fc.constant<unknown>(new Types.ObjectId()), fc.constantFrom<unknown>('x', 7, 2.5, true, { a: 1 })),
+    fc.oneof(
+      fc.constant<unknown>(new Types.ObjectId()),
+      fc.constantFrom<unknown>('x', 7, 2.5, true, { a: 1 }),
+      // What the driver cannot send as it has read it names no document.
+      fc.constantFrom<unknown>(FAR_DATE, NO_TEXT, { a: NO_TEXT }, { again: 1, [AGAIN]: 2 }, { [BSONTYPE]: 'Long' }),
+      value,
+    ),
   ),
   priority: maybe(fc.oneof({ weight: 2, arbitrary: fc.constant<unknown>(5) }, { weight: 1, arbitrary: value })),
   task: maybe(task),
@@ -334,8 +342,8 @@ async function consume(model: Job, consumer: Bad['consumer'], good: readonly str
   const handed: string[] = [];
   const isOver = () => handed.length >= good.length;
   const take = async (one: { _id: unknown; finish(): Promise<unknown> }) => {
-    if (!good.includes(String(one._id))) return;
-    handed.push(String(one._id));
+    if (!(one._id instanceof Types.ObjectId) || !good.includes(one._id.toHexString())) return;
+    handed.push(one._id.toHexString());
     await one.finish();
   };
   const popMany = async () => {
