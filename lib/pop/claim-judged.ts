@@ -110,7 +110,7 @@ async function claimJudgedNext(
     const left = new Set(sure.slice(asked.length));
     const isStuck = sightings.note(judgements.filter((one) => !left.has(one))) && left.size === 0;
     if (isStuck || (claimed.length === 0 && asked.length > sure.length)) {
-      const nameless = await claimNameless(definition, query);
+      const nameless = await pass.refusals.unlessRefused(claimNameless(definition, query), null);
       if (nameless) won.push(nameless);
       else if (isStuck) break;
     }

@@ -1,4 +1,4 @@
-import type { mongo } from 'mongoose';
+import { mongo } from 'mongoose';
 import { isPlain } from '../plain';
 import { safely } from './describe';
 import { asRead, isWritable } from './writable';
@@ -31,6 +31,7 @@ const NO_CHARACTER = '\ufffd';
  * something else. Only an object with one name twice, which the driver reads as once, looks like any other.
  */
 export function isExact(id: unknown): boolean {
+  if (id instanceof mongo.ObjectId) return true;
   if (typeof id === 'string') return !id.includes(NO_CHARACTER);
   if (id === undefined) return false;
   if (id === null || typeof id !== 'object') return true;
