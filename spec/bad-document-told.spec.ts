@@ -182,6 +182,23 @@ describe('one bad document among twenty good ones', () => {
   });
 });
 
+describe('a recurring task of which no document can be made, and that is due again at once', () => {
+  const database = useDatabase();
+
+  it('does not keep popMany() from handing out the others', async () => {
+    const Job = makeJob(database.connection);
+    Job.on('error', () => {});
+    const past = new Date(1_000);
+    const _task = { availableAt: past, dueAt: past };
+    await nativeOf(Job).insertMany([
+      { name: 'good', state: 'CREATED', priority: 10, _task },
+      { name: BROKEN, state: 'CREATED', _task: { ..._task, schedule: { every: 1 } } },
+    ]);
+
+    expect((await Job.popMany(2)).map(({ name }) => name)).toEqual(['good']);
+  });
+});
+
 describe('bookkeeping of another program', () => {
   const database = useDatabase();
   const odd = { [BSONTYPE]: 'ObjectId' };

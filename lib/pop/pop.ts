@@ -40,9 +40,13 @@ class Unreadable {
     this.told(error, task);
   };
 
+  get areMany(): boolean {
+    return this.#count >= MANY;
+  }
+
   /** @throws the error of the last unreadable task, if there were MANY. */
   refuseMany(): void {
-    if (this.#count >= MANY) throw this.#last;
+    if (this.areMany) throw this.#last;
   }
 }
 
@@ -125,6 +129,8 @@ async function popUpTo(
     // Fewer may have been handed out than claimed: tasks that had used their attempts were failed, and others may come after them.
     if (claimed < asked) break;
     if (count === 0) unreadable.refuseMany();
+    // One that recurs may be due again at once, for ever.
+    if (unreadable.areMany) break;
   }
 
   return count;
