@@ -74,6 +74,8 @@ export const COVERED: Readonly<Record<string, string>> = {
   'claim/confirm-held': 'write-concern',
   'claim/give-back': 'claim/late',
   'claim/repair': 'bad-document-told',
+  'claim/nameless': 'nameless',
+  'claim/tried': 'nameless',
   'claim/refusals': 'bad-document-told',
   'claim/single': 'write-concern',
   'claim/unreadable': 'bad-document-told',
@@ -98,6 +100,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'task/stored-schedule': 'settle/recurrence',
   'task/trace': 'worker/log',
 
+  'definition/decode': 'bad-document-told',
   'definition/definition': 'models',
 
   'declare/check-dependency': 'declare/dependency',

@@ -1,7 +1,5 @@
 import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
 import { State } from '../fields';
-import { readyQuery, type ReadyQuery } from '../indexes/claim-index';
-import { isPlain } from '../plain';
 import { read } from '../server/read';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
@@ -10,9 +8,10 @@ import { heldBy } from '../task/held';
 import { nameless, type TellFailed } from '../task/tell-failed';
 import { describe } from '../values/describe';
 import { isExact } from '../values/id';
-import { isWritable } from '../values/writable';
+import { isPlain, isWritable } from '../values/writable';
 import { claimOne } from './claim-one';
 import { giveBack } from './give-back';
+import { readyQuery, type ReadyQuery } from './ready';
 
 /*
  * A task is nameless if no filter by its `_id` finds it, because the driver sends something else than it has read. It can be claimed by its

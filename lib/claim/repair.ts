@@ -1,12 +1,12 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
-import type { ReadyQuery } from '../indexes/claim-index';
 import { isPermanent } from '../server/permanent';
 import { isUnreadable, read } from '../server/read';
 import { answered } from '../server/time-limit';
 import { isMissingIndex, isNetworkError, isTimeExpired, isUnconfirmed } from '../server/transient';
 import { isBookkeeping, misfits, type TaskFailure } from '../task/bookkeeping';
 import { isWritable } from '../values/writable';
+import type { ReadyQuery } from './ready';
 import { MAX_WAIT_MS } from './skipped';
 
 /** Codes of the server's errors for an update that would make a document too large. */

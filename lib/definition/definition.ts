@@ -1,10 +1,10 @@
 import type { mongo } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema, RawDocument } from '../any';
-import { flawOf } from '../decode';
 import { InvalidOptionError } from '../errors';
 import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
 import { shown } from '../values/check';
+import { flawOf } from './decode';
 
 export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from '../any';
 

@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import type { AnyModel } from '../definition/definition';
-import { isPlain } from '../plain';
-import { asRead, isWritable } from '../values/writable';
+import { asRead, isPlain, isWritable } from '../values/writable';
 import { isNumber } from './equality';
 
 /** A reference of a task to another document. */

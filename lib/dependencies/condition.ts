@@ -1,7 +1,7 @@
 import type { DependencyCondition } from '../declare/dependency';
 import type { AnyModel, Filter, RawDocument } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
-import { isPlain } from '../plain';
+import { isPlain } from '../values/writable';
 import { isSame } from './equality';
 
 /**

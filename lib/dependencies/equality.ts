@@ -1,5 +1,5 @@
 import { mongo } from 'mongoose';
-import { isPlain } from '../plain';
+import { isPlain } from '../values/writable';
 
 /** An exact number: numerator and denominator, or a text such as `NaN` or `Infinity`. */
 type Exact = readonly [numerator: bigint, denominator: bigint] | string;

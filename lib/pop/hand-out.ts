@@ -4,7 +4,6 @@ import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
 import { failExhausted } from '../settle/exhausted';
 import { rawFields } from '../settle/restore';
-import { failExhausted, release, retryAnyhow } from '../settle/settle';
 import { release, retryAnyhow } from '../settle/verbs';
 import { attempts, holdLease } from '../task/handle';
 import { crashed, type TellFailed, unreadable } from '../task/tell-failed';

@@ -1,5 +1,5 @@
 import { ConnectionStates, type mongo } from 'mongoose';
-import { decode } from '../decode';
+import { decode } from '../definition/decode';
 import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../definition/definition';
 import { answered } from './time-limit';
 import { persistently } from './transient';

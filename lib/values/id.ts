@@ -1,7 +1,6 @@
 import { mongo } from 'mongoose';
-import { isPlain } from '../plain';
 import { safely } from './describe';
-import { asRead, isWritable } from './writable';
+import { asRead, isPlain, isWritable } from './writable';
 
 /** A text that is equal for ids that are equal to the server, also if a document and a raw document hold the id in different types. */
 export function keyOf(id: unknown): string {

@@ -1,5 +1,5 @@
 import { mongo } from 'mongoose';
-import type { RawDocument } from './any';
+import type { RawDocument } from '../any';
 
 const { deserialize, onDemand } = mongo.BSON;
 const DOCUMENT = 3;
