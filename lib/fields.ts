@@ -8,7 +8,7 @@ import { wrongValue } from './values/check';
  *                    ▲    ▲            │  │
  *                    │    └─retry,─────┘  └──fail───────► FAILED
  *                    │      release
- *                    └──push (again)── FINISHED, FAILED
+ *                    └──push (again)── FINISHED, FAILED, CANCELLED ◄──cancel── CREATED, RUNNING
  * ```
  */
 export const State = {
@@ -20,6 +20,8 @@ export const State = {
   RUNNING: 'RUNNING',
   FINISHED: 'FINISHED',
   FAILED: 'FAILED',
+  /** Ended by `cancel()`, or because it was not started in time. */
+  CANCELLED: 'CANCELLED',
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
@@ -28,6 +30,9 @@ export const Priority = { LOW: 1, MEDIUM: 2, HIGH: 3 } as const;
 
 export const MIN_PRIORITY = -100;
 export const MAX_PRIORITY = 100;
+
+/** The states of tasks that ended without being done: `requeue()` queues them again, and dependents count them as failed. */
+export const UNDONE_STATES = [State.FAILED, State.CANCELLED] as const;
 
 export const LIVE_STATES = [State.CREATED, State.RUNNING] as const;
 

@@ -36,7 +36,15 @@ export const COVERED: Readonly<Record<string, string>> = {
   'pop/pop-batch': 'race',
   'pop/waking': 'dependencies/conditions',
 
-  'push/filter': 'push/requeue-many',
+  'cancel/cancelled': 'cancel/cancel',
+  'cancel/request': 'cancel/cancel',
+  'claim/admit': 'cancel/cancel',
+  'definition/filter': 'push/requeue-many',
+  'settle/expected': 'cancel/cancel',
+  'settle/hear': 'cancel/cancel',
+  'task/cancellation': 'cancel/cancel',
+  'task/cancelled-error': 'cancel/cancel',
+
   'push/input': 'push/push',
   'push/insert': 'push/push',
   'push/insert-plain': 'push/push',

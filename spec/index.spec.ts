@@ -13,6 +13,9 @@ const NAMES = [
   'attempts',
   'blocked',
   'blockedBy',
+  'cancel',
+  'cancelRequested',
+  'cancelled',
   'ensureTaskIndexes',
   'fail',
   'failures',
@@ -42,6 +45,7 @@ const NAMES = [
   'IndexConflictError',
   'InvalidOptionError',
   'LeaseLostError',
+  'TaskCancelledError',
   'TaskQueueError',
   'TaskStateError',
   'UnauthorizedError',
@@ -81,6 +85,7 @@ describe('the constants', () => {
       RUNNING: 'RUNNING',
       FINISHED: 'FINISHED',
       FAILED: 'FAILED',
+      CANCELLED: 'CANCELLED',
     });
     expect(door.Priority).toEqual({ LOW: 1, MEDIUM: 2, HIGH: 3 });
   });

@@ -4,6 +4,7 @@ import { State } from '../fields';
 import { nextRun } from '../schedule/schedule';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { cancelledOr } from '../task/cancellation';
 import { ended, withFailure } from '../task/ending';
 import { heldBy } from '../task/held';
 import { describe } from '../values/describe';
@@ -29,7 +30,9 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
         ...expiresFrom(dueAt),
         ...(nextAt && { '_task.attempts': '$$REMOVE', '_task.slot': '$$REMOVE' }),
       };
-  const update = [{ $set: { ...end, ...withFailure({ ...describe(error), attempt: attempts }) } }];
+  const update = [
+    { $set: { ...cancelledOr(definition, end), ...withFailure({ ...describe(error), attempt: attempts }) } },
+  ];
 
   await persistently(() => collectionOf(model).updateOne(heldBy(definition, token!, [raw._id]), update, writeConcern));
 }

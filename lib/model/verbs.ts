@@ -1,10 +1,14 @@
+import type { CancelOptions } from '../cancel/cancel';
+import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
+import type { CancelRequest } from '../cancel/cancelled';
 import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';
-import type { RetryOptions } from '../settle/verbs';
+import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
 import type { TaskStats } from '../stats';
+import type { Cancellation } from '../task/cancellation';
 import type { Lease, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
@@ -31,12 +35,18 @@ export interface TaskVerbs {
     filter: TaskFilter<NoInfer<Raw>>,
     options?: RequeueOptions,
   ): Promise<Requeued>;
+  cancel<Doc extends DocumentLike>(task: Doc, options?: CancelOptions): Promise<Doc>;
+  cancel<Raw>(
+    model: ModelOf<unknown, Raw>,
+    filter: TaskFilter<NoInfer<Raw>>,
+    options?: CancelManyOptions,
+  ): Promise<CancelledCount>;
   blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
 
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
   fail<Doc extends DocumentLike>(task: Doc, error?: unknown, options?: SettleOptions): Promise<Doc>;
   retry<Doc extends DocumentLike>(task: Doc, options?: RetryOptions): Promise<Doc>;
-  release<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
+  release<Doc extends DocumentLike>(task: Doc, options?: ReleaseOptions): Promise<Doc>;
   renew(task: DocumentLike, leaseMs?: number): Promise<Lease>;
   progress<T>(task: DocumentLike, value: Storable<T>): Promise<Lease>;
   unschedule<Doc extends DocumentLike>(task: Doc): Promise<Doc>;
@@ -44,5 +54,7 @@ export interface TaskVerbs {
   lease(task: DocumentLike): Lease | null;
   attempts(task: DocumentLike): number;
   failures(task: DocumentLike): readonly TaskFailure[];
+  cancelled(task: DocumentLike): Cancellation | null;
+  cancelRequested(task: DocumentLike): CancelRequest | null;
   lastProgress(task: DocumentLike): unknown;
 }

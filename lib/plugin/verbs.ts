@@ -1,4 +1,7 @@
-import type { AnyDocument, AnyModel } from '../definition/definition';
+import type { AnyDocument, AnyModel, Filter } from '../definition/definition';
+import { cancelTask, type CancelOptions } from '../cancel/cancel';
+import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
+import * as cancels from '../cancel/cancelled';
 import * as indexes from '../indexes/ensure';
 import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
@@ -19,6 +22,13 @@ export const push = function push(first: AnyModel | AnyDocument, ...rest: unknow
     : pushTask(first, rest[0] as PushOptions | undefined);
 } as TaskVerbs['push'];
 
+/** Cancels a task, or the tasks of a model that match a filter. See `TaskVerbs.cancel`. */
+export const cancel = function cancel(first: AnyModel | AnyDocument, ...rest: unknown[]) {
+  return typeof first === 'function'
+    ? cancelMany(first, rest[0] as Filter, rest[1] as CancelManyOptions | undefined)
+    : cancelTask(first, rest[0] as CancelOptions | undefined);
+} as TaskVerbs['cancel'];
+
 export const pop = pops.pop as TaskVerbs['pop'];
 export const popMany = pops.popMany as TaskVerbs['popMany'];
 export const isEmpty = pops.isEmpty as TaskVerbs['isEmpty'];
@@ -38,4 +48,6 @@ export const blocked = blockings.blocked as TaskVerbs['blocked'];
 export const blockedBy = blockings.blockedBy as TaskVerbs['blockedBy'];
 export const progress = holds.progress as TaskVerbs['progress'];
 export const unschedule = recurrences.unschedule as TaskVerbs['unschedule'];
+export const cancelled: TaskVerbs['cancelled'] = cancels.cancelled;
+export const cancelRequested: TaskVerbs['cancelRequested'] = cancels.cancelRequested;
 export const lastProgress: TaskVerbs['lastProgress'] = handles.lastProgress;

@@ -1,4 +1,5 @@
 import type { PopulateOptions } from 'mongoose';
+import { admitted } from '../claim/admit';
 import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
 import { failExhausted } from '../settle/exhausted';
@@ -17,7 +18,7 @@ export async function handOut(
 ): Promise<AnyDocument[]> {
   const claimed: AnyDocument[] = [];
   const unread: Unread[] = [];
-  for (const one of raw) {
+  for (const one of await admitted(definition, raw, tell)) {
     const task = toTask(definition, one, unread);
     if (task) claimed.push(task);
   }

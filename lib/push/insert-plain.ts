@@ -54,7 +54,7 @@ async function insertBatch(
   const options = { ...definition.writeConcern, ...(session && { session }) };
   try {
     const { key } = batch[0]!.task;
-    if (key !== undefined && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
+    if (typeof key === 'string' && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
     else if (raw.length === 1 && !session) await insertInBatch(definition, raw[0]!);
     else await answered(collectionOf(model).insertMany(raw, options));
     inserted.push(...batch);

@@ -104,7 +104,7 @@ async function insertSaved(
 ): Promise<void> {
   const documents = tasks.map(({ document }) => document);
   const { key } = tasks[0]!.task;
-  if (key !== undefined && !session?.inTransaction()) await refuseTaken(definitionOf(model), key);
+  if (typeof key === 'string' && !session?.inTransaction()) await refuseTaken(definitionOf(model), key);
   const restores = documents.map(remember);
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);

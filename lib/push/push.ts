@@ -10,7 +10,7 @@ import { reschedule } from '../settle/recurrence';
 import { keepForUndo } from '../settle/snapshot';
 import type { Bookkeeping } from '../task/handle';
 import { trace } from '../task/trace';
-import { MAX_DELAY_MS, refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
+import { MAX_DELAY_MS, refuseUnknown, requireDate, requireInteger, requireText } from '../values/check';
 import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
@@ -68,7 +68,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
   const write = () =>
     document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
-  const push = () => (task.key === undefined ? write() : uniquely(document, task.key, session, write));
+  const push = () => (options.key === undefined ? write() : uniquely(document, options.key, session, write));
   let live = await push();
   // If the live task ended before the schedule could be written to it, the key is free: push again.
   while (live !== document && !(await reschedule(live, task, session))) live = await push();
@@ -124,9 +124,7 @@ function checkOptions(options: PushOptions): void {
   if (delayMs !== undefined && runAt !== undefined)
     throw new InvalidOptionError('Expected `delayMs` or `runAt`, got both. Write one of them.');
   if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
-  if (runAt !== undefined && !(runAt instanceof Date && !Number.isNaN(runAt.getTime()))) {
-    throw wrongValue('runAt', 'a valid Date', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
-  }
+  if (runAt !== undefined) requireDate('runAt', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
   if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
   if (resolveSchedule(options) && key === undefined) {
     throw new InvalidOptionError(

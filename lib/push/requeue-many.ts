@@ -1,14 +1,15 @@
 import { type mongo, Types } from 'mongoose';
 import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
-import { State } from '../fields';
+import { castFilter } from '../definition/filter';
+import { State, UNDONE_STATES } from '../fields';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
 import { serverNow } from '../server/clock';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
+import { plainKey } from '../task/cancellation';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
-import { castFilter } from './filter';
 import { isDuplicateKey } from './key';
 
 export interface RequeueOptions {
@@ -23,7 +24,7 @@ export interface RequeueOptions {
 export interface Requeued {
   /** How many tasks were queued again. */
   requeued: number;
-  /** How many tasks stay FAILED because a live task has their key, or another failed task of that key was queued again. */
+  /** How many tasks stay as they are because a live task has their key, or another failed one of that key was queued again. */
   skipped: number;
 }
 
@@ -97,7 +98,7 @@ async function* newestOfKeys({ model }: Definition, failed: Filter, left: () => 
   const cursor = collectionOf(model).aggregate<OfKey>(
     [
       { $match: { $and: [failed, { [KEY]: { $exists: true } }] } },
-      { $group: { _id: `$${KEY}`, newest, count: { $sum: 1 } } },
+      { $group: { _id: plainKey, newest, count: { $sum: 1 } } },
       { $sort: { newest: 1 } },
     ],
     { readPreference: 'primary', allowDiskUse: true, batchSize: BATCH },
@@ -122,7 +123,7 @@ async function next(cursor: mongo.AggregationCursor<OfKey>, limit: number): Prom
 
 async function writeBatch(definition: Definition, ids: readonly unknown[], update: object[]): Promise<number> {
   const { model, options, writeConcern } = definition;
-  const filter = { _id: { $in: ids as never[] }, [options.fields.state]: State.FAILED };
+  const filter = { _id: { $in: ids as never[] }, ...undone(options) };
   let isUncertain = false;
   const { modifiedCount } = await persistently((again) => {
     isUncertain ||= again;
@@ -130,7 +131,7 @@ async function writeBatch(definition: Definition, ids: readonly unknown[], updat
   });
   if (!isUncertain) return modifiedCount;
 
-  // The answer with the number was lost: count the tasks that are still FAILED.
+  // The answer with the number was lost: count the tasks that are still as they were.
   return ids.length - (await answered(collectionOf(model).countDocuments(filter, NEWEST)));
 }
 
@@ -138,7 +139,7 @@ async function writeBatch(definition: Definition, ids: readonly unknown[], updat
 async function writeKeyed(definition: Definition, batch: readonly OfKey[], update: object[]): Promise<Requeued> {
   const { model, options, writeConcern } = definition;
   const statements = batch.map(({ newest }) => ({
-    updateOne: { filter: { _id: newest as never, [options.fields.state]: State.FAILED }, update, hint: '_id_' },
+    updateOne: { filter: { _id: newest as never, ...undone(options) }, update, hint: '_id_' },
   }));
   const { modifiedCount, taken } = await persistently(() =>
     collectionOf(model)
@@ -172,6 +173,7 @@ function renewal({ options, updatedAt }: Definition, delayMs: number): object[] 
         '_task.expiresFrom': expiresFrom,
         // A new token: neither a late holder nor the handle that settled the task takes this write for its own.
         '_task.token': new Types.ObjectId(),
+        '_task.key': plainKey,
         ...(updatedAt && { [updatedAt.path]: updatedAt.now() }),
       },
     },
@@ -189,10 +191,17 @@ const CLEARED = [
   'waitingOn',
   'recheckAt',
   'doomedBy',
+  'cancel',
+  'startBy',
+  'aside',
 ];
 
 function failedOf({ model, options, kind }: Definition, filter: Filter): Filter {
-  const isFailed = { [options.fields.state]: State.FAILED, ...(kind && { [kind.key]: kind.value }) };
+  return {
+    $and: [castFilter(model, filter, 'requeue'), { ...undone(options), ...(kind && { [kind.key]: kind.value }) }],
+  };
+}
 
-  return { $and: [castFilter(model, filter), isFailed] };
+function undone({ fields }: Definition['options']): Filter {
+  return { [fields.state]: { $in: [...UNDONE_STATES] } };
 }

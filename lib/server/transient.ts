@@ -109,8 +109,13 @@ export function isOutOfReach(error: unknown): boolean {
   return isNetworkError(error) || (error instanceof Error && error.name === 'MongoServerSelectionError');
 }
 
+/** Whether an operation wrote nothing, because another was writing the same document. */
+export function isWriteConflict(error: unknown): boolean {
+  return codeOf(error) === WRITE_CONFLICT;
+}
+
 function isTransient(error: unknown): boolean {
-  return codeOf(error) === WRITE_CONFLICT || isNetworkError(error);
+  return isWriteConflict(error) || isNetworkError(error);
 }
 
 function codeOf(error: unknown): unknown {

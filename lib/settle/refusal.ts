@@ -4,7 +4,8 @@ import { LeaseLostError, TaskStateError } from '../errors';
 import { State } from '../fields';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
-import { type Bookkeeping, handleOf } from '../task/handle';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { handleOf } from '../task/handle';
 import { scheduleIn } from '../task/stored-schedule';
 
 /** What the database has of a task when a write did not match. */
@@ -13,11 +14,22 @@ export interface StoredState {
   token: Types.ObjectId | undefined;
   /** The stored value of any type; null for none. */
   schedule: unknown;
-  /** The fields that decide when the task recurs and expires. */
-  recurrence: Pick<Bookkeeping, 'schedule' | 'slot' | 'dueAt' | 'expiresFrom'>;
+  /** The fields that another than the holder may change while the task is held. */
+  changeable: Pick<Bookkeeping, (typeof CHANGEABLE)[number]>;
 }
 
-const RECURRENCE = { '_task.schedule': 1, '_task.slot': 1, '_task.dueAt': 1, '_task.expiresFrom': 1 };
+const CHANGEABLE = [
+  'schedule',
+  'slot',
+  'dueAt',
+  'expiresFrom',
+  'cancel',
+  'settledAt',
+  'availableAt',
+  'key',
+  'aside',
+] as const;
+const PROJECTION = Object.fromEntries(CHANGEABLE.map((name) => [`_task.${name}`, 1 as const]));
 
 export async function readStoredState(task: AnyDocument, session: ClientSession | null): Promise<StoredState | null> {
   const { model, options } = definitionOf(modelOf(task));
@@ -25,7 +37,7 @@ export async function readStoredState(task: AnyDocument, session: ClientSession 
     collectionOf(model).findOne(
       { _id: task._id },
       {
-        projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
+        projection: { [options.fields.state]: 1, '_task.token': 1, ...PROJECTION },
         ...NEWEST,
         ...(session && { session }),
       },
@@ -34,12 +46,14 @@ export async function readStoredState(task: AnyDocument, session: ClientSession 
 
   if (!found) return null;
 
-  const { token, schedule = null, slot, dueAt, expiresFrom } = (found['_task'] ?? {}) as Bookkeeping;
+  const { token, schedule = null } = (found['_task'] ?? {}) as Bookkeeping;
+  const read = readBookkeeping(found['_task']);
+  const changeable = Object.fromEntries(CHANGEABLE.map((name) => [name, read[name]]));
   return {
     state: (found[options.fields.state] as string | undefined) ?? null,
     token,
     schedule,
-    recurrence: { schedule: scheduleIn(schedule), slot, dueAt, expiresFrom } as StoredState['recurrence'],
+    changeable: { ...changeable, schedule: scheduleIn(schedule) } as StoredState['changeable'],
   };
 }
 
@@ -52,7 +66,7 @@ export function refusal(task: AnyDocument, verb: string, found: StoredState | nu
 
   if (lease && !found.token?.equals(lease.token)) {
     return new LeaseLostError(
-      `Expected to hold ${name} for \`${verb}()\`, but its lease ended and it was taken over; it is ${found.state} now. Leave it alone.`,
+      `Expected to hold ${name} for \`${verb}()\`, but its lease ended and it was ${found.state === State.CANCELLED ? 'cancelled' : 'taken over'}; it is ${found.state} now. Leave it alone.`,
       task._id,
     );
   }
@@ -70,7 +84,7 @@ export function refusal(task: AnyDocument, verb: string, found: StoredState | nu
 }
 
 function advice(state: string | null): string {
-  return state === State.FINISHED || state === State.FAILED
+  return state === State.FINISHED || state === State.FAILED || state === State.CANCELLED
     ? ' Call `push()` to queue it again.'
     : ' Call `push()` first.';
 }

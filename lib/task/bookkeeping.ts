@@ -23,7 +23,14 @@ export interface Bookkeeping {
   settledAt?: Date;
   /** One entry for each attempt that failed, the newest last. */
   errors?: TaskFailure[];
-  key?: string;
+  /** `{ running }` while another task of the key waits for this one to end. */
+  key?: string | { running: string };
+  /** A request to cancel the task: open until the task is settled, then a trace of it. */
+  cancel?: Cancel;
+  /** When the task must have been started first. */
+  startBy?: Date;
+  /** Names a task that runs while its successor waits. */
+  aside?: Types.ObjectId;
   /** When the task runs again: while it is set, a finished or failed run leads to the next one. */
   schedule?: Schedule;
   /** When the present run of a recurring task was due at first, while it waits for a retry. */
@@ -38,6 +45,12 @@ export interface Bookkeeping {
   recheckAt?: Date;
   /** While the task is FAILED by a dependency: the changes of documents that would revive it. */
   doomedBy?: WaitedFor[];
+}
+
+/** See `task/cancellation.ts` for when it is open. */
+export interface Cancel {
+  readonly reason?: string;
+  readonly at: Date;
 }
 
 /** A change that a task waits for: the mark of its watch, and the id of the document. */
@@ -73,7 +86,10 @@ const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean
   startedAt: isDate,
   settledAt: isDate,
   errors: Array.isArray,
-  key: (value) => typeof value === 'string',
+  key: (value) => typeof value === 'string' || typeof (value as { running?: unknown } | null)?.running === 'string',
+  cancel: (value) => isFields(value) && isDate((value as Cancel).at),
+  startBy: isDate,
+  aside: isToken,
   schedule: isSchedule,
   slot: isDate,
   lastRun: isFields,

@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { type Bookkeeping, readBookkeeping, type TaskFailure } from './bookkeeping';
 
-export type { Bookkeeping, TaskFailure, WaitedFor } from './bookkeeping';
+export type { Bookkeeping, Cancel, TaskFailure, WaitedFor } from './bookkeeping';
 
 /** The lease by which a handle holds its task. */
 export interface Lease {
