@@ -36,6 +36,10 @@ export const UNDONE_STATES = [State.FAILED, State.CANCELLED] as const;
 
 export const LIVE_STATES = [State.CREATED, State.RUNNING] as const;
 
+export function isLive(state: unknown): boolean {
+  return (LIVE_STATES as readonly unknown[]).includes(state);
+}
+
 /** The names of the paths that the plugin adds; the plugin's option `fields` renames them. */
 export interface FieldNames {
   state: string;

@@ -28,6 +28,7 @@ export {
   popMany,
   progress,
   push,
+  pushOutcome,
   queue,
   release,
   renew,
@@ -43,8 +44,9 @@ export type { TaskMethods } from './model/methods';
 export type { TaskStatics } from './model/statics';
 export type { TaskVerbs } from './model/verbs';
 export type { TaskQueuePlugin, TaskSchema } from './model/schema';
-export type { Lease, TaskFailure } from './task/handle';
+export type { Lease, PushOutcome, TaskFailure } from './task/handle';
 export type { PopOptions } from './pop/pop';
+export type { OnDuplicate } from './push/duplicate';
 export type { PushOptions } from './push/push';
 export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';

@@ -8,6 +8,7 @@ import { cancelled, isOpen, isOverdue, NOT_IN_TIME, OF_LIVE } from '../task/canc
 import { cancelledOf } from '../task/cancelled-error';
 import { heldBy } from '../task/held';
 import type { TellFailed } from '../task/tell-failed';
+import { followEnd, startSuccessor } from './behind';
 
 /**
  * The claimed tasks that are to be handed out. One that was to be cancelled, or comes too late to be started, ends CANCELLED here. A
@@ -21,15 +22,16 @@ export async function admitted(
   if (raw.every(isUsual)) return raw;
 
   // One that cannot be written is left to the lease of its claim, and keeps nobody else back.
-  const keep = (one: RawDocument) => isAdmitted(definition, one, tell).then((isKept) => (isKept ? one : null));
+  const keep = (one: RawDocument) =>
+    isAdmitted(definition, one, tell).then((isKept) => (isKept ? startable(definition, one) : null));
   const tasks = await Promise.all(raw.map((one) => keep(one).catch(() => null)));
   return tasks.filter((one) => one !== null);
 }
 
 function isUsual({ _task: task }: RawDocument): boolean {
-  const { cancel, startBy } = (task ?? {}) as Bookkeeping;
+  const { cancel, startBy, behind } = (task ?? {}) as Bookkeeping;
 
-  return cancel === undefined && startBy === undefined;
+  return cancel === undefined && startBy === undefined && behind === undefined;
 }
 
 async function isAdmitted(definition: Definition, raw: RawDocument, tell: TellFailed): Promise<boolean> {
@@ -49,10 +51,18 @@ async function isAdmitted(definition: Definition, raw: RawDocument, tell: TellFa
   return true;
 }
 
+/** The task as it is to be handed out, unless it waits for the end of another one of its key. */
+async function startable(definition: Definition, raw: RawDocument): Promise<RawDocument | null> {
+  const task = raw['_task'] as Bookkeeping | undefined;
+
+  return task?.behind === undefined ? raw : startSuccessor(definition, raw);
+}
+
 async function end(definition: Definition, raw: RawDocument, reason: string | undefined): Promise<void> {
   // The claim that found it was no attempt.
   const attempts = { '_task.attempts': { $subtract: ['$_task.attempts', 1] } };
   await write(definition, raw, [{ $set: { ...cancelled(definition, reason), ...attempts } }, { $unset: OF_LIVE }]);
+  await followEnd(definition, raw);
   announce(definition.model);
 }
 

@@ -4,7 +4,7 @@ import type { PushOptions } from '../push/push';
 import type { SettleOptions } from '../settle/settle';
 import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
 import type { Cancellation } from '../task/cancellation';
-import type { Lease, TaskFailure } from '../task/handle';
+import type { Lease, PushOutcome, TaskFailure } from '../task/handle';
 import type { BlockedBy } from '../waiting/blocked-by';
 import type { Storable } from './input';
 
@@ -97,4 +97,10 @@ export interface TaskMethods {
 
   /** The value last given to `progress()`; undefined if there is none. */
   readonly lastProgress: unknown;
+
+  /**
+   * What became of the push that resolved to this document, for other documents null: `queued`; `kept`, nothing was changed; `replaced`, the
+   * waiting task has the new input; `behind`, it waits until the running task of its key has ended; `superseded`, that one was cancelled.
+   */
+  readonly pushOutcome: PushOutcome | null;
 }

@@ -9,7 +9,7 @@ import type { SettleOptions } from '../settle/settle';
 import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
 import type { TaskStats } from '../stats';
 import type { Cancellation } from '../task/cancellation';
-import type { Lease, TaskFailure } from '../task/handle';
+import type { Lease, PushOutcome, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
 
@@ -57,4 +57,5 @@ export interface TaskVerbs {
   cancelled(task: DocumentLike): Cancellation | null;
   cancelRequested(task: DocumentLike): CancelRequest | null;
   lastProgress(task: DocumentLike): unknown;
+  pushOutcome(task: DocumentLike): PushOutcome | null;
 }

@@ -27,7 +27,7 @@ import { unschedule } from '../settle/recurrence';
 import type { SettleOptions } from '../settle/settle';
 import { fail, finish, release, type ReleaseOptions, retry, type RetryOptions } from '../settle/verbs';
 import { stats } from '../stats';
-import { attempts, failures, lastProgress, lease } from '../task/handle';
+import { attempts, failures, lastProgress, lease, pushOutcome } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { addHooks } from './guard-saves';
 import { refuseReplaced, refuseTaken } from './names';
@@ -99,7 +99,7 @@ const methods = {
   },
 };
 
-const getters = { lease, attempts, failures, lastProgress, cancelled, cancelRequested };
+const getters = { lease, attempts, failures, lastProgress, cancelled, cancelRequested, pushOutcome };
 
 const bindings = { statics, methods, getters };
 

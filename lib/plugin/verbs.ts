@@ -51,3 +51,4 @@ export const unschedule = recurrences.unschedule as TaskVerbs['unschedule'];
 export const cancelled: TaskVerbs['cancelled'] = cancels.cancelled;
 export const cancelRequested: TaskVerbs['cancelRequested'] = cancels.cancelRequested;
 export const lastProgress: TaskVerbs['lastProgress'] = handles.lastProgress;
+export const pushOutcome: TaskVerbs['pushOutcome'] = handles.pushOutcome;

@@ -6,17 +6,17 @@ import { InvalidOptionError } from '../errors';
 import { announceAt } from '../notify/due';
 import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
 import { serverNow } from '../server/clock';
-import { reschedule } from '../settle/recurrence';
 import { keepForUndo } from '../settle/snapshot';
-import type { Bookkeeping } from '../task/handle';
+import { type Bookkeeping, handleOf } from '../task/handle';
 import { trace } from '../task/trace';
 import { MAX_DELAY_MS, refuseUnknown, requireDate, requireInteger, requireText } from '../values/check';
 import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
-import { uniquely } from './key';
+import { pushUnderKey, type Pushed } from './key';
+import { checkOnDuplicate, checkWindow, debounceOf, DUPLICATE_OPTIONS, type OnDuplicateOptions } from './on-duplicate';
 import { requeue } from './requeue';
 
-export interface PushOptions extends ScheduleOptions {
+export interface PushOptions extends ScheduleOptions, OnDuplicateOptions {
   /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
   session?: ClientSession | null | undefined;
 
@@ -26,11 +26,11 @@ export interface PushOptions extends ScheduleOptions {
   /** When the task can be popped, by the server's clock. Default: now. Not together with `delayMs`. */
   runAt?: Date | undefined;
 
-  /** At most one live task (CREATED or RUNNING) has this key: a second push returns the live one. Default: none. */
+  /** At most one live task (CREATED or RUNNING) has this key: a second push does what `onDuplicate` says. Default: none. */
   key?: string | undefined;
 }
 
-const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone'];
+const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone', ...DUPLICATE_OPTIONS];
 
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
 export async function pushNew(
@@ -60,21 +60,26 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   checkOptions(options);
   checkPriority(document);
   const model = modelOf(document);
+  checkWindow(model, options);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
-  const write = () =>
-    document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
-  const push = () => (options.key === undefined ? write() : uniquely(document, options.key, session, write));
-  let live = await push();
-  // If the live task ended before the schedule could be written to it, the key is free: push again.
-  while (live !== document && !(await reschedule(live, task, session))) live = await push();
+  const write = (as: Bookkeeping) =>
+    document.isNew ? insert(model, [document], as, session) : requeue(document, as, isMoved, session);
+  const { key, onDuplicate: mode = 'keep' } = options;
+  const pushed: Pushed =
+    key === undefined
+      ? { task: await write(task), outcome: 'queued' }
+      : await pushUnderKey({ document, key, mode, task, debounce: debounceOf(options, now), session, now, write });
+  const { task: live, outcome } = pushed;
 
   trace('pushed', live);
-  whenCommitted(session, () => announceAt(model, task.dueAt!, now));
+  handleOf(live).pushOutcome = outcome;
+  const { dueAt = task.dueAt! } = outcome === 'kept' ? task : handleOf(live).stored;
+  whenCommitted(session, () => announceAt(model, dueAt, now));
   return live;
 }
 
@@ -87,7 +92,10 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);
 
-  for (const document of documents) trace('pushed', document);
+  for (const document of documents) {
+    trace('pushed', document);
+    handleOf(document).pushOutcome = 'queued';
+  }
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
   return documents;
 }
@@ -103,7 +111,10 @@ async function insert(
   return documents[0]!;
 }
 
-function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: PushOptions): Bookkeeping {
+function bookkeeping(
+  now: Date,
+  { delayMs = 0, runAt, key, onDuplicate, throttleMs, maxDelayMs: _, ...recurrence }: PushOptions,
+): Bookkeeping {
   // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
   const schedule = resolveSchedule(recurrence);
@@ -115,6 +126,8 @@ function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: Push
     dueAt: first,
     ...(schedule ? { schedule } : { expiresFrom: first }),
     ...(key !== undefined && { key }),
+    ...(throttleMs !== undefined && { throttledUntil: new Date(now.getTime() + throttleMs) }),
+    ...(onDuplicate === 'debounce' && { firstPushAt: now }),
   };
 }
 
@@ -126,6 +139,7 @@ function checkOptions(options: PushOptions): void {
   if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
   if (runAt !== undefined) requireDate('runAt', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
   if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
+  checkOnDuplicate(options);
   if (resolveSchedule(options) && key === undefined) {
     throw new InvalidOptionError(
       "Expected a `key` for a recurring task, got none: without it every start of the program would add another. Write for example `{ cron: '0 3 * * *', key: 'nightly' }`.",

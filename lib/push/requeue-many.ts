@@ -2,6 +2,7 @@ import { type mongo, Types } from 'mongoose';
 import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
 import { castFilter } from '../definition/filter';
 import { State, UNDONE_STATES } from '../fields';
+import { isDuplicateKey } from '../indexes/key-index';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
 import { serverNow } from '../server/clock';
@@ -10,7 +11,6 @@ import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { plainKey } from '../task/cancellation';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
-import { isDuplicateKey } from './key';
 
 export interface RequeueOptions {
   /** How long the tasks wait before they can be popped, in milliseconds. Default: 0. */
@@ -54,6 +54,8 @@ export async function requeueFailed(model: AnyModel, filter: Filter, options: Re
 
 async function* putBack(definition: Definition, failed: Filter, delayMs: number, limit: number) {
   const update = renewal(definition, delayMs);
+  // Another task of its key may be aside, so it is a successor as well: who claims it looks.
+  const keyed = { $set: { '_task.behind': new Types.ObjectId() } };
   let left = limit;
   for await (const batch of withoutKey(definition, failed, () => left)) {
     const requeued = await writeBatch(definition, batch, update);
@@ -61,7 +63,7 @@ async function* putBack(definition: Definition, failed: Filter, delayMs: number,
     yield { requeued, skipped: 0 };
   }
   for await (const batch of newestOfKeys(definition, failed, () => left)) {
-    const done = await writeKeyed(definition, batch, update);
+    const done = await writeKeyed(definition, batch, [...update, keyed]);
     left -= done.requeued;
     yield done;
   }
@@ -194,6 +196,9 @@ const CLEARED = [
   'cancel',
   'startBy',
   'aside',
+  'behind',
+  'throttledUntil',
+  'firstPushAt',
 ];
 
 function failedOf({ model, options, kind }: Definition, filter: Filter): Filter {

@@ -9,7 +9,6 @@ import { writeIf } from '../settle/write';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { requireSchedule, scheduleIn } from '../task/stored-schedule';
 import { explainPush } from './input';
-import { isTaken } from './key-index';
 
 /** States from which a document enters the queue; null is a document stored before its model had the plugin. */
 const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, State.CANCELLED, null];
@@ -36,9 +35,6 @@ export async function requeue(
   let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
   completeFields(document);
-  // Makes sure that the index of keys exists: it decides.
-  if (typeof task.key === 'string' && !session?.inTransaction())
-    await isTaken(definitionOf(modelOf(document)), task.key);
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
@@ -86,18 +82,25 @@ function renewed(task: Bookkeeping): Change {
   const unparked = { waitingOn: undefined, recheckAt: undefined, doomedBy: undefined };
 
   const unscheduled = { schedule: undefined, slot: undefined, lastRun: undefined };
+  const unkeyed = { behind: undefined, throttledUntil: undefined, firstPushAt: undefined };
   const fresh = { progress: undefined, expiresFrom: undefined, errors: undefined };
 
-  return { state: State.CREATED, task: { ...cleared, ...named, ...unparked, ...unscheduled, ...fresh, ...task } };
+  return {
+    state: State.CREATED,
+    task: { ...cleared, ...named, ...unparked, ...unscheduled, ...unkeyed, ...fresh, ...task },
+  };
 }
 
 function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
-  const { availableAt, dueAt, schedule, key } = task;
+  const { availableAt, dueAt, schedule, key, behind, throttledUntil, firstPushAt } = task;
   // A recurring task does not expire.
   const expiresFrom = recurs ? undefined : task.expiresFrom;
-  const times = isMoved || schedule ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
+  const times = isMoved || schedule || behind ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
 
-  return { state: State.CREATED, task: { ...times, ...(schedule && { schedule }), ...(key !== undefined && { key }) } };
+  const others = { schedule, key, behind, throttledUntil, firstPushAt };
+  const given = Object.entries(others).filter(([, value]) => value !== undefined);
+
+  return { state: State.CREATED, task: { ...times, ...Object.fromEntries(given) } };
 }
 
 // A document stored before its model had the plugin gets, when it is pushed, the defaults of a new one.

@@ -7,18 +7,17 @@ import { State } from '../fields';
 import { announce } from '../notify/arrivals';
 import { announceAt } from '../notify/due';
 import { serverNow } from '../server/clock';
-import { type Handle, handleOf } from '../task/handle';
+import { type Bookkeeping, type Handle, handleOf } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { trace } from '../task/trace';
 import { refuseUnknown } from '../values/check';
+import { atNextSlot, follow, writeEnd } from './aside';
 import type { Change } from './change';
 import { changeBy, expectedOf, isAsExpected, knownOf } from './expected';
-import { nextSlot } from './next-slot';
 import { recognise } from './recognise';
 import { readStoredState, refusal, type StoredState } from './refusal';
 import { throwHookError } from './save';
 import { keepForUndo } from './snapshot';
-import { writeIf } from './write';
 
 /** At most this many tries of a settle while others change its task. */
 const TRIES = 10;
@@ -86,11 +85,15 @@ async function settleOnce<D extends AnyDocument>(
     const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
     // Kept before the write is sent: if the answer is lost, the caller's next try recognises its own write by this token.
     handle.settledWith = token;
-    const endAt = () => changeBy(handle.stored, nextSlot(task, signed(changeAt(now), token)), now, givesWay);
-    let written = endAt();
+    const endAt = () => changeBy(handle.stored, atNextSlot(task, signed(changeAt(now), token)), now, givesWay);
+    let { aside } = handle.stored;
     const asKnown = { ...filter, ...expectedOf(knownOf(handle.stored), givesWay) };
-    if (!(await writeIf(task, asKnown, written, session)))
-      written = await writeAsFound(task, { verb, filter, endAt, givesWay }, written, session);
+    const end = endAt();
+    let written = await writeEnd(task, asKnown, end, session);
+    if (!written) {
+      const noteAside = (stored: Bookkeeping) => ({ aside } = stored);
+      written = await writeAsFound(task, { verb, filter, endAt, givesWay, noteAside }, end, session);
+    }
 
     handle.lease = null;
     const isCancelled = written.state === State.CANCELLED;
@@ -100,6 +103,7 @@ async function settleOnce<D extends AnyDocument>(
     const { availableAt } = written.task;
     const isPutOff = availableAt && written.state === State.CREATED;
     whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
+    await follow(task, aside, written, session);
     throwHookError(task);
     return task;
   } finally {
@@ -120,6 +124,8 @@ interface Attempt {
   /** The change by what the handle knows of its task. */
   readonly endAt: () => Signed;
   readonly givesWay: boolean;
+  /** Called with what is found of the task before it is written again. */
+  readonly noteAside: (stored: Bookkeeping) => void;
 }
 
 /**
@@ -129,7 +135,7 @@ interface Attempt {
  */
 async function writeAsFound(
   task: AnyDocument,
-  { verb, filter, endAt, givesWay }: Attempt,
+  { verb, filter, endAt, givesWay, noteAside }: Attempt,
   change: Signed,
   session: ClientSession | null,
 ): Promise<Signed> {
@@ -149,8 +155,10 @@ async function writeAsFound(
     if (isLost || tries === TRIES || isAsExpected(known, found, givesWay)) throw refusal(task, verb, found);
     handle.stored = { ...handle.stored, ...found.changeable };
     known = { ...knownOf(handle.stored), schedule: found.schedule };
+    noteAside(handle.stored);
     change = endAt();
-    if (await writeIf(task, { ...filter, ...expectedOf(known, givesWay) }, change, session)) return change;
+    const written = await writeEnd(task, { ...filter, ...expectedOf(known, givesWay) }, change, session);
+    if (written) return written;
   }
 }
 

@@ -31,6 +31,12 @@ export interface Bookkeeping {
   startBy?: Date;
   /** Names a task that runs while its successor waits. */
   aside?: Types.ObjectId;
+  /** The name of the task that must end before this one starts. */
+  behind?: Types.ObjectId;
+  /** Until when pushes of the key are kept, whether or not this task has ended. */
+  throttledUntil?: Date;
+  /** When a debounced task was pushed first. */
+  firstPushAt?: Date;
   /** When the task runs again: while it is set, a finished or failed run leads to the next one. */
   schedule?: Schedule;
   /** When the present run of a recurring task was due at first, while it waits for a retry. */
@@ -90,6 +96,9 @@ const FITS: { readonly [name in keyof Bookkeeping]?: (value: unknown) => boolean
   cancel: (value) => isFields(value) && isDate((value as Cancel).at),
   startBy: isDate,
   aside: isToken,
+  behind: isToken,
+  throttledUntil: isDate,
+  firstPushAt: isDate,
   schedule: isSchedule,
   slot: isDate,
   lastRun: isFields,

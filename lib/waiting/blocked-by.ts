@@ -1,3 +1,4 @@
+import { findAside } from '../claim/behind';
 import type { DependencyType } from '../declare/dependency';
 import {
   type AnyDocument,
@@ -22,8 +23,10 @@ import {
 import type { Target } from '../dependencies/targets';
 import { judge, type Judged, type Standing } from '../dependencies/verdict';
 import { State } from '../fields';
+import { keyText } from '../indexes/key-index';
 import { connected } from '../server/clock';
 import { read } from '../server/read';
+import { readBookkeeping } from '../task/bookkeeping';
 import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
@@ -38,10 +41,12 @@ export interface BlockingDocument {
   values: Record<string, unknown> | null;
 }
 
-/** An unmet clause: what a task waits for, or was failed by. */
+/** An unmet clause: what a task waits for, or was failed by. Or what holds it back apart from its dependencies: the task before it. */
 export interface BlockedBy {
-  path: string;
-  type: DependencyType;
+  /** The path of the dependency; null for what is none. */
+  path: string | null;
+  /** `behind`: the task waits until the running task of its key has ended. */
+  type: DependencyType | 'behind';
   documents: BlockingDocument[];
   /** The cycle of tasks that wait for each other, from this task back to itself; null without one. None of them will run by itself. */
   cycle: { model: string; id: unknown }[] | null;
@@ -57,13 +62,28 @@ const MAX_VISITED = 1_000;
 
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
-  const { model, options } = definitionOf(modelOf(task));
+  const definition = definitionOf(modelOf(task));
+  const { model, options } = definition;
   await connected(model);
   const stored = task.isNew ? null : await findStored(model, task._id);
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
-  return explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+  const behind = stored ? await explainBehind(definition, stored) : [];
+  const unmet = await explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+  return [...behind, ...unmet];
+}
+
+async function explainBehind(definition: Definition, { _task: task }: RawDocument): Promise<BlockedBy[]> {
+  const { behind, key } = readBookkeeping({ ...task });
+  const text = keyText(key);
+  const aside = behind && text !== undefined ? await findAside(definition, text) : null;
+  if (!aside) return [];
+  const { model, options } = definition;
+  const values = { [options.fields.state]: aside[options.fields.state] as unknown };
+  const document: BlockingDocument = { model: model.modelName, id: aside._id, standing: 'unmet', values };
+
+  return [{ path: null, type: 'behind', documents: [document], cycle: null }];
 }
 
 /** See `TaskStatics.blocked`. */

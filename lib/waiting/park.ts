@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mongo } from 'mongoose';
+import { followEnd } from '../claim/behind';
 import { isOfDocument, mend } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import { type AnyModel, collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
@@ -9,8 +10,9 @@ import type { Target } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 import { State } from '../fields';
 import { isTimeExpired } from '../server/transient';
+import { plainKey } from '../task/cancellation';
 import { ended, withFailure } from '../task/ending';
-import type { TaskFailure } from '../task/handle';
+import type { Bookkeeping, TaskFailure } from '../task/handle';
 import { NEVER } from '../values/check';
 import { isWritable } from '../values/writable';
 import { arm, armDoomed } from './arm';
@@ -78,6 +80,11 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
     ),
   );
   await armDoomed(definition, doomed);
+  for (const { task } of doomed) if (isAside(task)) await followEnd(definition, task);
+}
+
+function isAside({ _task: task }: RawDocument): boolean {
+  return (task as Bookkeeping | undefined)?.aside !== undefined;
 }
 
 /** Sets the marks of tasks that were failed by a dependency again: a mark may be lost with its document. */
@@ -177,13 +184,14 @@ function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date 
   ];
 }
 
-function doomUpdate(definition: Definition, { by, target, failure }: Doomed): object[] {
+function doomUpdate(definition: Definition, { task, by, target, failure }: Doomed): object[] {
   return [
     {
       $set: {
         ...ended(definition, State.FAILED),
         ...doomedFields(definition, { by, target }, null),
         ...withFailure(failure),
+        ...(isAside(task) && { '_task.key': plainKey }),
       },
     },
     { $unset: ['_task.token', '_task.waitingOn'] },
