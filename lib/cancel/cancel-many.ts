@@ -1,4 +1,5 @@
 import type { Types } from 'mongoose';
+import { followEnd } from '../claim/behind';
 import {
   type AnyModel,
   collectionOf,
@@ -91,7 +92,7 @@ async function* pages(definition: Definition, live: Filter, left: () => number):
 
 // No time limit: the read may take long where no index serves the filter.
 function readTasks({ model, options }: Definition, filter: Filter, limit: number): Promise<RawDocument[]> {
-  const fields = ['token', 'cancel', 'settledAt'].map((name) => [`_task.${name}`, 1]);
+  const fields = ['token', 'cancel', 'settledAt', 'key', 'aside'].map((name) => [`_task.${name}`, 1]);
   const projection = { [options.fields.state]: 1, ...Object.fromEntries(fields) };
 
   return collectionOf(model)
@@ -161,6 +162,8 @@ async function countedAfter(
   const found = await readTasks(definition, ofPage, page.length);
   const { state } = definition.options.fields;
   const count = (isCounted: (one: RawDocument) => boolean) => found.filter(isCounted).length;
+  for (const one of found) if (one[state] === State.CANCELLED) await followEnd(definition, one);
+
   return {
     cancelled: count((one) => one[state] === State.CANCELLED),
     cancelling: count((one) => one[state] === State.RUNNING && isAsked(one)),

@@ -1,4 +1,5 @@
 import type { ClientSession } from 'mongoose';
+import { followEnd } from '../claim/behind';
 import { type AnyDocument, definitionOf, modelOf, type RawDocument } from '../definition/definition';
 import { requireSettings } from '../definition/settings';
 import { sessionOf, whenCommitted } from '../definition/transaction';
@@ -57,9 +58,11 @@ export function checkReason(reason: unknown): void {
 
 /** Those who hold the task hear of the request, and those who wait for it of its end. */
 function tell(task: AnyDocument): void {
-  const { model, options } = definitionOf(modelOf(task));
-  if (task.get(options.fields.state) === State.RUNNING) void signalCancel(model);
-  else announce(model);
+  const definition = definitionOf(modelOf(task));
+  const { model, options } = definition;
+  if (task.get(options.fields.state) === State.RUNNING) return void signalCancel(model);
+  announce(model);
+  void followEnd(definition, { _id: task._id, _task: handleOf(task).stored });
 }
 
 /** The cancel of one task: reads it and writes where it is as read, until one write has matched. */

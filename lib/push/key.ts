@@ -14,6 +14,7 @@ import { TaskStateError } from '../errors';
 import { isLive } from '../fields';
 import { isDuplicateKey } from '../indexes/key-index';
 import { reschedule } from '../settle/recurrence';
+import { signalCancel } from '../side/control';
 import type { Bookkeeping, PushOutcome } from '../task/handle';
 import { sleep } from '../timers';
 import { keyOf } from '../values/id';
@@ -77,7 +78,8 @@ export async function pushUnderKey(push: KeyedPush): Promise<Pushed> {
 async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): Promise<Pushed | null> {
   const { document, key, task, session, debounce } = push;
   const step = nextStep(definition, found, push);
-  if (step.does === 'store' && !step.behind) return (await isStored(push, task)) ? { task: document, outcome: 'queued' } : null;
+  if (step.does === 'store' && !step.behind)
+    return (await isStored(push, task)) ? { task: document, outcome: 'queued' } : null;
   if (step.does === 'store') return store(definition, push, step.behind!, (step.behind!._task as Bookkeeping).aside);
   switch (step.does) {
     case 'keep':
@@ -108,7 +110,10 @@ async function store(
   const longestMs = mode === 'supersede' ? cancelGraceMs : leaseMs;
   if (!name || !(await isStored(push, successorOf(definition, task, aside, name, now, longestMs)))) return null;
   // Only now: who is ended before its successor is there may have nobody to come after it.
-  if (mode === 'supersede') await cancelAside(definition, key, name, document._id, session);
+  if (mode === 'supersede') {
+    await cancelAside(definition, key, name, document._id, session);
+    whenCommitted(session, () => void signalCancel(definition.model));
+  }
   if (session?.inTransaction()) whenCommitted(session, () => void letGoIfEnded(definition, key, name));
   else await letGoIfEnded(definition, key, name);
 

@@ -93,7 +93,12 @@ function withFieldsOf(document: AnyDocument, front: RawDocument): AnyDocument {
   return replaced;
 }
 
-function renewed(stored: Bookkeeping, task: Bookkeeping, isRunning: boolean, debounce: Debounce | null): Change['task'] {
+function renewed(
+  stored: Bookkeeping,
+  task: Bookkeeping,
+  isRunning: boolean,
+  debounce: Debounce | null,
+): Change['task'] {
   const { waitingOn, attempts = 0 } = stored;
   const isUntouched = !isRunning && attempts === 0;
   const { schedule, throttledUntil } = task;

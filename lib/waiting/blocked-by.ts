@@ -1,4 +1,3 @@
-import { findAside } from '../claim/behind';
 import type { DependencyType } from '../declare/dependency';
 import {
   type AnyDocument,
@@ -23,13 +22,12 @@ import {
 import type { Target } from '../dependencies/targets';
 import { judge, type Judged, type Standing } from '../dependencies/verdict';
 import { State } from '../fields';
-import { keyText } from '../indexes/key-index';
 import { connected } from '../server/clock';
 import { read } from '../server/read';
-import { readBookkeeping } from '../task/bookkeeping';
 import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
+import { explainBehind } from './predecessor';
 
 /** A document that holds a task back, and its standing. */
 export interface BlockingDocument {
@@ -72,18 +70,6 @@ export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const behind = stored ? await explainBehind(definition, stored) : [];
   const unmet = await explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
   return [...behind, ...unmet];
-}
-
-async function explainBehind(definition: Definition, { _task: task }: RawDocument): Promise<BlockedBy[]> {
-  const { behind, key } = readBookkeeping({ ...task });
-  const text = keyText(key);
-  const aside = behind && text !== undefined ? await findAside(definition, text) : null;
-  if (!aside) return [];
-  const { model, options } = definition;
-  const values = { [options.fields.state]: aside[options.fields.state] as unknown };
-  const document: BlockingDocument = { model: model.modelName, id: aside._id, standing: 'unmet', values };
-
-  return [{ path: null, type: 'behind', documents: [document], cycle: null }];
 }
 
 /** See `TaskStatics.blocked`. */

@@ -12,7 +12,9 @@ describe('push with onDuplicate', () => {
   const makeReport = () =>
     database.connection.model(
       'Report',
-      taskQueue(new Schema({ number: Number, name: String, tags: [String], page: { size: Number } }), { backoff: () => 0 }),
+      taskQueue(new Schema({ number: Number, name: String, tags: [String], page: { size: Number } }), {
+        backoff: () => 0,
+      }),
     );
   let Report: ReturnType<typeof makeReport>;
 
@@ -147,19 +149,22 @@ describe('push with onDuplicate', () => {
       expect((await Report.pop())?.number).toBe(3);
     });
 
-    it.each(['retry', 'release'] as const)('lets the earlier one go on after `%s()`, and then the other', async (verb) => {
-      await pushAs('keep', 1);
-      const held = (await Report.pop())!;
-      await pushAs(mode, 2);
+    it.each(['retry', 'release'] as const)(
+      'lets the earlier one go on after `%s()`, and then the other',
+      async (verb) => {
+        await pushAs('keep', 1);
+        const held = (await Report.pop())!;
+        await pushAs(mode, 2);
 
-      await held[verb](verb === 'retry' ? { delayMs: 0 } : {});
+        await held[verb](verb === 'retry' ? { delayMs: 0 } : {});
 
-      const again = (await Report.pop())!;
-      expect(again.number).toBe(1);
-      expect(await Report.pop()).toBeNull();
-      await again.finish();
-      expect((await Report.pop())?.number).toBe(2);
-    });
+        const again = (await Report.pop())!;
+        expect(again.number).toBe(1);
+        expect(await Report.pop()).toBeNull();
+        await again.finish();
+        expect((await Report.pop())?.number).toBe(2);
+      },
+    );
 
     it('puts one that is claimed too early back', async () => {
       await pushAs('keep', 1);

@@ -141,7 +141,7 @@ export async function whatBlocksIsTyped(): Promise<void> {
   expectTypeOf(blocked!.task).toEqualTypeOf(new Report());
   expectTypeOf(blocked!.blockedBy).toEqualTypeOf<BlockedBy[]>();
   expectTypeOf(await blocked!.task.blockedBy()).toEqualTypeOf<BlockedBy[]>();
-  expectTypeOf<BlockedBy['type']>().toEqualTypeOf<DependencyType>();
+  expectTypeOf<BlockedBy['type']>().toEqualTypeOf<DependencyType | 'behind'>();
   expectTypeOf<BlockedBy['documents'][number]['standing']>().toEqualTypeOf<'met' | 'unmet' | 'failed' | 'missing'>();
   // @ts-expect-error a number of tasks
   await Report.blocked({ limit: 'all' });
