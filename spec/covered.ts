@@ -45,9 +45,14 @@ export const COVERED: Readonly<Record<string, string>> = {
   'task/cancellation': 'cancel/cancel',
   'task/cancelled-error': 'cancel/cancel',
 
+  'push/aside': 'push/duplicates',
+  'push/duplicate': 'push/duplicates',
   'push/input': 'push/push',
   'push/insert': 'push/push',
   'push/insert-plain': 'push/push',
+  'push/of-key': 'push/key',
+  'push/on-duplicate': 'push/duplicates',
+  'push/replace': 'push/duplicates',
   'push/requeue': 'push/push',
 
   'waiting/arm': 'waiting/park',
@@ -57,11 +62,13 @@ export const COVERED: Readonly<Record<string, string>> = {
   'waiting/judged': 'dependencies/semantics',
   'waiting/outdated': 'write-concern',
   'waiting/park-new': 'waiting/park',
+  'waiting/predecessor': 'push/duplicates',
   'waiting/recheck-time': 'waiting/recheck',
   'waiting/sightings': 'bad-document-told',
   'waiting/waited-for': 'dependencies/conditions',
   'waiting/woken': 'waiting/wake',
 
+  'settle/aside': 'push/duplicates',
   'settle/change': 'settle/write',
   'settle/exhausted': 'task/tell-failed',
   'settle/tasks-in-hand': 'settle/snapshot',
@@ -76,6 +83,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'settle/verbs': 'settle/settle',
 
   'claim/batch': 'race',
+  'claim/behind': 'push/duplicates',
   'claim/candidates': 'pop/pop',
   'claim/claim-many': 'race',
   'claim/claim-one': 'race',
@@ -91,6 +99,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'indexes/declared': 'indexes/ensure',
   'indexes/duplicates': 'indexes/ensure',
   'indexes/existing': 'indexes/ensure',
+  'indexes/key-index': 'indexes/ensure',
   'indexes/task-indexes': 'indexes/ensure',
   'indexes/prepare': 'indexes/ensure',
 

@@ -27,6 +27,7 @@ const NAMES = [
   'popMany',
   'progress',
   'push',
+  'pushOutcome',
   'queue',
   'release',
   'renew',

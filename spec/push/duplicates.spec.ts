@@ -1,6 +1,8 @@
 import { Schema } from 'mongoose';
 import { LeaseLostError, pushOutcome, State, taskQueue } from 'mongoose-task-queue';
+import { monitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
+import { eventually } from '../support/eventually';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 import { seen } from '../support/seen';
 
@@ -242,17 +244,6 @@ describe('push with onDuplicate', () => {
 
       await expect(push).rejects.toMatchObject({ name: 'ValidationError' });
       expect((await Strict.pop())?.name).toBe('a');
-    });
-
-    it('takes part in a transaction', async () => {
-      // A standalone server has none: see the replica set below.
-      const first = await pushAs('keep', 1);
-
-      const session = await database.connection.startSession();
-      const second = await pushAs(mode, 2, { session });
-      await session.endSession();
-
-      expect(second.id).toBe(first.id);
     });
   });
 
@@ -519,6 +510,107 @@ describe('push with onDuplicate', () => {
     const insert = nativeOf(Report).insertOne({ state: 'RUNNING', _task: { key: { running: key } } });
 
     await expect(insert).rejects.toMatchObject({ code: 11_000 });
+  });
+});
+
+describe('push with onDuplicate in a transaction', () => {
+  const database = useDatabase('replicaSet');
+  const makeReport = () =>
+    database.connection.model('Report', taskQueue(new Schema({ number: Number }), { backoff: () => 0 }));
+  let Report: ReturnType<typeof makeReport>;
+
+  beforeAll(async () => {
+    Report = makeReport();
+    await Report.ensureTaskIndexes();
+  });
+
+  beforeEach(async () => {
+    await Report.deleteMany({});
+  });
+
+  it('replaces a waiting task, once it is committed', async () => {
+    await Report.push({ number: 1 }, { key });
+
+    await database.connection.transaction(async (session) => {
+      const pushed = await Report.push({ number: 2 }, { key, onDuplicate: 'replace', session });
+      expect(pushed.pushOutcome).toBe('replaced');
+      expect((await Report.findOne())?.number).toBe(1);
+    });
+
+    expect((await Report.pop())?.number).toBe(2);
+  });
+
+  it('comes behind a running task, and leaves everything as it was when it is aborted', async () => {
+    await Report.push({ number: 1 }, { key });
+    const held = (await Report.pop())!;
+    const session = await database.connection.startSession();
+    session.startTransaction();
+    const pushed = await Report.push({ number: 2 }, { key, onDuplicate: 'after', session });
+    expect(pushed.pushOutcome).toBe('behind');
+
+    await session.abortTransaction();
+    await session.endSession();
+
+    expect((await stored(Report, held._id))['_task']).not.toHaveProperty('aside');
+    await held.finish();
+    expect(await Report.pop()).toBeNull();
+  });
+
+  it('starts the one behind when the task before it is finished in a transaction', async () => {
+    await Report.push({ number: 1 }, { key });
+    const held = (await Report.pop())!;
+    await database.connection.transaction((session) =>
+      Report.push({ number: 2 }, { key, onDuplicate: 'after', session }).then(() => {}),
+    );
+
+    await database.connection.transaction((session) => held.finish({ session }).then(() => {}));
+
+    await eventually(async () => expect((await Report.pop())?.number).toBe(2));
+  });
+
+  it('ends a recurring task for good whose successor recurs', async () => {
+    await Report.push({ number: 1 }, { key, every: 60_000 });
+    const held = (await Report.pop())!;
+    await Report.push({ number: 2 }, { key, onDuplicate: 'after' });
+
+    await database.connection.transaction((session) => held.finish({ session }).then(() => {}));
+
+    expect((await stored(Report, held._id)).state).toBe('FINISHED');
+  });
+
+  it('supersedes a waiting task', async () => {
+    const first = await Report.push({ number: 1 }, { key });
+
+    await database.connection.transaction(async (session) => {
+      const pushed = await Report.push({ number: 2 }, { key, onDuplicate: 'supersede', session });
+      expect(pushed.pushOutcome).toBe('superseded');
+    });
+
+    expect((await stored(Report, first._id)).state).toBe('CANCELLED');
+    await eventually(async () => expect((await Report.pop())?.number).toBe(2));
+  });
+});
+
+describe('push under a key', () => {
+  const database = useDatabase();
+
+  it('is one command, as one without a key, while nobody has the key', async () => {
+    const monitored = await monitoredConnection(database.uri);
+    const Counted = monitored.connection.model('Counted', taskQueue(new Schema({ number: Number })));
+    await Counted.push({ number: 0 }, { key: 'another' });
+    monitored.forget();
+
+    await Counted.push({ number: 1 }, { key });
+    await Counted.push({ number: 2 });
+    expect(monitored.all().map(({ name }) => name)).toEqual(['update', 'insert']);
+    monitored.forget();
+
+    await Counted.push({ number: 3 }, { key });
+    expect(monitored.all().map(({ name }) => name)).toEqual(['update', 'find']);
+    monitored.forget();
+
+    await Counted.push({ number: 4 }, { key, onDuplicate: 'replace' });
+    expect(monitored.all().map(({ name }) => name)).toEqual(['update', 'find', 'update']);
   });
 });
 
