@@ -59,15 +59,19 @@ export function successorOf(
   const slotAt = recurs && ((isUntouched && dueAt) || nextRun(recurs, slot ?? now, now));
   const { expiresFrom, ...others } = task;
   const due = slotAt ?? task.dueAt!;
-  const leaseEnds = Math.min(availableAt.getTime(), now.getTime() + leaseMs);
 
   return {
     ...others,
     ...(recurs ? { schedule: recurs } : expiresFrom && { expiresFrom }),
     dueAt: due,
-    availableAt: new Date(Math.max(due.getTime(), leaseEnds)),
+    availableAt: new Date(Math.max(due.getTime(), leaseEnd(availableAt, now, leaseMs).getTime())),
     behind,
   };
+}
+
+/** When a task that was read as available at a time can be claimed at the latest, unless it is renewed. A parked one is never available. */
+export function leaseEnd(availableAt: Date, now: Date, leaseMs: number): Date {
+  return new Date(Math.min(availableAt.getTime(), now.getTime() + leaseMs));
 }
 
 /** Cancels the task that was moved aside under this name, if it still lives: at once, or by a request to its holder. */

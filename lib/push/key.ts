@@ -15,10 +15,11 @@ import { isLive } from '../fields';
 import { isDuplicateKey } from '../indexes/key-index';
 import { reschedule } from '../settle/recurrence';
 import { signalCancel } from '../side/control';
+import { readBookkeeping } from '../task/bookkeeping';
 import type { Bookkeeping, PushOutcome } from '../task/handle';
 import { sleep } from '../timers';
 import { keyOf } from '../values/id';
-import { cancelAside, closeWindow, moveAside, successorOf } from './aside';
+import { cancelAside, closeWindow, leaseEnd, moveAside, successorOf } from './aside';
 import { nextStep, type OnDuplicate } from './duplicate';
 import { KeyTakenError } from './key-index';
 import { keysReady, type OfKey, readOfKey } from './of-key';
@@ -88,7 +89,8 @@ async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): P
       await closeWindow(definition, step.task, session);
       return null;
     case 'replace': {
-      const replaced = await replace(document, step.task, task, debounce, session);
+      const by = { task, debounce, behind: asideOf(definition, push, found) };
+      const replaced = await replace(document, step.task, by, session);
       return replaced && { task: replaced, outcome: 'replaced' };
     }
     case 'move aside': {
@@ -96,6 +98,17 @@ async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): P
       return name && store(definition, push, step.task, name);
     }
   }
+}
+
+/** What a task that waits is given of the one before it; null where there is none. */
+function asideOf(
+  { options }: Definition,
+  { now }: KeyedPush,
+  { aside }: OfKey,
+): Pick<Bookkeeping, 'behind' | 'availableAt'> | null {
+  const { aside: behind, availableAt = now } = readBookkeeping({ ...aside?._task });
+
+  return behind ? { behind, availableAt: leaseEnd(availableAt, now, options.leaseMs) } : null;
 }
 
 /** Stores the document behind a task that is aside under this name. */

@@ -113,11 +113,11 @@ async function insert(
 
 function bookkeeping(
   now: Date,
-  { delayMs = 0, runAt, key, onDuplicate, throttleMs, maxDelayMs: _, ...recurrence }: PushOptions,
+  { delayMs = 0, runAt, key, onDuplicate, throttleMs, every, cron, timeZone }: PushOptions,
 ): Bookkeeping {
   // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
-  const schedule = resolveSchedule(recurrence);
+  const schedule = resolveSchedule({ every, cron, timeZone });
   const first = schedule ? firstRun(schedule, due) : due;
 
   // A recurring task does not expire.

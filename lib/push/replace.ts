@@ -15,6 +15,7 @@ import { throwHookError } from '../settle/save';
 import { dropForged } from '../settle/stage-changes';
 import { writeIf } from '../settle/write';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { shown } from '../values/check';
 import { explainPush } from './input';
 
 /** When a debounced task becomes due. */
@@ -22,6 +23,14 @@ export interface Debounce {
   readonly now: Date;
   readonly delayMs: number;
   readonly maxDelayMs: number;
+}
+
+/** What a push gives to the task that it replaces. */
+export interface Replacement {
+  readonly task: Bookkeeping;
+  readonly debounce: Debounce | null;
+  /** The task before it, where there is one. A task that came in between, and does not know of it, waits for it as well. */
+  readonly behind: Pick<Bookkeeping, 'behind' | 'availableAt'> | null;
 }
 
 /**
@@ -33,8 +42,7 @@ export interface Debounce {
 export async function replace(
   document: AnyDocument,
   front: RawDocument,
-  task: Bookkeeping,
-  debounce: Debounce | null,
+  replacement: Replacement,
   session: ClientSession | null,
 ): Promise<AnyDocument | null> {
   const model = modelOf(document);
@@ -45,10 +53,10 @@ export async function replace(
   const isRunning = front[state] === State.RUNNING;
   const filter: Filter = {
     [state]: front[state],
-    '_task.key': task.key,
+    '_task.key': replacement.task.key,
     '_task.behind': isRunning ? { $exists: true } : (stored.behind ?? null),
   };
-  const change = { state: front[state] as State, task: renewed(stored, task, isRunning, debounce) };
+  const change = { state: front[state] as State, task: renewed(stored, replacement, isRunning) };
   try {
     if (!(await writeIf(replaced, filter, change, session))) return null;
   } catch (error) {
@@ -67,7 +75,7 @@ function requireKind(document: AnyDocument, front: RawDocument): void {
   const [pushed, found] = [(document.get(path) as unknown) ?? null, (front[path] as unknown) ?? null];
   if (isDeepStrictEqual(pushed, found)) return;
   throw new InvalidOptionError(
-    `Expected the task with the key to be of the same kind as the pushed one, \`${String(pushed)}\`, but it is \`${String(found)}\`. Write the kind into the key, or push with \`onDuplicate: 'keep'\`.`,
+    `Expected the task with the key to be of the same kind as the pushed one, ${shown(pushed)}, but it is ${shown(found)}. Write the kind into the key, or push with \`onDuplicate: 'keep'\`.`,
   );
 }
 
@@ -93,12 +101,7 @@ function withFieldsOf(document: AnyDocument, front: RawDocument): AnyDocument {
   return replaced;
 }
 
-function renewed(
-  stored: Bookkeeping,
-  task: Bookkeeping,
-  isRunning: boolean,
-  debounce: Debounce | null,
-): Change['task'] {
+function renewed(stored: Bookkeeping, { task, debounce, behind }: Replacement, isRunning: boolean): Change['task'] {
   const { waitingOn, attempts = 0 } = stored;
   const isUntouched = !isRunning && attempts === 0;
   const { schedule, throttledUntil } = task;
@@ -115,9 +118,14 @@ function renewed(
     ...(isMoved && { dueAt: due, ...(stored.expiresFrom && !isRescheduled && { expiresFrom: due }) }),
     ...(isMoved && !isRunning && !isBehind && { availableAt: due }),
     ...(debounce && { firstPushAt: stored.firstPushAt ?? debounce.now }),
+    ...(behind && !isRunning && stored.behind === undefined && later(behind, due)),
     // By its new references it is judged by the next pop.
     ...(waitingOn && { waitingOn: undefined, recheckAt: undefined, availableAt: due }),
   };
+}
+
+function later({ behind, availableAt }: NonNullable<Replacement['behind']>, due: Date | undefined): Change['task'] {
+  return { behind, availableAt: due && availableAt && due > availableAt ? due : availableAt };
 }
 
 function dueOf({ firstPushAt }: Bookkeeping, { now, delayMs, maxDelayMs }: Debounce): Date {

@@ -440,6 +440,19 @@ describe('push with onDuplicate', () => {
     expect((await Report.pop())?.number).toBe(2);
   });
 
+  it('puts a waiting task that does not know of the running one behind it', async () => {
+    await pushAs('keep', 1);
+    const held = (await Report.pop())!;
+    const behind = await pushAs('after', 2);
+    await rawUpdate(Report, behind._id, { $unset: { '_task.behind': true } });
+
+    await pushAs('after', 3);
+
+    expect(await Report.pop()).toBeNull();
+    await held.finish();
+    expect((await Report.pop())?.number).toBe(3);
+  });
+
   it('works where save hooks run, and runs them', async () => {
     const schema = new Schema({ number: Number, saves: Number });
     schema.pre('save', function count() {
