@@ -13,7 +13,9 @@ export interface TaskStatics extends WithTaskQueue {
    * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED, FAILED or CANCELLED, or stays in the queue until it
    * expires. Takes fields or documents, and resolves to the documents, which are CREATED.
    *
-   * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored. Rejects with Mongoose's
+   * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored, unless `onDuplicate` says
+   * otherwise; `pushOutcome` of the document tells what was done. Rejects with `TaskStateError` if the tasks of the key change with each of 200
+   * tries. Rejects with Mongoose's
    * `ValidationError` for values that the schema refuses, and with `TaskStateError` for a document that is RUNNING.
    */
   push<Doc>(this: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;

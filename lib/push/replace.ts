@@ -104,7 +104,7 @@ function withFieldsOf(document: AnyDocument, front: RawDocument): AnyDocument {
 function renewed(stored: Bookkeeping, { task, debounce, behind }: Replacement, isRunning: boolean): Change['task'] {
   const { waitingOn, attempts = 0 } = stored;
   const isUntouched = !isRunning && attempts === 0;
-  const { schedule, throttledUntil } = task;
+  const { schedule, startBy, throttledUntil } = task;
   const isRescheduled = schedule !== undefined && !isDeepStrictEqual(schedule, stored.schedule);
   const due = debounce ? dueOf(stored, debounce) : isRescheduled && isUntouched ? task.dueAt! : stored.dueAt;
   const isMoved = due !== undefined && (debounce !== null || (isRescheduled && isUntouched));
@@ -114,6 +114,7 @@ function renewed(stored: Bookkeeping, { task, debounce, behind }: Replacement, i
     // The holder of one that is looked at keeps it: it must know the token, and the lease.
     ...(!isRunning && { attempts: undefined, token: new Types.ObjectId() }),
     ...(isRescheduled && { schedule, expiresFrom: undefined }),
+    ...(startBy && { startBy }),
     ...(throttledUntil && { throttledUntil }),
     ...(isMoved && { dueAt: due, ...(stored.expiresFrom && !isRescheduled && { expiresFrom: due }) }),
     ...(isMoved && !isRunning && !isBehind && { availableAt: due }),

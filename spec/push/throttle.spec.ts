@@ -118,6 +118,16 @@ describe('push with throttleMs', () => {
     expect((await Sms.pop())?.number).toBe(1);
   });
 
+  it('does not keep the index of keys from being built, when another task has the key by then', async () => {
+    await (await Sms.push({ number: 1 }, { key, throttleMs })).finish();
+    await Sms.collection.dropIndex('task_key');
+    await nativeOf(Sms).insertOne({ state: 'CREATED', number: 2, _task: { key } });
+
+    await Sms.ensureTaskIndexes();
+
+    expect((await Sms.push({ number: 3 }, { key })).pushOutcome).toBe('kept');
+  });
+
   it('queues one of many that are pushed at the same moment from two connections, open or over', async () => {
     const other = await openConnection(database.uri);
     const models = [Sms, makeSms(other)];
