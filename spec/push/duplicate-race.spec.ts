@@ -5,7 +5,7 @@ import { nativeOf } from '../support/raw';
 import { propertyRuns } from '../support/property';
 
 const PUSHERS = 50;
-const ROUNDS = propertyRuns(3);
+const ROUNDS = propertyRuns(2);
 const LIVE = { $in: ['CREATED', 'RUNNING'] };
 
 /** Pushers of one key at once, and two consumers that finish, fail, retry and put back what they get. */
