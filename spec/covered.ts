@@ -25,6 +25,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/lifecycle': 'worker/stop',
   'worker/report-outcome': 'worker/worker',
 
+  'queue/in-hand': 'cancel/heed',
   'queue/ending': 'queue/queue',
   'queue/heartbeat': 'queue/queue',
   'queue/report': 'queue/queue',

@@ -38,7 +38,12 @@ export async function reschedule(
     },
     { $unset: '_task.expiresFrom' },
   ];
-  const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
+  // One that is to be cancelled does not recur any more.
+  const isLive: Filter = {
+    _id: live._id,
+    [options.fields.state]: { $in: [...LIVE_STATES] },
+    '_task.cancel': null,
+  };
   const sent = { ...writeConcern, ...(session && { session }) };
   const { matchedCount } = await answered(collectionOf(model).updateOne(isLive, update, sent)).catch(throwExplained);
   const { expiresFrom: _, ...stored } = handle.stored;

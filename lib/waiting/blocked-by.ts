@@ -2,12 +2,14 @@ import type { DependencyType } from '../declare/dependency';
 import {
   type AnyDocument,
   type AnyModel,
+  type AnySchema,
   type Definition,
   definitionOf,
   type Filter,
   hydrate,
   modelOf,
   namespaceOf,
+  optionsOf,
   type RawDocument,
 } from '../definition/definition';
 import { valueAt } from '../dependencies/condition';
@@ -24,6 +26,7 @@ import { judge, type Judged, type Standing } from '../dependencies/verdict';
 import { State } from '../fields';
 import { connected } from '../server/clock';
 import { read } from '../server/read';
+import type { Bookkeeping } from '../task/bookkeeping';
 import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
@@ -32,16 +35,19 @@ import { keyOf } from '../values/id';
 export interface BlockingDocument {
   model: string;
   id: unknown;
-  /** `unmet`, `failed`, or `missing` for a document that does not exist. */
-  standing: Standing;
+  /** `unmet`, `failed`, `cancelled`, or `missing` for a document that does not exist. */
+  standing: Standing | 'cancelled';
   /** The present values of the fields that decide: `{ state: 'RUNNING' }`. Null for a missing document. */
   values: Record<string, unknown> | null;
 }
 
 /** An unmet clause: what a task waits for, or was failed by. */
 export interface BlockedBy {
-  path: string;
-  type: DependencyType;
+  /** The path of the dependency; null for a task that was cancelled. */
+  path: string | null;
+  type: DependencyType | 'cancelled';
+  /** Why a task was cancelled, if a reason was given. */
+  reason?: string;
   documents: BlockingDocument[];
   /** The cycle of tasks that wait for each other, from this task back to itself; null without one. None of them will run by itself. */
   cycle: { model: string; id: unknown }[] | null;
@@ -63,7 +69,15 @@ export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
+  if (stored && state === State.CANCELLED) return [cancelledBy(stored)];
+
   return explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+}
+
+function cancelledBy({ _task: task }: RawDocument): BlockedBy {
+  const { reason } = (task as Bookkeeping | undefined)?.cancel ?? {};
+
+  return { path: null, type: 'cancelled', ...(reason !== undefined && { reason }), documents: [], cycle: null };
 }
 
 /** See `TaskStatics.blocked`. */
@@ -127,11 +141,15 @@ async function describe({ target, references }: Judged): Promise<BlockingDocumen
   const there = open.filter(({ standing }) => standing !== 'missing').map(({ id }) => id);
   const values = target ? await readValues(target, there) : new Map<string, Record<string, unknown>>();
 
-  return open.map(({ id, standing }) => ({
+  const state = target && optionsOf(target.model.schema as AnySchema)?.fields.state;
+  const standingOf = ({ id, standing }: (typeof open)[number]) =>
+    standing === 'failed' && state && values.get(keyOf(id))?.[state] === State.CANCELLED ? 'cancelled' : standing;
+
+  return open.map((one) => ({
     model: target?.model.modelName ?? 'unknown',
-    id,
-    standing,
-    values: values.get(keyOf(id)) ?? null,
+    id: one.id,
+    standing: standingOf(one),
+    values: values.get(keyOf(one.id)) ?? null,
   }));
 }
 

@@ -1,4 +1,6 @@
+import { heed, type OnCancel } from '../cancel/heed';
 import type { AnyDocument } from '../definition/definition';
+import type { TaskCancelledError } from '../errors';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
 import { clearTimeout, monotonic, nextTurn } from '../timers';
@@ -36,6 +38,8 @@ export class WorkLoop {
   /** Whether `idle` was emitted since a task was last claimed. */
   #isIdle = false;
   #hasLeft = false;
+  /** Stop listening for cancels. */
+  readonly #unheed: readonly (() => void)[];
   /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
@@ -47,7 +51,9 @@ export class WorkLoop {
   ) {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
-    this.#held = new HeldTasks((error) => told.report(error));
+    const onCancel: OnCancel<HeldTask> = (held, error, leftMs) => this.#cancel(held, error, leftMs);
+    this.#held = new HeldTasks((error) => told.report(error), onCancel);
+    this.#unheed = models.map((model) => heed(model, () => [...this.#held.of(model)], onCancel));
     this.#claimer = new Claimer(sources, pop, (error, task) => tellFailed(told, error, task));
     this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
@@ -79,6 +85,7 @@ export class WorkLoop {
     this.#hasLeft = true;
     this.#idle.close();
     this.#held.close();
+    for (const stop of this.#unheed) stop();
 
     return [...this.#held].map(({ task }) => task);
   }
@@ -186,6 +193,13 @@ export class WorkLoop {
   #drop(held: HeldTask, outcome: Outcome): void {
     this.#held.drop(held);
     tellOutcome(this.told, held, outcome);
+  }
+
+  /** A task that is not begun goes back at once, which ends it. */
+  #cancel(held: HeldTask, error: TaskCancelledError, leftMs: number): void {
+    if (!this.#prefetched.remove(held)) return held.cancel(error, leftMs);
+    this.#giveBack([held]);
+    this.told.announce('cancelled', held.task, error);
   }
 
   /** Releases tasks that were not started. If that fails, they are due again when their leases end. */
