@@ -54,6 +54,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'waiting/arm': 'waiting/park',
   'waiting/bounded-write': 'write-concern',
   'waiting/cause': 'dependencies/policies',
+  'waiting/cycle': 'waiting/blocked-by',
   'waiting/disarm': 'waiting/wake',
   'waiting/judged': 'dependencies/semantics',
   'waiting/outdated': 'write-concern',

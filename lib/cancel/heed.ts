@@ -10,6 +10,7 @@ import { isOpen } from '../task/cancellation';
 import { handleOf, lease } from '../task/handle';
 import { clearTimeout, setTimeout } from '../timers';
 import { keyOf } from '../values/id';
+import { endOverdueRegularly } from './overdue';
 
 /** Called once for a task that is to be cancelled. `leftMs`: how long it may still be finished, in milliseconds. */
 export type OnCancel<Held> = (held: Held, error: TaskCancelledError, leftMs: number) => void;
@@ -22,7 +23,10 @@ export interface Holding {
 /** After a signal the tasks are looked at once more: one may have been claimed before it and come into hand after the first look. */
 const AGAIN_MS = 1_000;
 
-/** Calls `onCancel` for the tasks of a model that `held` lists and that are to be cancelled, until the returned function is called. */
+/**
+ * Calls `onCancel` for the tasks of a model that `held` lists and that are to be cancelled, until the returned function is called. Until
+ * then this process also ends tasks that were not started in time.
+ */
 export function heed<Held extends Holding>(
   model: AnyModel,
   held: () => readonly Held[],
@@ -42,8 +46,11 @@ export function heed<Held extends Holding>(
     again.unref();
   });
 
+  const stopEnding = endOverdueRegularly(model);
+
   return () => {
     stop();
+    stopEnding();
     clearTimeout(again ?? undefined);
   };
 }

@@ -15,6 +15,7 @@ import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
 import { uniquely } from './key';
 import { requeue } from './requeue';
+import { checkStartBy, prepareStartBy, startByOf, watchStartBy } from './start-by';
 
 export interface PushOptions extends ScheduleOptions {
   /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
@@ -26,11 +27,20 @@ export interface PushOptions extends ScheduleOptions {
   /** When the task can be popped, by the server's clock. Default: now. Not together with `delayMs`. */
   runAt?: Date | undefined;
 
+  /**
+   * When the task must have been started first, by the server's clock: a task that was not is CANCELLED, with the reason 'not started in
+   * time'. A retry may come later. Not before the due time, not for recurring tasks, not together with `startWithinMs`. Default: none.
+   */
+  startBy?: Date | undefined;
+
+  /** The same, in milliseconds from the due time. Default: none. */
+  startWithinMs?: number | undefined;
+
   /** At most one live task (CREATED or RUNNING) has this key: a second push returns the live one. Default: none. */
   key?: string | undefined;
 }
 
-const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone'];
+const KNOWN = ['session', 'delayMs', 'runAt', 'startBy', 'startWithinMs', 'key', 'every', 'cron', 'timeZone'];
 
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
 export async function pushNew(
@@ -64,6 +74,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
+  await prepareStartBy(model, task, session);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
   const write = () =>
@@ -75,6 +86,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
 
   trace('pushed', live);
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
+  watchStartBy(model, task, now, session);
   return live;
 }
 
@@ -84,11 +96,13 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
+  await prepareStartBy(model, task, session);
   for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);
 
   for (const document of documents) trace('pushed', document);
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
+  watchStartBy(model, task, now, session);
   return documents;
 }
 
@@ -103,10 +117,11 @@ async function insert(
   return documents[0]!;
 }
 
-function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: PushOptions): Bookkeeping {
+function bookkeeping(now: Date, options: PushOptions): Bookkeeping {
+  const { delayMs = 0, runAt, key, every, cron, timeZone } = options;
   // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
-  const schedule = resolveSchedule(recurrence);
+  const schedule = resolveSchedule({ every, cron, timeZone });
   const first = schedule ? firstRun(schedule, due) : due;
 
   // A recurring task does not expire.
@@ -115,6 +130,7 @@ function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: Push
     dueAt: first,
     ...(schedule ? { schedule } : { expiresFrom: first }),
     ...(key !== undefined && { key }),
+    ...startByOf(due, options),
   };
 }
 
@@ -125,6 +141,7 @@ function checkOptions(options: PushOptions): void {
     throw new InvalidOptionError('Expected `delayMs` or `runAt`, got both. Write one of them.');
   if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
   if (runAt !== undefined) requireDate('runAt', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
+  checkStartBy(options);
   if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
   if (resolveSchedule(options) && key === undefined) {
     throw new InvalidOptionError(

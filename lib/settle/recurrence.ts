@@ -7,6 +7,7 @@ import { announce } from '../notify/arrivals';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
 import { answered } from '../server/time-limit';
+import { openRequest } from '../task/cancellation';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { trace } from '../task/trace';
 import { setQuietly } from './stage-changes';
@@ -42,7 +43,7 @@ export async function reschedule(
   const isLive: Filter = {
     _id: live._id,
     [options.fields.state]: { $in: [...LIVE_STATES] },
-    '_task.cancel': null,
+    $nor: [{ $expr: openRequest }],
   };
   const sent = { ...writeConcern, ...(session && { session }) };
   const { matchedCount } = await answered(collectionOf(model).updateOne(isLive, update, sent)).catch(throwExplained);

@@ -8,13 +8,11 @@ import {
   type Filter,
   hydrate,
   modelOf,
-  namespaceOf,
   optionsOf,
   type RawDocument,
 } from '../definition/definition';
 import { valueAt } from '../dependencies/condition';
 import {
-  hasDependencies,
   readReferences,
   readTarget,
   type References,
@@ -30,6 +28,7 @@ import type { Bookkeeping } from '../task/bookkeeping';
 import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
+import { type Cycle, findCycle, findStored, type Known } from './cycle';
 
 /** A document that holds a task back, and its standing. */
 export interface BlockingDocument {
@@ -50,16 +49,13 @@ export interface BlockedBy {
   reason?: string;
   documents: BlockingDocument[];
   /** The cycle of tasks that wait for each other, from this task back to itself; null without one. None of them will run by itself. */
-  cycle: { model: string; id: unknown }[] | null;
+  cycle: Cycle | null;
 }
 
 export interface BlockedOptions {
   /** How many tasks are listed, from 1 to 1 000. Default: 100. */
   limit?: number | undefined;
 }
-
-/** At most about this many documents are looked at in search of a cycle. */
-const MAX_VISITED = 1_000;
 
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
@@ -163,67 +159,4 @@ async function readValues(target: Target, ids: unknown[]): Promise<Map<string, R
       Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])),
     ]),
   );
-}
-
-interface Step {
-  readonly model: AnyModel;
-  readonly id: unknown;
-  readonly from: Step | null;
-}
-
-/** The judged clauses of documents, by their names: many tasks may wait for the same document. */
-type Known = Map<string, Promise<Judged[]>>;
-
-// Breadth first, so that the cycle shown is a shortest one.
-async function findCycle(model: AnyModel, id: unknown, clause: Judged, known: Known): Promise<BlockedBy['cycle']> {
-  const start: Step = { model, id, from: null };
-  const visited = new Set<string>();
-  let frontier = stepsFrom(start, clause);
-  while (frontier.length > 0 && visited.size < MAX_VISITED) {
-    const end = frontier.find((step) => nameOf(step) === nameOf(start));
-    if (end) return trace(end);
-
-    const fresh = frontier.filter((step) => !visited.has(nameOf(step)) && visited.add(nameOf(step)));
-    frontier = (await Promise.all(fresh.map((step) => next(step, known)))).flat();
-  }
-
-  return null;
-}
-
-async function next(step: Step, known: Known): Promise<Step[]> {
-  const judged = known.get(nameOf(step)) ?? judgeStored(step);
-  known.set(nameOf(step), judged);
-
-  return (await judged).flatMap((clause) => stepsFrom(step, clause));
-}
-
-async function judgeStored({ model, id }: Step): Promise<Judged[]> {
-  if (!hasDependencies(model)) return [];
-  const document = await findStored(model, id);
-  if (!document) return [];
-
-  return (await readReferences([referencesOfRaw(model, document)]))[0]!;
-}
-
-async function findStored(model: AnyModel, _id: unknown): Promise<RawDocument | undefined> {
-  const [found] = await read(model, { filter: { _id }, limit: 1 });
-
-  return found;
-}
-
-function stepsFrom(from: Step, { target, references }: Judged): Step[] {
-  if (!target) return [];
-
-  return references.filter(({ standing }) => standing === 'unmet').map(({ id }) => ({ model: target.model, id, from }));
-}
-
-function trace(end: Step): { model: string; id: unknown }[] {
-  const steps: { model: string; id: unknown }[] = [];
-  for (let step: Step | null = end; step; step = step.from) steps.unshift({ model: step.model.modelName, id: step.id });
-
-  return steps;
-}
-
-function nameOf({ model, id }: Step): string {
-  return `${namespaceOf(model)}:${keyOf(id)}`;
 }

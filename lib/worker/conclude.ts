@@ -47,9 +47,10 @@ export async function conclude(
   tell: Tell,
 ): Promise<Outcome> {
   const outcome = await concluded(held, thrown, abandoned, tell);
+  if (outcome.name !== 'lost' || !held.cancelled) return outcome;
   const isGone = outcome.error instanceof TaskStateError && outcome.error.state === null;
 
-  return outcome.name === 'lost' && held.cancelled && !isGone ? { name: 'cancelled', error: held.cancelled } : outcome;
+  return isGone ? outcome : { name: 'cancelled', error: held.cancelled };
 }
 
 /**

@@ -1,6 +1,5 @@
 import { heed, type OnCancel } from '../cancel/heed';
 import type { AnyDocument } from '../definition/definition';
-import type { TaskCancelledError } from '../errors';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
 import { clearTimeout, monotonic, nextTurn } from '../timers';
@@ -39,7 +38,7 @@ export class WorkLoop {
   #isIdle = false;
   #hasLeft = false;
   /** Stop listening for cancels. */
-  readonly #unheed: readonly (() => void)[];
+  #unheed: readonly (() => void)[] = [];
   /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
@@ -51,9 +50,7 @@ export class WorkLoop {
   ) {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
-    const onCancel: OnCancel<HeldTask> = (held, error, leftMs) => this.#cancel(held, error, leftMs);
-    this.#held = new HeldTasks((error) => told.report(error), onCancel);
-    this.#unheed = models.map((model) => heed(model, () => [...this.#held.of(model)], onCancel));
+    this.#held = new HeldTasks((error) => told.report(error), this.#cancel);
     this.#claimer = new Claimer(sources, pop, (error, task) => tellFailed(told, error, task));
     this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
@@ -62,6 +59,7 @@ export class WorkLoop {
   /** Works until claiming has ended and no task is held. */
   async done(): Promise<void> {
     const { ending } = this.signals;
+    this.#unheed = this.options.sources.map(({ model }) => heed(model, () => [...this.#held.of(model)], this.#cancel));
     ending.addEventListener('abort', () => this.#end(), { once: true });
     while (!ending.aborted) {
       const wanted = this.#wanted();
@@ -196,11 +194,11 @@ export class WorkLoop {
   }
 
   /** A task that is not begun goes back at once, which ends it. */
-  #cancel(held: HeldTask, error: TaskCancelledError, leftMs: number): void {
+  readonly #cancel: OnCancel<HeldTask> = (held, error, leftMs) => {
     if (!this.#prefetched.remove(held)) return held.cancel(error, leftMs);
     this.#giveBack([held]);
     this.told.announce('cancelled', held.task, error);
-  }
+  };
 
   /** Releases tasks that were not started. If that fails, they are due again when their leases end. */
   #giveBack(held: readonly HeldTask[]): void {
