@@ -38,6 +38,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'pop/waking': 'dependencies/conditions',
 
   'cancel/cancelled': 'cancel/cancel',
+  'cancel/overdue': 'push/start-by',
   'cancel/request': 'cancel/cancel',
   'claim/admit': 'cancel/cancel',
   'definition/filter': 'push/requeue-many',
