@@ -25,6 +25,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/lifecycle': 'worker/stop',
   'worker/report-outcome': 'worker/worker',
 
+  'queue/in-hand': 'cancel/heed',
   'queue/ending': 'queue/queue',
   'queue/heartbeat': 'queue/queue',
   'queue/report': 'queue/queue',
@@ -37,6 +38,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'pop/waking': 'dependencies/conditions',
 
   'cancel/cancelled': 'cancel/cancel',
+  'cancel/overdue': 'push/start-by',
   'cancel/request': 'cancel/cancel',
   'claim/admit': 'cancel/cancel',
   'definition/filter': 'push/requeue-many',
@@ -58,6 +60,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'waiting/arm': 'waiting/park',
   'waiting/bounded-write': 'write-concern',
   'waiting/cause': 'dependencies/policies',
+  'waiting/cycle': 'waiting/blocked-by',
   'waiting/disarm': 'waiting/wake',
   'waiting/judged': 'dependencies/semantics',
   'waiting/outdated': 'write-concern',

@@ -133,19 +133,12 @@ class Cancelling {
     const { lease } = handle;
     const { availableAt } = changeable;
     const isHeld = state === State.RUNNING && lease !== null && token?.toHexString() === lease.token;
-    handle.stored = withoutSchedule({ ...handle.stored, ...changeable, ...(token && { token }) });
+    handle.stored = { ...handle.stored, ...changeable, ...(token && { token }) };
+    for (const name of ['schedule', 'slot'] as const) delete handle.stored[name];
     if (state !== State.RUNNING) handle.lease = null;
     else if (isHeld && availableAt) handle.lease = { ...lease, until: availableAt };
     setQuietly(this.task, fields.state, state);
   }
-}
-
-function withoutSchedule<T extends { schedule?: unknown; slot?: unknown }>({
-  schedule: _,
-  slot: _slot,
-  ...stored
-}: T): T {
-  return stored as T;
 }
 
 function isLive({ state }: StoredState): boolean {

@@ -9,6 +9,7 @@ import { leniently, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
+import { plainKey } from '../task/cancellation';
 import { heldBy } from '../task/held';
 
 /** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
@@ -56,6 +57,11 @@ export async function followEnd(definition: Definition, { _task: task }: RawDocu
   const { key, aside } = (task ?? {}) as Bookkeeping;
   const text = keyText(key);
   if (aside && text !== undefined) await letGoIfEnded(definition, text, aside);
+}
+
+/** For a `$set` stage that ends a task: one that was aside when it was read has its key back. */
+export function keyAfter({ _task: task }: RawDocument): Record<string, unknown> {
+  return (task as Bookkeeping | undefined)?.aside === undefined ? {} : { '_task.key': plainKey };
 }
 
 /** Lets the successor start if the task before it is not there any more: it may have ended while the successor was written. */

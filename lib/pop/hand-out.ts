@@ -3,7 +3,8 @@ import { admitted } from '../claim/admit';
 import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
 import { failExhausted } from '../settle/exhausted';
-import { release, retryAnyhow } from '../settle/verbs';
+import { releaseMany } from '../settle/release-many';
+import { retryAnyhow } from '../settle/verbs';
 import { attempts, holdLease } from '../task/handle';
 import { crashed, type TellFailed, unreadable } from '../task/tell-failed';
 import { trace } from '../task/trace';
@@ -75,7 +76,7 @@ async function populated(
   } catch (error) {
     if (!isOfTask(definition.model, populate, error)) {
       // Tasks that cannot be populated go back: else no consumer would get them until their leases end.
-      await Promise.allSettled(tasks.map((task) => release(task)));
+      await releaseMany(tasks).catch(() => {});
       throw error;
     }
   }

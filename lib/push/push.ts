@@ -15,6 +15,7 @@ import { insertTasks } from './insert';
 import { pushUnderKey, type Pushed } from './key';
 import { checkOnDuplicate, checkWindow, debounceOf, DUPLICATE_OPTIONS, type OnDuplicateOptions } from './on-duplicate';
 import { requeue } from './requeue';
+import { checkStartBy, prepareStartBy, startByOf, watchStartBy } from './start-by';
 
 export interface PushOptions extends ScheduleOptions, OnDuplicateOptions {
   /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
@@ -26,11 +27,31 @@ export interface PushOptions extends ScheduleOptions, OnDuplicateOptions {
   /** When the task can be popped, by the server's clock. Default: now. Not together with `delayMs`. */
   runAt?: Date | undefined;
 
+  /**
+   * When the task must have been started first, by the server's clock: a task that was not is CANCELLED, with the reason 'not started in
+   * time'. A retry may come later. Not before the due time, not for recurring tasks, not together with `startWithinMs`. Default: none.
+   */
+  startBy?: Date | undefined;
+
+  /** The same, in milliseconds from the due time. Default: none. */
+  startWithinMs?: number | undefined;
+
   /** At most one live task (CREATED or RUNNING) has this key: a second push does what `onDuplicate` says. Default: none. */
   key?: string | undefined;
 }
 
-const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone', ...DUPLICATE_OPTIONS];
+const KNOWN = [
+  'session',
+  'delayMs',
+  'runAt',
+  'startBy',
+  'startWithinMs',
+  'key',
+  'every',
+  'cron',
+  'timeZone',
+  ...DUPLICATE_OPTIONS,
+];
 
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
 export async function pushNew(
@@ -65,6 +86,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
+  await prepareStartBy(model, task, session);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
   const write = (as: Bookkeeping) =>
@@ -80,6 +102,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   handleOf(live).pushOutcome = outcome;
   const { dueAt = task.dueAt! } = outcome === 'kept' ? task : handleOf(live).stored;
   whenCommitted(session, () => announceAt(model, dueAt, now));
+  watchStartBy(model, task, now, session);
   return live;
 }
 
@@ -89,6 +112,7 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
+  await prepareStartBy(model, task, session);
   for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);
 
@@ -97,6 +121,7 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
     handleOf(document).pushOutcome = 'queued';
   }
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
+  watchStartBy(model, task, now, session);
   return documents;
 }
 
@@ -111,10 +136,8 @@ async function insert(
   return documents[0]!;
 }
 
-function bookkeeping(
-  now: Date,
-  { delayMs = 0, runAt, key, onDuplicate, throttleMs, every, cron, timeZone }: PushOptions,
-): Bookkeeping {
+function bookkeeping(now: Date, options: PushOptions): Bookkeeping {
+  const { delayMs = 0, runAt, key, onDuplicate, throttleMs, every, cron, timeZone } = options;
   // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
   const schedule = resolveSchedule({ every, cron, timeZone });
@@ -126,6 +149,7 @@ function bookkeeping(
     dueAt: first,
     ...(schedule ? { schedule } : { expiresFrom: first }),
     ...(key !== undefined && { key }),
+    ...startByOf(due, options),
     ...(throttleMs !== undefined && { throttledUntil: new Date(now.getTime() + throttleMs) }),
     ...(onDuplicate === 'debounce' && { firstPushAt: now }),
   };
@@ -138,6 +162,7 @@ function checkOptions(options: PushOptions): void {
     throw new InvalidOptionError('Expected `delayMs` or `runAt`, got both. Write one of them.');
   if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
   if (runAt !== undefined) requireDate('runAt', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
+  checkStartBy(options);
   if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
   checkOnDuplicate(options);
   if (resolveSchedule(options) && key === undefined) {

@@ -8,6 +8,7 @@ import { announce } from '../notify/arrivals';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
 import { answered } from '../server/time-limit';
+import { openRequest } from '../task/cancellation';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { plainKey } from '../task/cancellation';
 import { trace } from '../task/trace';
@@ -40,7 +41,12 @@ export async function reschedule(
     },
     { $unset: '_task.expiresFrom' },
   ];
-  const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
+  // One that is to be cancelled does not recur any more.
+  const isLive: Filter = {
+    _id: live._id,
+    [options.fields.state]: { $in: [...LIVE_STATES] },
+    $nor: [{ $expr: openRequest }],
+  };
   const sent = { ...writeConcern, ...(session && { session }) };
   const { matchedCount } = await answered(collectionOf(model).updateOne(isLive, update, sent)).catch(throwExplained);
   const { expiresFrom: _, ...stored } = handle.stored;

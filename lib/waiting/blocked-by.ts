@@ -2,17 +2,17 @@ import type { DependencyType } from '../declare/dependency';
 import {
   type AnyDocument,
   type AnyModel,
+  type AnySchema,
   type Definition,
   definitionOf,
   type Filter,
   hydrate,
   modelOf,
-  namespaceOf,
+  optionsOf,
   type RawDocument,
 } from '../definition/definition';
 import { valueAt } from '../dependencies/condition';
 import {
-  hasDependencies,
   readReferences,
   readTarget,
   type References,
@@ -24,17 +24,19 @@ import { judge, type Judged, type Standing } from '../dependencies/verdict';
 import { State } from '../fields';
 import { connected } from '../server/clock';
 import { read } from '../server/read';
+import type { Bookkeeping } from '../task/bookkeeping';
 import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
+import { type Cycle, findCycle, findStored, type Known } from './cycle';
 import { explainBehind } from './predecessor';
 
 /** A document that holds a task back, and its standing. */
 export interface BlockingDocument {
   model: string;
   id: unknown;
-  /** `unmet`, `failed`, or `missing` for a document that does not exist. */
-  standing: Standing;
+  /** `unmet`, `failed`, `cancelled`, or `missing` for a document that does not exist. */
+  standing: Standing | 'cancelled';
   /** The present values of the fields that decide: `{ state: 'RUNNING' }`. Null for a missing document. */
   values: Record<string, unknown> | null;
 }
@@ -44,19 +46,18 @@ export interface BlockedBy {
   /** The path of the dependency; null for what is none. */
   path: string | null;
   /** `behind`: the task waits until the running task of its key has ended. */
-  type: DependencyType | 'behind';
+  type: DependencyType | 'behind' | 'cancelled';
+  /** Why a task was cancelled, if a reason was given. */
+  reason?: string;
   documents: BlockingDocument[];
   /** The cycle of tasks that wait for each other, from this task back to itself; null without one. None of them will run by itself. */
-  cycle: { model: string; id: unknown }[] | null;
+  cycle: Cycle | null;
 }
 
 export interface BlockedOptions {
   /** How many tasks are listed, from 1 to 1 000. Default: 100. */
   limit?: number | undefined;
 }
-
-/** At most about this many documents are looked at in search of a cycle. */
-const MAX_VISITED = 1_000;
 
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
@@ -67,9 +68,17 @@ export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
+  if (stored && state === State.CANCELLED) return [cancelledBy(stored)];
+
   const behind = stored ? await explainBehind(definition, stored) : [];
   const unmet = await explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
   return [...behind, ...unmet];
+}
+
+function cancelledBy({ _task: task }: RawDocument): BlockedBy {
+  const { reason } = (task as Bookkeeping | undefined)?.cancel ?? {};
+
+  return { path: null, type: 'cancelled', ...(reason !== undefined && { reason }), documents: [], cycle: null };
 }
 
 /** See `TaskStatics.blocked`. */
@@ -133,11 +142,15 @@ async function describe({ target, references }: Judged): Promise<BlockingDocumen
   const there = open.filter(({ standing }) => standing !== 'missing').map(({ id }) => id);
   const values = target ? await readValues(target, there) : new Map<string, Record<string, unknown>>();
 
-  return open.map(({ id, standing }) => ({
+  const state = target && optionsOf(target.model.schema as AnySchema)?.fields.state;
+  const standingOf = ({ id, standing }: (typeof open)[number]) =>
+    standing === 'failed' && state && values.get(keyOf(id))?.[state] === State.CANCELLED ? 'cancelled' : standing;
+
+  return open.map((one) => ({
     model: target?.model.modelName ?? 'unknown',
-    id,
-    standing,
-    values: values.get(keyOf(id)) ?? null,
+    id: one.id,
+    standing: standingOf(one),
+    values: values.get(keyOf(one.id)) ?? null,
   }));
 }
 
@@ -151,67 +164,4 @@ async function readValues(target: Target, ids: unknown[]): Promise<Map<string, R
       Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])),
     ]),
   );
-}
-
-interface Step {
-  readonly model: AnyModel;
-  readonly id: unknown;
-  readonly from: Step | null;
-}
-
-/** The judged clauses of documents, by their names: many tasks may wait for the same document. */
-type Known = Map<string, Promise<Judged[]>>;
-
-// Breadth first, so that the cycle shown is a shortest one.
-async function findCycle(model: AnyModel, id: unknown, clause: Judged, known: Known): Promise<BlockedBy['cycle']> {
-  const start: Step = { model, id, from: null };
-  const visited = new Set<string>();
-  let frontier = stepsFrom(start, clause);
-  while (frontier.length > 0 && visited.size < MAX_VISITED) {
-    const end = frontier.find((step) => nameOf(step) === nameOf(start));
-    if (end) return trace(end);
-
-    const fresh = frontier.filter((step) => !visited.has(nameOf(step)) && visited.add(nameOf(step)));
-    frontier = (await Promise.all(fresh.map((step) => next(step, known)))).flat();
-  }
-
-  return null;
-}
-
-async function next(step: Step, known: Known): Promise<Step[]> {
-  const judged = known.get(nameOf(step)) ?? judgeStored(step);
-  known.set(nameOf(step), judged);
-
-  return (await judged).flatMap((clause) => stepsFrom(step, clause));
-}
-
-async function judgeStored({ model, id }: Step): Promise<Judged[]> {
-  if (!hasDependencies(model)) return [];
-  const document = await findStored(model, id);
-  if (!document) return [];
-
-  return (await readReferences([referencesOfRaw(model, document)]))[0]!;
-}
-
-async function findStored(model: AnyModel, _id: unknown): Promise<RawDocument | undefined> {
-  const [found] = await read(model, { filter: { _id }, limit: 1 });
-
-  return found;
-}
-
-function stepsFrom(from: Step, { target, references }: Judged): Step[] {
-  if (!target) return [];
-
-  return references.filter(({ standing }) => standing === 'unmet').map(({ id }) => ({ model: target.model, id, from }));
-}
-
-function trace(end: Step): { model: string; id: unknown }[] {
-  const steps: { model: string; id: unknown }[] = [];
-  for (let step: Step | null = end; step; step = step.from) steps.unshift({ model: step.model.modelName, id: step.id });
-
-  return steps;
-}
-
-function nameOf({ model, id }: Step): string {
-  return `${namespaceOf(model)}:${keyOf(id)}`;
 }

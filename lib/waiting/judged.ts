@@ -1,3 +1,4 @@
+import { followEnd } from '../claim/behind';
 import { candidates } from '../claim/candidates';
 import type { ReadyQuery } from '../claim/ready';
 import { mend } from '../claim/repair';
@@ -88,6 +89,7 @@ export async function setAside(
   }
   await park(definition, waiting, near);
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
+  for (const { task } of doomed) await followEnd(definition, task);
 }
 
 /** Keeps watching for the revival of tasks that were failed by a dependency and are still doomed. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mongo } from 'mongoose';
-import { followEnd } from '../claim/behind';
+import { mongo, Types } from 'mongoose';
+import { keyAfter } from '../claim/behind';
 import { isOfDocument, mend } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import { type AnyModel, collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
@@ -10,9 +10,8 @@ import type { Target } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 import { State } from '../fields';
 import { isTimeExpired } from '../server/transient';
-import { plainKey } from '../task/cancellation';
 import { ended, withFailure } from '../task/ending';
-import type { Bookkeeping, TaskFailure } from '../task/handle';
+import type { TaskFailure } from '../task/handle';
 import { NEVER } from '../values/check';
 import { isWritable } from '../values/writable';
 import { arm, armDoomed } from './arm';
@@ -54,13 +53,14 @@ interface Group {
 export async function park(definition: Definition, waiting: readonly Waiting[], near: Date | null): Promise<void> {
   if (waiting.length === 0) return;
 
+  const token = new Types.ObjectId();
   await write(
     definition,
     groups(
       definition,
       waiting,
       ({ on }) => on,
-      (one) => parkUpdate(definition, one, near),
+      (one) => parkUpdate(definition, one, token, near),
     ),
   );
   await arm(definition, waiting);
@@ -70,21 +70,17 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
 export async function doom(definition: Definition, doomed: readonly Doomed[]): Promise<void> {
   if (doomed.length === 0) return;
 
+  const token = new Types.ObjectId();
   await write(
     definition,
     groups(
       definition,
       doomed,
       ({ by }) => by,
-      (one) => doomUpdate(definition, one),
+      (one) => doomUpdate(definition, one, token),
     ),
   );
   await armDoomed(definition, doomed);
-  for (const { task } of doomed) if (isAside(task)) await followEnd(definition, task);
-}
-
-function isAside({ _task: task }: RawDocument): boolean {
-  return (task as Bookkeeping | undefined)?.aside !== undefined;
 }
 
 /** Sets the marks of tasks that were failed by a dependency again: a mark may be lost with its document. */
@@ -169,7 +165,17 @@ async function writeAll(model: AnyModel, all: readonly Group[], bounds: Bounds):
   await collectionOf(model).bulkWrite(statements, { ordered: false, ...bounds });
 }
 
-function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date | null): object[] {
+/** A new token for a task that has one: a late holder is refused, and what was read of an earlier life of the task does not match. */
+function renamed(token: Types.ObjectId): Record<string, unknown> {
+  return { '_task.token': { $cond: [{ $gt: ['$_task.token', null] }, token, '$$REMOVE'] } };
+}
+
+function parkUpdate(
+  definition: Definition,
+  { on, target }: Waiting,
+  token: Types.ObjectId,
+  near: Date | null,
+): object[] {
   return [
     {
       $set: {
@@ -178,23 +184,24 @@ function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date 
         '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
         '_task.waitingOn': { $literal: waitedFor(target, on) },
         '_task.recheckAt': near ? notBeforeDue(near) : recheckAt(definition, on, target),
+        ...renamed(token),
       },
     },
-    { $unset: '_task.token' },
   ];
 }
 
-function doomUpdate(definition: Definition, { task, by, target, failure }: Doomed): object[] {
+function doomUpdate(definition: Definition, { task, by, target, failure }: Doomed, token: Types.ObjectId): object[] {
   return [
     {
       $set: {
         ...ended(definition, State.FAILED),
         ...doomedFields(definition, { by, target }, null),
         ...withFailure(failure),
-        ...(isAside(task) && { '_task.key': plainKey }),
+        ...keyAfter(task),
+        ...renamed(token),
       },
     },
-    { $unset: ['_task.token', '_task.waitingOn'] },
+    { $unset: '_task.waitingOn' },
   ];
 }
 
