@@ -36,6 +36,26 @@ export class LeaseLostError extends TaskQueueError {
   }
 }
 
+/**
+ * The task was cancelled. As the reason of a handler's `signal`, or from `renew()` and `progress()`, it means: stop. The task may still be
+ * finished until its shortened lease ends.
+ */
+export class TaskCancelledError extends TaskQueueError {
+  override name = 'TaskCancelledError';
+
+  constructor(
+    message: string,
+    /** `_id` of the task. */
+    readonly taskId: unknown,
+    /** What was given to `cancel()`, if anything. */
+    readonly reason: string | undefined,
+    /** When the shortened lease ends, by the server's clock; null for a task that is CANCELLED already. */
+    readonly until: Date | null,
+  ) {
+    super(message);
+  }
+}
+
 /** An index in the database differs from the one the queue needs, in more than its expiry. */
 export class IndexConflictError extends TaskQueueError {
   override name = 'IndexConflictError';

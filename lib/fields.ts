@@ -8,7 +8,7 @@ import { wrongValue } from './values/check';
  *                    ▲    ▲            │  │
  *                    │    └─retry,─────┘  └──fail───────► FAILED
  *                    │      release
- *                    └──push (again)── FINISHED, FAILED
+ *                    └──push (again)── FINISHED, FAILED, CANCELLED ◄──cancel── CREATED, RUNNING
  * ```
  */
 export const State = {
@@ -22,6 +22,8 @@ export const State = {
   FINISHED: 'FINISHED',
   /** Ended without success: by its handler, by its last attempt, or with a dependency. */
   FAILED: 'FAILED',
+  /** Ended by `cancel()`, or because it was not started in time. */
+  CANCELLED: 'CANCELLED',
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
@@ -38,7 +40,14 @@ export const Priority = {
 export const MIN_PRIORITY = -100;
 export const MAX_PRIORITY = 100;
 
+/** The states of tasks that ended without being done: `requeue()` queues them again, and dependents count them as failed. */
+export const UNDONE_STATES = [State.FAILED, State.CANCELLED] as const;
+
 export const LIVE_STATES = [State.CREATED, State.RUNNING] as const;
+
+export function isLive(state: unknown): boolean {
+  return (LIVE_STATES as readonly unknown[]).includes(state);
+}
 
 /** The names of the paths that the plugin adds; the plugin's option `fields` renames them. */
 export interface FieldNames {

@@ -14,6 +14,9 @@ export {
   attempts,
   blocked,
   blockedBy,
+  cancel,
+  cancelled,
+  cancelRequested,
   ensureTaskIndexes,
   fail,
   failures,
@@ -25,6 +28,7 @@ export {
   popMany,
   progress,
   push,
+  pushOutcome,
   queue,
   release,
   renew,
@@ -40,13 +44,18 @@ export type { TaskMethods } from './model/methods';
 export type { BlockedTask, TaskStatics } from './model/statics';
 export type { TaskVerbs } from './model/verbs';
 export type { TaskQueuePlugin, TaskSchema } from './model/schema';
-export type { Lease, TaskFailure } from './task/handle';
+export type { Lease, PushOutcome, TaskFailure } from './task/handle';
 export type { PopOptions } from './pop/pop';
+export type { OnDuplicate } from './push/duplicate';
 export type { PushOptions } from './push/push';
 export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';
-export type { RetryOptions } from './settle/verbs';
+export type { ReleaseOptions, RetryOptions } from './settle/verbs';
+export type { CancelOptions } from './cancel/cancel';
+export type { CancelledCount, CancelManyOptions } from './cancel/cancel-many';
+export type { CancelRequest } from './cancel/cancelled';
+export type { Cancellation } from './task/cancellation';
 export type { SettleOptions } from './settle/settle';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
@@ -65,6 +74,7 @@ export {
   IndexConflictError,
   InvalidOptionError,
   LeaseLostError,
+  TaskCancelledError,
   TaskQueueError,
   TaskStateError,
   UnauthorizedError,

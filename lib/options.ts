@@ -40,6 +40,12 @@ export interface TaskQueueOptions {
    */
   recheckMs?: number;
 
+  /**
+   * How long the holder of a task that is cancelled may still finish it, in milliseconds: `cancel()` shortens the lease to that. From 0.
+   * Default: 10 000.
+   */
+  cancelGraceMs?: number;
+
   /** Whether tasks have a `category` by which they can be popped. Default: `false`. */
   category?: boolean;
 
@@ -68,6 +74,7 @@ export interface ResolvedOptions {
   readonly maxAttempts: number;
   readonly backoff: Backoff;
   readonly recheckMs: number;
+  readonly cancelGraceMs: number;
   readonly category: boolean;
   readonly dependencies: Readonly<Record<string, Dependency>>;
   readonly class: TaskQueueOptions['class'] | null;
@@ -83,6 +90,7 @@ const KNOWN = [
   'maxAttempts',
   'backoff',
   'recheckMs',
+  'cancelGraceMs',
   'category',
   'dependencies',
   'class',
@@ -100,6 +108,7 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
     maxAttempts = 3,
     backoff = defaultBackoff,
     recheckMs = 30_000,
+    cancelGraceMs = 10_000,
     category = false,
     dependencies = {},
     class: type = null,
@@ -121,6 +130,7 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
   requireInteger('maxAttempts', maxAttempts, 1, 1_000_000, '', '`maxAttempts: 3`');
   requireFunction('backoff', backoff, '`backoff: exponential({ minMs: 1_000, maxMs: 60_000 })`');
   requireInteger('recheckMs', recheckMs, 1, MAX_TIMER_MS, 'milliseconds', '`recheckMs: 30_000`');
+  requireInteger('cancelGraceMs', cancelGraceMs, 0, MAX_TIMER_MS, 'milliseconds', '`cancelGraceMs: 10_000`');
   requireBoolean('category', category);
   if (type !== null && !isClass(type)) throw wrongValue('class', 'a class', type, '`class: Mail`');
   requireBoolean('bind', bind);
@@ -131,6 +141,7 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
     maxAttempts,
     backoff,
     recheckMs,
+    cancelGraceMs,
     category,
     dependencies: resolveDependencies(dependencies),
     class: type,

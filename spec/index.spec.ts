@@ -13,6 +13,9 @@ const NAMES = [
   'attempts',
   'blocked',
   'blockedBy',
+  'cancel',
+  'cancelRequested',
+  'cancelled',
   'ensureTaskIndexes',
   'fail',
   'failures',
@@ -24,6 +27,7 @@ const NAMES = [
   'popMany',
   'progress',
   'push',
+  'pushOutcome',
   'queue',
   'release',
   'renew',
@@ -42,6 +46,7 @@ const NAMES = [
   'IndexConflictError',
   'InvalidOptionError',
   'LeaseLostError',
+  'TaskCancelledError',
   'TaskQueueError',
   'TaskStateError',
   'UnauthorizedError',
@@ -81,6 +86,7 @@ describe('the constants', () => {
       RUNNING: 'RUNNING',
       FINISHED: 'FINISHED',
       FAILED: 'FAILED',
+      CANCELLED: 'CANCELLED',
     });
     expect(door.Priority).toEqual({ LOW: 1, MEDIUM: 2, HIGH: 3 });
   });

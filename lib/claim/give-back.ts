@@ -2,6 +2,7 @@ import { collectionOf, type Definition, type Filter } from '../definition/defini
 import { State } from '../fields';
 import { tryLater } from '../server/retry-later';
 import { persistently } from '../server/transient';
+import { cancelledOr } from '../task/cancellation';
 
 const MAX_TIME_MS = 1_000;
 
@@ -24,11 +25,15 @@ export function giveBackLater(
   if (afterMs > 0) tryLater(tryPuttingBack, definition.options.leaseMs, afterMs);
 }
 
-async function putBack({ model, options, writeConcern }: Definition, held: Filter, how: object): Promise<void> {
-  const returned = {
+async function putBack(definition: Definition, held: Filter, how: object): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const isFirst = { $lte: ['$_task.attempts', 1] };
+  const returned = cancelledOr(definition, {
     [options.fields.state]: State.CREATED,
     '_task.availableAt': '$_task.dueAt',
     '_task.attempts': { $subtract: ['$_task.attempts', 1] },
-  };
+    // What was not begun was not started.
+    '_task.startedAt': { $cond: [isFirst, '$$REMOVE', '$_task.startedAt'] },
+  });
   await persistently(() => collectionOf(model).updateMany(held, [{ $set: returned }], { ...how, ...writeConcern }));
 }

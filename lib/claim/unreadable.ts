@@ -4,9 +4,11 @@ import { State } from '../fields';
 import { nextRun } from '../schedule/schedule';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { cancelledOr, plainKey } from '../task/cancellation';
 import { ended, withFailure } from '../task/ending';
 import { heldBy } from '../task/held';
 import { describe } from '../values/describe';
+import { followEnd } from './behind';
 
 /**
  * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: the task comes
@@ -15,13 +17,14 @@ import { describe } from '../values/describe';
 export async function failUnreadable(definition: Definition, raw: RawDocument, error: unknown): Promise<void> {
   const { model, options, writeConcern } = definition;
   const task = readBookkeeping({ ...(raw['_task'] as Bookkeeping) });
-  const { token, attempts = 1 } = task;
+  const { token, attempts = 1, aside } = task;
   const isLast = attempts >= options.maxAttempts;
-  const isOver = isLast && !task.schedule;
-  const nextAt = isLast ? nextSlotAt(task) : null;
+  // Of a recurring task that is aside, the successor recurs.
+  const isOver = isLast && (!task.schedule || aside !== undefined);
+  const nextAt = isLast && !isOver ? nextSlotAt(task) : null;
   const dueAt = nextAt ?? { $add: ['$$NOW', waitMs(definition, attempts)] };
   const end = isOver
-    ? ended(definition, State.FAILED)
+    ? { ...ended(definition, State.FAILED), ...(aside && { '_task.key': plainKey }) }
     : {
         [options.fields.state]: State.CREATED,
         '_task.availableAt': dueAt,
@@ -29,9 +32,12 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
         ...expiresFrom(dueAt),
         ...(nextAt && { '_task.attempts': '$$REMOVE', '_task.slot': '$$REMOVE' }),
       };
-  const update = [{ $set: { ...end, ...withFailure({ ...describe(error), attempt: attempts }) } }];
+  const update = [
+    { $set: { ...cancelledOr(definition, end), ...withFailure({ ...describe(error), attempt: attempts }) } },
+  ];
 
   await persistently(() => collectionOf(model).updateOne(heldBy(definition, token!, [raw._id]), update, writeConcern));
+  if (aside) await followEnd(definition, raw);
 }
 
 /** A recurring task has no end: after its last attempt it is due at its next slot. */

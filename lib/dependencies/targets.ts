@@ -3,7 +3,7 @@ import { mongo } from 'mongoose';
 import type { DependencyCondition } from '../declare/dependency';
 import { type AnyModel, type AnySchema, type Filter, namespaceOf, optionsOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
-import { State } from '../fields';
+import { State, UNDONE_STATES } from '../fields';
 import { type Clause, clausesOf, dependsOnDocument, isModel } from './clauses';
 import { castCondition } from './condition';
 
@@ -29,7 +29,7 @@ export interface Target {
   readonly whenMet: Watch;
   /** Null unless a failure decides too. */
   readonly whenFailed: Watch | null;
-  /** Watches for documents that are no longer FAILED. Null unless a failure fails the task. */
+  /** Watches for documents that are no longer FAILED or CANCELLED. Null unless a failure fails the task. */
   readonly whenRevived: Watch | null;
 }
 
@@ -92,7 +92,7 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
 
   const state = task?.fields.state ?? 'state';
   const met = clause.when === null ? { [state]: State.FINISHED } : conditionOf(model, clause, referred, clause.when);
-  const failed = task ? { [state]: State.FAILED } : null;
+  const failed = task ? { [state]: { $in: [...UNDONE_STATES] } } : null;
   const watch = (condition: Filter, watchers: Watch['watchers']) => ({
     mark: markOf(model, referred, condition, watchers),
     model: referred,
@@ -107,7 +107,8 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
     failed,
     whenMet: watch(met, 'waiting'),
     whenFailed: failed && clause.onFailed !== 'wait' ? watch(failed, 'waiting') : null,
-    whenRevived: failed && clause.onFailed === 'fail' ? watch({ [state]: { $ne: State.FAILED } }, 'doomed') : null,
+    whenRevived:
+      failed && clause.onFailed === 'fail' ? watch({ [state]: { $nin: [...UNDONE_STATES] } }, 'doomed') : null,
   };
 }
 

@@ -1,10 +1,11 @@
 import { collectionOf, type Definition } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
 import { answered } from '../server/time-limit';
-import { MAX_FAILURES } from '../task/handle';
+import { type Bookkeeping, MAX_FAILURES } from '../task/handle';
+import { keyText } from './key-index';
 
 interface OfKey {
-  _id: string;
+  _id: NonNullable<Bookkeeping['key']>;
   /** The ids of the tasks, first the one that keeps the key. */
   ids: unknown[];
 }
@@ -12,7 +13,7 @@ interface OfKey {
 /**
  * Leaves one live task of each key, so that the unique index can be created: several could be pushed while it was missing. A held task
  * keeps the key, else the task that was due first. The others become FAILED with the reason in `failures`; if they are held, their work
- * goes on and they only lose the key.
+ * goes on and they only lose the key. Ended tasks no longer keep a key taken: a live one may have it by now.
  */
 export async function settleDuplicates(definition: Definition): Promise<void> {
   const { model, options, writeConcern } = definition;
@@ -26,8 +27,12 @@ export async function settleDuplicates(definition: Definition): Promise<void> {
     ];
   });
 
-  if (statements.length > 0)
-    await answered(collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern }));
+  const settled = { '_task.throttledUntil': { $exists: true }, [state]: { $nin: [...LIVE_STATES] } };
+  const closeWindows = {
+    updateMany: { filter: settled, update: { $unset: { '_task.throttledUntil': true as const } } },
+  };
+
+  await answered(collectionOf(model).bulkWrite([...statements, closeWindows], { ordered: false, ...writeConcern }));
 }
 
 async function readDuplicates({ model, options, kind, kindOnly }: Definition): Promise<OfKey[]> {
@@ -50,8 +55,8 @@ async function readDuplicates({ model, options, kind, kindOnly }: Definition): P
   );
 }
 
-function failing({ options }: Definition, key: string): object[] {
-  const message = `Another live task has the key ${JSON.stringify(key)}: this one was pushed while the index of keys was missing.`;
+function failing({ options }: Definition, key: OfKey['_id']): object[] {
+  const message = `Another live task has the key ${JSON.stringify(keyText(key))}: this one was pushed while the index of keys was missing.`;
   const failure = { message, at: '$$NOW', attempt: { $ifNull: ['$_task.attempts', 0] } };
 
   return [

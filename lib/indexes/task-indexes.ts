@@ -2,6 +2,7 @@ import type { Definition } from '../definition/definition';
 import { claimOrder, indexName, liveFilter } from './claim-index';
 import type { TaskIndex } from './existing';
 import { expiryIndex } from './expiry';
+import { keyIndex } from './key-index';
 
 /** The indexes a queue needs. A document that was never pushed is in none of them. */
 export function taskIndexes(definition: Definition): TaskIndex[] {
@@ -49,14 +50,5 @@ function categoryIndex(definition: Definition): TaskIndex {
     name: indexName(definition, 'category'),
     key: { [definition.options.fields.category]: 1, ...claimOrder(definition) },
     partialFilterExpression: liveFilter(definition),
-  };
-}
-
-function keyIndex(definition: Definition): TaskIndex {
-  return {
-    name: indexName(definition, 'key'),
-    key: { '_task.key': 1 },
-    unique: true,
-    partialFilterExpression: { ...liveFilter(definition), '_task.key': { $exists: true } },
   };
 }

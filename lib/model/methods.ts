@@ -1,7 +1,10 @@
+import type { CancelOptions } from '../cancel/cancel';
+import type { CancelRequest } from '../cancel/cancelled';
 import type { PushOptions } from '../push/push';
 import type { SettleOptions } from '../settle/settle';
-import type { RetryOptions } from '../settle/verbs';
-import type { Lease, TaskFailure } from '../task/handle';
+import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
+import type { Cancellation } from '../task/cancellation';
+import type { Lease, PushOutcome, TaskFailure } from '../task/handle';
 import type { BlockedBy } from '../waiting/blocked-by';
 import type { Storable } from './input';
 
@@ -12,7 +15,7 @@ import type { Storable } from './input';
  */
 export interface TaskMethods {
   /**
-   * Queues the document, or a FINISHED or FAILED task once more, with attempts from 0. For a CREATED task it only saves the changes.
+   * Queues the document, or a FINISHED, FAILED or CANCELLED task once more, with attempts from 0. For a CREATED task it only saves the changes.
    * Rejects with `TaskStateError` while the task is RUNNING, also for its holder.
    */
   push<Doc>(this: Doc, options?: PushOptions): Promise<Doc>;
@@ -35,10 +38,20 @@ export interface TaskMethods {
   retry<Doc>(this: Doc, options?: RetryOptions): Promise<Doc>;
 
   /**
-   * Puts the task back in the queue as if it had not been popped: the attempt does not count. Rejects with `TaskStateError` when the task
-   * was not popped.
+   * Puts the task back in the queue as if it had not been popped: the attempt does not count. With `delayMs` or `until` it is due only then.
+   * Rejects with `TaskStateError` when the task was not popped.
    */
-  release<Doc>(this: Doc, options?: SettleOptions): Promise<Doc>;
+  release<Doc>(this: Doc, options?: ReleaseOptions): Promise<Doc>;
+
+  /**
+   * Cancels the task. A task that nobody holds is CANCELLED at once. One that is RUNNING gets a request: its lease is cut to
+   * `cancelGraceMs`, its handler's `signal` is aborted with a `TaskCancelledError`, and `renew()` and `progress()` reject with one.
+   * `finish()` and `fail()` that come in time count; any other end makes it CANCELLED. A recurring task does not run again.
+   *
+   * Tasks that wait for it treat it like a FAILED one. Rejects with `TaskStateError` when the task is PENDING, FINISHED, FAILED or deleted;
+   * resolves when it is CANCELLED already.
+   */
+  cancel<Doc>(this: Doc, options?: CancelOptions): Promise<Doc>;
 
   /**
    * Holds the task for `leaseMs` milliseconds from now (default: the model's `leaseMs`) and resolves to the new lease.
@@ -76,6 +89,18 @@ export interface TaskMethods {
   /** Why earlier attempts failed, the newest last; the last 10 are kept. (`errors` of a document are its validation errors.) */
   readonly failures: readonly TaskFailure[];
 
+  /** Why and when the task was cancelled; null unless it is CANCELLED. */
+  readonly cancelled: Cancellation | null;
+
+  /** The request to cancel this RUNNING task, as far as this process has heard of it; null without one. */
+  readonly cancelRequested: CancelRequest | null;
+
   /** The value last given to `progress()`; undefined if there is none. */
   readonly lastProgress: unknown;
+
+  /**
+   * What became of the push that resolved to this document, for other documents null: `queued`; `kept`, nothing was changed; `replaced`, the
+   * waiting task has the new input; `behind`, it waits until the running task of its key has ended; `superseded`, that one was cancelled.
+   */
+  readonly pushOutcome: PushOutcome | null;
 }

@@ -1,3 +1,4 @@
+import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
 import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
@@ -17,10 +18,12 @@ export interface BlockedTask<Doc> {
 /** The statics of a model with the plugin. Wrong options and arguments reject with `InvalidOptionError`. */
 export interface TaskStatics extends WithTaskQueue {
   /**
-   * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED or FAILED, or stays in the queue until it
+   * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED, FAILED or CANCELLED, or stays in the queue until it
    * expires. Takes fields or documents, and resolves to the documents, which are CREATED.
    *
-   * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored. Rejects with Mongoose's
+   * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored, unless `onDuplicate` says
+   * otherwise; `pushOutcome` of the document tells what was done. Rejects with `TaskStateError` if the tasks of the key change with each of 200
+   * tries. Rejects with Mongoose's
    * `ValidationError` for values that the schema refuses, and with `TaskStateError` for a document that is RUNNING.
    */
   push<Doc>(this: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
@@ -63,10 +66,10 @@ export interface TaskStatics extends WithTaskQueue {
   stats(this: ModelOf<unknown>): Promise<TaskStats>;
 
   /**
-   * Queues the FAILED tasks that match the filter (`{}` for all) again, as `push()` would: attempts from 0, and their dependencies are
-   * judged again. Of several tasks with one `key` the one that failed last is queued, and none while a live task has the key; the others
-   * count as `skipped` and stay FAILED. Safe at any time and from several processes at once; after an interruption call it again: the
-   * remaining tasks are still FAILED. It runs outside transactions.
+   * Queues the FAILED and CANCELLED tasks that match the filter (`{}` for all) again, as `push()` would: attempts from 0, and their dependencies are
+   * judged again. Of several tasks with one `key` the one that ended last is queued, and none while a live task has the key; the others
+   * count as `skipped` and stay as they are. Safe at any time and from several processes at once; after an interruption call it again: the
+   * remaining tasks are still as they were. It runs outside transactions.
    *
    * Rejects with `InvalidOptionError` for a path that the schema does not have, or a condition that is `undefined`.
    */
@@ -75,6 +78,19 @@ export interface TaskStatics extends WithTaskQueue {
     filter: TaskFilter<NoInfer<Raw>>,
     options?: RequeueOptions,
   ): Promise<Requeued>;
+
+  /**
+   * Cancels the live tasks that match the filter (`{}` for all): those that nobody holds are CANCELLED at once, and count as `cancelled`;
+   * the others get a request, as by `task.cancel()`, and count as `cancelling`, also when they had one before. It runs outside
+   * transactions, and may be called again after an interruption.
+   *
+   * Rejects with `InvalidOptionError` for a path that the schema does not have, or a condition that is `undefined`.
+   */
+  cancel<Raw>(
+    this: ModelOf<unknown, Raw>,
+    filter: TaskFilter<NoInfer<Raw>>,
+    options?: CancelManyOptions,
+  ): Promise<CancelledCount>;
 
   /**
    * The tasks that wait for documents, the earliest due first, each with the documents it waits for. It looks through all of them: for

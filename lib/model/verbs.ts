@@ -1,11 +1,15 @@
+import type { CancelOptions } from '../cancel/cancel';
+import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
+import type { CancelRequest } from '../cancel/cancelled';
 import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';
-import type { RetryOptions } from '../settle/verbs';
+import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
 import type { TaskStats } from '../stats';
-import type { Lease, TaskFailure } from '../task/handle';
+import type { Cancellation } from '../task/cancellation';
+import type { Lease, PushOutcome, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
 import type { BlockedTask } from './statics';
@@ -46,6 +50,14 @@ export interface TaskVerbs {
   ): Promise<Requeued>;
   /** See {@link TaskStatics.blocked}. */
   blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<BlockedTask<Doc>[]>;
+  /** See {@link TaskMethods.cancel}. */
+  cancel<Doc extends DocumentLike>(task: Doc, options?: CancelOptions): Promise<Doc>;
+  /** See {@link TaskStatics.cancel}. */
+  cancel<Raw>(
+    model: ModelOf<unknown, Raw>,
+    filter: TaskFilter<NoInfer<Raw>>,
+    options?: CancelManyOptions,
+  ): Promise<CancelledCount>;
 
   /** See {@link TaskMethods.finish}. */
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
@@ -54,7 +66,7 @@ export interface TaskVerbs {
   /** See {@link TaskMethods.retry}. */
   retry<Doc extends DocumentLike>(task: Doc, options?: RetryOptions): Promise<Doc>;
   /** See {@link TaskMethods.release}. */
-  release<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;
+  release<Doc extends DocumentLike>(task: Doc, options?: ReleaseOptions): Promise<Doc>;
   /** See {@link TaskMethods.renew}. */
   renew(task: DocumentLike, leaseMs?: number): Promise<Lease>;
   /** See {@link TaskMethods.progress}. */
@@ -69,6 +81,11 @@ export interface TaskVerbs {
   attempts(task: DocumentLike): number;
   /** See {@link TaskMethods.failures}. */
   failures(task: DocumentLike): readonly TaskFailure[];
+  /** See {@link TaskMethods.cancelled}. */
+  cancelled(task: DocumentLike): Cancellation | null;
+  /** See {@link TaskMethods.cancelRequested}. */
+  cancelRequested(task: DocumentLike): CancelRequest | null;
   /** See {@link TaskMethods.lastProgress}. */
   lastProgress(task: DocumentLike): unknown;
+  pushOutcome(task: DocumentLike): PushOutcome | null;
 }

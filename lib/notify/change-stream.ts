@@ -1,7 +1,7 @@
 import { debuglog } from 'node:util';
 import type { mongo } from 'mongoose';
 import { type AnyModel, type AnySchema, optionsOf } from '../definition/definition';
-import { State } from '../fields';
+import { State, UNDONE_STATES } from '../fields';
 import { clockOf } from '../server/clock';
 import { explained } from '../server/explain-error';
 import { clearTimeout, setTimeout } from '../timers';
@@ -36,7 +36,7 @@ const isRenewal = {
  */
 class DatabaseStream {
   readonly #collections = new Set<string>();
-  /** Collections that tasks wait for: there FINISHED and FAILED are news, too. */
+  /** Collections that tasks wait for: there the ends of tasks are news, too. */
   readonly #awaited = new Set<string>();
   readonly #stateFields = new Set<string>();
   #stream: mongo.ChangeStream | null = null;
@@ -103,7 +103,10 @@ class DatabaseStream {
       [...this.#stateFields].map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $in: states } }));
     const noNews = [
       ...hasState([State.RUNNING]),
-      ...hasState([State.FINISHED, State.FAILED]).map((ends) => ({ ...ends, 'ns.coll': { $nin: [...this.#awaited] } })),
+      ...hasState([State.FINISHED, ...UNDONE_STATES]).map((ends) => ({
+        ...ends,
+        'ns.coll': { $nin: [...this.#awaited] },
+      })),
       isRenewal,
     ];
     const news = {

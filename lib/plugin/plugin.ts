@@ -1,5 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from 'mongoose';
+import { type CancelOptions, cancelTask } from '../cancel/cancel';
+import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
+import { cancelled, cancelRequested } from '../cancel/cancelled';
 import {
   type AnyDocument,
   type AnyModel,
@@ -22,9 +25,9 @@ import { queue, type QueueOptions } from '../queue/queue';
 import { progress, renew } from '../settle/hold';
 import { unschedule } from '../settle/recurrence';
 import type { SettleOptions } from '../settle/settle';
-import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs';
+import { fail, finish, release, type ReleaseOptions, retry, type RetryOptions } from '../settle/verbs';
 import { stats } from '../stats';
-import { attempts, failures, lastProgress, lease } from '../task/handle';
+import { attempts, failures, lastProgress, lease, pushOutcome } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { addHooks } from './guard-saves';
 import { refuseReplaced, refuseTaken } from './names';
@@ -55,6 +58,9 @@ const statics = {
   requeue(this: AnyModel, filter: Filter, options?: RequeueOptions) {
     return requeueFailed(this, filter, options);
   },
+  cancel(this: AnyModel, filter: Filter, options?: CancelManyOptions) {
+    return cancelMany(this, filter, options);
+  },
   blocked(this: AnyModel, options?: BlockedOptions) {
     return blocked(this, options);
   },
@@ -73,7 +79,10 @@ const methods = {
   retry(this: AnyDocument, options?: RetryOptions) {
     return retry(this, options);
   },
-  release(this: AnyDocument, options?: SettleOptions) {
+  cancel(this: AnyDocument, options?: CancelOptions) {
+    return cancelTask(this, options);
+  },
+  release(this: AnyDocument, options?: ReleaseOptions) {
     return release(this, options);
   },
   renew(this: AnyDocument, leaseMs?: number) {
@@ -90,7 +99,7 @@ const methods = {
   },
 };
 
-const getters = { lease, attempts, failures, lastProgress };
+const getters = { lease, attempts, failures, lastProgress, cancelled, cancelRequested, pushOutcome };
 
 const bindings = { statics, methods, getters };
 

@@ -1,4 +1,7 @@
-import type { AnyDocument, AnyModel } from '../definition/definition';
+import { type CancelOptions, cancelTask } from '../cancel/cancel';
+import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
+import * as cancels from '../cancel/cancelled';
+import type { AnyDocument, AnyModel, Filter } from '../definition/definition';
 import * as indexes from '../indexes/ensure';
 import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
@@ -18,6 +21,13 @@ export const push = function push(first: AnyModel | AnyDocument, ...rest: unknow
     ? pushNew(first, rest[0], rest[1] as PushOptions | undefined)
     : pushTask(first, rest[0] as PushOptions | undefined);
 } as TaskVerbs['push'];
+
+/** Cancels a task, or the tasks of a model that match a filter. See {@link TaskStatics.cancel} and {@link TaskMethods.cancel}. */
+export const cancel = function cancel(first: AnyModel | AnyDocument, ...rest: unknown[]) {
+  return typeof first === 'function'
+    ? cancelMany(first, rest[0] as Filter, rest[1] as CancelManyOptions | undefined)
+    : cancelTask(first, rest[0] as CancelOptions | undefined);
+} as TaskVerbs['cancel'];
 
 /** Takes the next ready task. See {@link TaskStatics.pop}. */
 export const pop = pops.pop as TaskVerbs['pop'];
@@ -57,5 +67,10 @@ export const blockedBy = blockings.blockedBy as TaskVerbs['blockedBy'];
 export const progress = holds.progress as TaskVerbs['progress'];
 /** Ends a recurring task. See {@link TaskMethods.unschedule}. */
 export const unschedule = recurrences.unschedule as TaskVerbs['unschedule'];
+/** By what a task was cancelled. See {@link TaskMethods.cancelled}. */
+export const cancelled: TaskVerbs['cancelled'] = cancels.cancelled;
+/** The request to cancel a running task. See {@link TaskMethods.cancelRequested}. */
+export const cancelRequested: TaskVerbs['cancelRequested'] = cancels.cancelRequested;
 /** How far a task is. See {@link TaskMethods.lastProgress}. */
 export const lastProgress: TaskVerbs['lastProgress'] = handles.lastProgress;
+export const pushOutcome: TaskVerbs['pushOutcome'] = handles.pushOutcome;

@@ -1,10 +1,12 @@
 import type { PopulateOptions } from 'mongoose';
+import { admitted } from '../claim/admit';
 import { failNameless, isDoubtful } from '../claim/nameless';
 import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
 import { failExhausted } from '../settle/exhausted';
+import { releaseMany } from '../settle/release-many';
 import { rawFields } from '../settle/restore';
-import { release, retryAnyhow } from '../settle/verbs';
+import { retryAnyhow } from '../settle/verbs';
 import { attempts, holdLease } from '../task/handle';
 import { crashed, type TellFailed, unreadable } from '../task/tell-failed';
 import { trace } from '../task/trace';
@@ -22,7 +24,7 @@ export async function handOut(
   const raw = all.some(isDoubtful) ? await failNameless(definition, all, tell) : all;
   const claimed: AnyDocument[] = [];
   const unread: Unread[] = [];
-  for (const one of raw) {
+  for (const one of await admitted(definition, raw, tell)) {
     const task = toTask(definition, one, unread);
     if (task) claimed.push(task);
   }
@@ -85,7 +87,7 @@ async function populated(
   } catch (error) {
     if (!isOfTask(definition.model, populate, error)) {
       // Tasks that cannot be populated go back: else no consumer would get them until their leases end.
-      await Promise.allSettled(tasks.map((task) => release(task)));
+      await releaseMany(tasks).catch(() => {});
       throw error;
     }
   }

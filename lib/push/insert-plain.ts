@@ -53,8 +53,9 @@ async function insertBatch(
   const definition = definitionOf(model);
   const options = { ...definition.writeConcern, ...(session && { session }) };
   try {
-    const { key } = batch[0]!.task;
-    if (key !== undefined && !session?.inTransaction()) await insertUnderKey(definition, raw[0]!, key, session);
+    const { key, behind } = batch[0]!.task;
+    if (typeof key === 'string' && !session?.inTransaction())
+      await insertUnderKey(definition, raw[0]!, { key, behind }, session);
     else if (raw.length === 1 && !session) await insertInBatch(definition, raw[0]!);
     else await answered(collectionOf(model).insertMany(raw, options));
     inserted.push(...batch);

@@ -103,8 +103,8 @@ async function insertSaved(
   options: { validateBeforeSave: boolean },
 ): Promise<void> {
   const documents = tasks.map(({ document }) => document);
-  const { key } = tasks[0]!.task;
-  if (key !== undefined && !session?.inTransaction()) await refuseTaken(definitionOf(model), key);
+  const { key, behind } = tasks[0]!.task;
+  if (typeof key === 'string' && !session?.inTransaction()) await refuseTaken(definitionOf(model), { key, behind });
   const restores = documents.map(remember);
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);

@@ -1,7 +1,7 @@
-import type { ClientSession } from 'mongoose';
-import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
-import { LIVE_STATES } from '../fields';
+import type { ClientSession, Types } from 'mongoose';
+import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
 import { indexName } from '../indexes/claim-index';
+import { formsOf, liveOf } from '../indexes/key-index';
 import { withIndexes } from '../indexes/prepare';
 import { answered } from '../server/time-limit';
 
@@ -10,11 +10,10 @@ export class KeyTakenError extends Error {
   override name = 'KeyTakenError';
 }
 
-/** The filter for the live tasks with a key. */
-export function liveOf({ options, kind, kindOnly }: Definition, key: string): Filter {
-  const ofKind = kind && kindOnly ? { [kind.key]: kind.value } : {};
-
-  return { '_task.key': key, [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind };
+/** A key, and for a successor the name of the task it waits for, which does not count as one that has the key. */
+export interface Wanted {
+  readonly key: string;
+  readonly behind: Types.ObjectId | undefined;
 }
 
 /**
@@ -26,10 +25,10 @@ export function liveOf({ options, kind, kindOnly }: Definition, key: string): Fi
 export async function insertUnderKey(
   definition: Definition,
   document: RawDocument,
-  key: string,
+  wanted: Wanted,
   session: ClientSession | null,
 ): Promise<void> {
-  const { upsertedCount } = await upsert(definition, key, { $literal: document }, session);
+  const { upsertedCount } = await upsert(definition, wanted, { $literal: document }, session);
   if (upsertedCount === 0) throw new KeyTakenError();
 }
 
@@ -38,30 +37,31 @@ const NO_DOCUMENT = { $literal: null };
 const IS_NO_DOCUMENT = 40_228;
 
 /**
- * Refuses a key that a live task has, for a task that is inserted by other means.
+ * Refuses a key that a live task has, for a task that is inserted by other means. Makes sure that the index of keys exists.
  *
  * @throws {KeyTakenError}
  */
-export async function refuseTaken(definition: Definition, key: string): Promise<void> {
-  if (await isTaken(definition, key)) throw new KeyTakenError();
-}
-
-/** Whether a live task has the key. Makes sure that the index of keys exists. */
-export async function isTaken(definition: Definition, key: string): Promise<boolean> {
+export async function refuseTaken(definition: Definition, wanted: Wanted): Promise<void> {
   try {
-    await upsert(definition, key, NO_DOCUMENT, null);
-    return true;
+    await upsert(definition, wanted, NO_DOCUMENT, null);
   } catch (error) {
-    if ((error as { code?: unknown }).code === IS_NO_DOCUMENT) return false;
+    if ((error as { code?: unknown }).code === IS_NO_DOCUMENT) return;
     throw error;
   }
+  throw new KeyTakenError();
 }
 
-async function upsert(definition: Definition, key: string, document: object, session: ClientSession | null) {
+async function upsert(
+  definition: Definition,
+  { key, behind }: Wanted,
+  document: object,
+  session: ClientSession | null,
+) {
   const { model, writeConcern } = definition;
+  const filter = { ...liveOf(definition, ...formsOf(key)), ...(behind && { '_task.aside': { $ne: behind } }) };
   const isFound = { $ne: [{ $type: '$_id' }, 'missing'] };
   const update = [{ $replaceWith: { $cond: [isFound, '$$ROOT', document] } }];
   const options = { upsert: true, hint: indexName(definition, 'key'), ...writeConcern, ...(session && { session }) };
 
-  return withIndexes(model, () => answered(collectionOf(model).updateOne(liveOf(definition, key), update, options)));
+  return withIndexes(model, () => answered(collectionOf(model).updateOne(filter, update, options)));
 }

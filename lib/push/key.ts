@@ -1,101 +1,159 @@
-import { type ClientSession, mongo } from 'mongoose';
+import type { ClientSession } from 'mongoose';
+import { letGoIfEnded } from '../claim/behind';
 import {
   type AnyDocument,
-  type AnyModel,
-  collectionOf,
+  type Definition,
   definitionOf,
   hydrate,
   modelOf,
+  type RawDocument,
   rootOf,
 } from '../definition/definition';
-import { indexName } from '../indexes/claim-index';
-import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
-import { NEWEST } from '../server/read';
-import { answered } from '../server/time-limit';
-import { isMissingIndex } from '../server/transient';
+import { whenCommitted } from '../definition/transaction';
+import { TaskStateError } from '../errors';
+import { isLive } from '../fields';
+import { isDuplicateKey } from '../indexes/key-index';
+import { reschedule } from '../settle/recurrence';
+import { signalCancel } from '../side/control';
+import { readBookkeeping } from '../task/bookkeeping';
+import type { Bookkeeping, PushOutcome } from '../task/handle';
 import { sleep } from '../timers';
-import { KeyTakenError, liveOf } from './key-index';
+import { keyOf } from '../values/id';
+import { cancelAside, closeWindow, leaseEnd, moveAside, successorOf } from './aside';
+import { nextStep, type OnDuplicate } from './duplicate';
+import { KeyTakenError } from './key-index';
+import { keysReady, type OfKey, readOfKey } from './of-key';
+import { type Debounce, replace } from './replace';
 
-/** How long a push in a transaction waits for the indexes, in milliseconds. */
-const MAX_INDEX_WAIT_MS = 1_000;
+/** A push under a key. */
+export interface KeyedPush {
+  readonly document: AnyDocument;
+  readonly key: string;
+  readonly mode: OnDuplicate;
+  readonly task: Bookkeeping;
+  readonly debounce: Debounce | null;
+  readonly session: ClientSession | null;
+  readonly now: Date;
+  /** Stores the document as a task with this bookkeeping. */
+  write(task: Bookkeeping): Promise<unknown>;
+}
+
+export interface Pushed {
+  readonly task: AnyDocument;
+  readonly outcome: PushOutcome;
+}
+
+/** At most this many tries while the tasks of the key change: of pushers at once, one gets through with each try of the others. */
+const TRIES = 200;
+const MAX_WAIT_MS = 20;
 
 /**
- * Queues a document under a key by `write`, or resolves to the live task that has the key. The unique index decides: the second push
- * finds the task of the first, or tries again if that task was settled in between.
+ * Queues a document under a key, or does with the task that has the key what the push says. The unique index decides: a push that is refused
+ * reads what is there, and each of its writes goes by what it has read.
+ *
+ * @throws {TaskStateError} when the tasks of the key changed with each try.
  */
-export async function uniquely(
-  document: AnyDocument,
-  key: string,
-  session: ClientSession | null,
-  write: () => Promise<AnyDocument>,
-): Promise<AnyDocument> {
-  const model = modelOf(document);
-  const inTransaction = session?.inTransaction() ?? false;
-  await (inTransaction ? indexesReadyBeside(model) : indexesReady(model));
-  for (;;) {
-    // A duplicate key would abort the transaction, so the live task is looked up before.
-    const earlier = inTransaction ? await findLiveBeside(model, key, session) : null;
-    if (earlier && String(earlier._id) !== String(document._id)) return earlier;
-    try {
-      return await write();
-    } catch (error) {
-      if (inTransaction || !(error instanceof KeyTakenError || isDuplicateKey(error))) throw error;
-    }
-    const live = await withIndexes(model, () => findLive(model, key, session));
-    if (live) return live;
+export async function pushUnderKey(push: KeyedPush): Promise<Pushed> {
+  const { document, key, session } = push;
+  const definition = definitionOf(modelOf(document));
+  await keysReady(definition.model, session);
+  // A duplicate key would abort a transaction, and a document that is stored already may be the task itself.
+  let found: OfKey = { front: null, aside: null };
+  if (session?.inTransaction() || !document.isNew) found = await readOfKey(definition, key, session);
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const pushed = await tryStep(definition, push, found);
+    if (pushed) return pushed;
+    if (tries > 2) await sleep(Math.random() * MAX_WAIT_MS);
+    found = await readOfKey(definition, key, session);
   }
-}
 
-// An index cannot be built beside a transaction that has written to the collection: waiting for it would never end.
-async function indexesReadyBeside(model: AnyModel): Promise<void> {
-  const ready = indexesReady(model).then(() => true);
-  if (await Promise.race([ready, sleep(MAX_INDEX_WAIT_MS, false, { ref: false })])) return;
-
-  throw runAgain(model);
-}
-
-// Without the index a duplicate would be stored in silence, so a missing index ends the transaction.
-async function findLiveBeside(
-  model: AnyModel,
-  key: string,
-  session: ClientSession | null,
-): Promise<AnyDocument | null> {
-  try {
-    return await findLive(model, key, session);
-  } catch (error) {
-    if (!isMissingIndex(error)) throw error;
-    forgetIndexes(model);
-    throw runAgain(model);
-  }
-}
-
-function runAgain(model: AnyModel): Error {
-  const message = `The indexes of ${model.modelName} are not built yet, and not beside this transaction. Call \`ensureTaskIndexes()\` when the program starts.`;
-  const error = new mongo.MongoServerError({ message });
-  // With this label the driver ends the transaction and runs its callback again.
-  error.addErrorLabel('TransientTransactionError');
-  return error;
-}
-
-async function findLive(model: AnyModel, key: string, session: ClientSession | null): Promise<AnyDocument | null> {
-  const definition = definitionOf(model);
-  const { hidden, kindOnly } = definition;
-  const raw = await answered(
-    collectionOf(model).findOne(liveOf(definition, key), {
-      hint: indexName(definition, 'key'),
-      ...(hidden && { projection: hidden }),
-      ...NEWEST,
-      ...(session && { session }),
-    }),
+  const { modelName } = definition.model;
+  throw new TaskStateError(
+    `The tasks of ${modelName} with the key ${JSON.stringify(key)} change faster than another could be pushed. Push again later.`,
+    document._id,
+    null,
   );
-
-  // Kinds of one base share their keys: the live task may be of another kind.
-  return raw && hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
 }
 
-export function isDuplicateKey(error: unknown): boolean {
-  // For one statement of a bulk write the driver keeps only the text of the error.
-  const { code, keyPattern, message, errmsg } = error as Partial<mongo.MongoServerError>;
+/** One try by what was read of the key. Resolves to null when it is to be read again. */
+async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): Promise<Pushed | null> {
+  const { document, key, task, session, debounce } = push;
+  const step = nextStep(definition, found, push);
+  if (step.does === 'store' && !step.behind)
+    return (await isStored(push, task)) ? { task: document, outcome: 'queued' } : null;
+  if (step.does === 'store') return store(definition, push, step.behind!, (step.behind!._task as Bookkeeping).aside);
+  switch (step.does) {
+    case 'keep':
+      return keep(definition, push, step.task);
+    case 'close':
+      await closeWindow(definition, step.task, session);
+      return null;
+    case 'replace': {
+      const by = { task, debounce, behind: asideOf(definition, push, found) };
+      const replaced = await replace(document, step.task, by, session);
+      return replaced && { task: replaced, outcome: 'replaced' };
+    }
+    case 'move aside': {
+      const name = await moveAside(definition, key, step.task, session);
+      return name && store(definition, push, step.task, name);
+    }
+  }
+}
 
-  return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : `${message}${errmsg}`.includes('task_key'));
+/** What a task that waits is given of the one before it; null where there is none. */
+function asideOf(
+  { options }: Definition,
+  { now }: KeyedPush,
+  { aside }: OfKey,
+): Pick<Bookkeeping, 'behind' | 'availableAt'> | null {
+  const { aside: behind, availableAt = now } = readBookkeeping({ ...aside?._task });
+
+  return behind ? { behind, availableAt: leaseEnd(availableAt, now, options.leaseMs) } : null;
+}
+
+/** Stores the document behind a task that is aside under this name. */
+async function store(
+  definition: Definition,
+  push: KeyedPush,
+  aside: RawDocument,
+  name: Bookkeeping['aside'],
+): Promise<Pushed | null> {
+  const { document, key, mode, task, session, now } = push;
+  const { leaseMs, cancelGraceMs } = definition.options;
+  const longestMs = mode === 'supersede' ? cancelGraceMs : leaseMs;
+  if (!name || !(await isStored(push, successorOf(definition, task, aside, name, now, longestMs)))) return null;
+  // Only now: who is ended before its successor is there may have nobody to come after it.
+  if (mode === 'supersede') {
+    await cancelAside(definition, key, name, document._id, session);
+    whenCommitted(session, () => void signalCancel(definition.model));
+  }
+  if (session?.inTransaction()) whenCommitted(session, () => void letGoIfEnded(definition, key, name));
+  else await letGoIfEnded(definition, key, name);
+
+  return { task: document, outcome: mode === 'supersede' ? 'superseded' : 'behind' };
+}
+
+/** Whether the document could be stored: not if the key was taken meanwhile. */
+async function isStored({ session, write }: KeyedPush, task: Bookkeeping): Promise<boolean> {
+  try {
+    await write(task);
+    return true;
+  } catch (error) {
+    if (session?.inTransaction() || !(error instanceof KeyTakenError || isDuplicateKey(error))) throw error;
+    return false;
+  }
+}
+
+async function keep(
+  { model, hidden, kindOnly, options }: Definition,
+  { document, task, session }: KeyedPush,
+  raw: RawDocument,
+): Promise<Pushed | null> {
+  const isOwn = keyOf(raw._id) === keyOf(document._id);
+  // Kinds of one base share their keys: the task may be of another kind.
+  const kept = isOwn ? document : hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
+  // If it ended before the schedule could be written to it, the key is free: push again.
+  if (isLive(kept.get(options.fields.state)) && !(await reschedule(kept, task, session))) return null;
+
+  return { task: kept, outcome: 'kept' };
 }

@@ -6,18 +6,19 @@ import { InvalidOptionError } from '../errors';
 import { announceAt } from '../notify/due';
 import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
 import { serverNow } from '../server/clock';
-import { reschedule } from '../settle/recurrence';
 import { keepForUndo } from '../settle/snapshot';
-import type { Bookkeeping } from '../task/handle';
+import { type Bookkeeping, handleOf } from '../task/handle';
 import { trace } from '../task/trace';
-import { MAX_DELAY_MS, refuseUnknown, requireInteger, requireText, wrongValue } from '../values/check';
+import { MAX_DELAY_MS, refuseUnknown, requireDate, requireInteger, requireText } from '../values/check';
 import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
-import { uniquely } from './key';
+import { type Pushed, pushUnderKey } from './key';
+import { checkOnDuplicate, checkWindow, debounceOf, DUPLICATE_OPTIONS, type OnDuplicateOptions } from './on-duplicate';
 import { requeue } from './requeue';
+import { checkStartBy, prepareStartBy, startByOf, watchStartBy } from './start-by';
 
 /** Options of `push()`. */
-export interface PushOptions extends ScheduleOptions {
+export interface PushOptions extends ScheduleOptions, OnDuplicateOptions {
   /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
   session?: ClientSession | null | undefined;
 
@@ -27,11 +28,31 @@ export interface PushOptions extends ScheduleOptions {
   /** When the task can be popped, by the server's clock. Default: now. Not together with `delayMs`. */
   runAt?: Date | undefined;
 
-  /** At most one live task (CREATED or RUNNING) has this key: a second push returns the live one. Default: none. */
+  /**
+   * When the task must have been started first, by the server's clock: a task that was not is CANCELLED, with the reason 'not started in
+   * time'. A retry may come later. Not before the due time, not for recurring tasks, not together with `startWithinMs`. Default: none.
+   */
+  startBy?: Date | undefined;
+
+  /** The same, in milliseconds from the due time. Default: none. */
+  startWithinMs?: number | undefined;
+
+  /** At most one live task (CREATED or RUNNING) has this key: a second push does what `onDuplicate` says. Default: none. */
   key?: string | undefined;
 }
 
-const KNOWN = ['session', 'delayMs', 'runAt', 'key', 'every', 'cron', 'timeZone'];
+const KNOWN = [
+  'session',
+  'delayMs',
+  'runAt',
+  'startBy',
+  'startWithinMs',
+  'key',
+  'every',
+  'cron',
+  'timeZone',
+  ...DUPLICATE_OPTIONS,
+];
 
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
 export async function pushNew(
@@ -61,21 +82,28 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   checkOptions(options);
   checkPriority(document);
   const model = modelOf(document);
+  checkWindow(model, options);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
+  await prepareStartBy(model, task, session);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
-  const write = () =>
-    document.isNew ? insert(model, [document], task, session) : requeue(document, task, isMoved, session);
-  const push = () => (task.key === undefined ? write() : uniquely(document, task.key, session, write));
-  let live = await push();
-  // If the live task ended before the schedule could be written to it, the key is free: push again.
-  while (live !== document && !(await reschedule(live, task, session))) live = await push();
+  const write = (as: Bookkeeping) =>
+    document.isNew ? insert(model, [document], as, session) : requeue(document, as, isMoved, session);
+  const { key, onDuplicate: mode = 'keep' } = options;
+  const pushed: Pushed =
+    key === undefined
+      ? { task: await write(task), outcome: 'queued' }
+      : await pushUnderKey({ document, key, mode, task, debounce: debounceOf(options, now), session, now, write });
+  const { task: live, outcome } = pushed;
 
   trace('pushed', live);
-  whenCommitted(session, () => announceAt(model, task.dueAt!, now));
+  handleOf(live).pushOutcome = outcome;
+  const { dueAt = task.dueAt! } = outcome === 'kept' ? task : handleOf(live).stored;
+  whenCommitted(session, () => announceAt(model, dueAt, now));
+  watchStartBy(model, task, now, session);
   return live;
 }
 
@@ -85,11 +113,16 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   const now = await serverNow(model);
   requireSettings(model);
   const task = bookkeeping(now, options);
+  await prepareStartBy(model, task, session);
   for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);
 
-  for (const document of documents) trace('pushed', document);
+  for (const document of documents) {
+    trace('pushed', document);
+    handleOf(document).pushOutcome = 'queued';
+  }
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
+  watchStartBy(model, task, now, session);
   return documents;
 }
 
@@ -104,10 +137,11 @@ async function insert(
   return documents[0]!;
 }
 
-function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: PushOptions): Bookkeeping {
+function bookkeeping(now: Date, options: PushOptions): Bookkeeping {
+  const { delayMs = 0, runAt, key, onDuplicate, throttleMs, every, cron, timeZone } = options;
   // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
-  const schedule = resolveSchedule(recurrence);
+  const schedule = resolveSchedule({ every, cron, timeZone });
   const first = schedule ? firstRun(schedule, due) : due;
 
   // A recurring task does not expire.
@@ -116,6 +150,9 @@ function bookkeeping(now: Date, { delayMs = 0, runAt, key, ...recurrence }: Push
     dueAt: first,
     ...(schedule ? { schedule } : { expiresFrom: first }),
     ...(key !== undefined && { key }),
+    ...startByOf(due, options),
+    ...(throttleMs !== undefined && { throttledUntil: new Date(now.getTime() + throttleMs) }),
+    ...(onDuplicate === 'debounce' && { firstPushAt: now }),
   };
 }
 
@@ -125,10 +162,10 @@ function checkOptions(options: PushOptions): void {
   if (delayMs !== undefined && runAt !== undefined)
     throw new InvalidOptionError('Expected `delayMs` or `runAt`, got both. Write one of them.');
   if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
-  if (runAt !== undefined && !(runAt instanceof Date && !Number.isNaN(runAt.getTime()))) {
-    throw wrongValue('runAt', 'a valid Date', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
-  }
+  if (runAt !== undefined) requireDate('runAt', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
+  checkStartBy(options);
   if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
+  checkOnDuplicate(options);
   if (resolveSchedule(options) && key === undefined) {
     throw new InvalidOptionError(
       "Expected a `key` for a recurring task, got none: without it every start of the program would add another. Write for example `{ cron: '0 3 * * *', key: 'nightly' }`.",

@@ -1,17 +1,18 @@
 import { type mongo, Types } from 'mongoose';
 import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
-import { State } from '../fields';
+import { castFilter } from '../definition/filter';
+import { State, UNDONE_STATES } from '../fields';
+import { isDuplicateKey } from '../indexes/key-index';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
 import { serverNow } from '../server/clock';
 import { LENIENT, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
+import { plainKey } from '../task/cancellation';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
 import { isExact, keyOf } from '../values/id';
 import { isWritable } from '../values/writable';
-import { castFilter } from './filter';
-import { isDuplicateKey } from './key';
 
 /** Options of `requeue()`. */
 export interface RequeueOptions {
@@ -26,7 +27,7 @@ export interface RequeueOptions {
 export interface Requeued {
   /** How many tasks were queued again. */
   requeued: number;
-  /** How many tasks stay FAILED because a live task has their key, or another failed task of that key was queued again. */
+  /** How many tasks stay as they are because a live task has their key, or another failed one of that key was queued again. */
   skipped: number;
 }
 
@@ -56,6 +57,8 @@ export async function requeueFailed(model: AnyModel, filter: Filter, options: Re
 
 async function* putBack(definition: Definition, failed: Filter, delayMs: number, limit: number) {
   const update = renewal(definition, delayMs);
+  // Another task of its key may be aside, so it is a successor as well: who claims it looks.
+  const keyed = { $set: { '_task.behind': new Types.ObjectId() } };
   let left = limit;
   for await (const batch of withoutKey(definition, failed, () => left)) {
     const requeued = await writeBatch(definition, batch, update);
@@ -63,7 +66,7 @@ async function* putBack(definition: Definition, failed: Filter, delayMs: number,
     yield { requeued, skipped: 0 };
   }
   for await (const batch of newestOfKeys(definition, failed, () => left)) {
-    const done = await writeKeyed(definition, batch, update);
+    const done = await writeKeyed(definition, batch, [...update, keyed]);
     left -= done.requeued;
     yield done;
   }
@@ -105,7 +108,7 @@ async function* newestOfKeys({ model }: Definition, failed: Filter, left: () => 
   const cursor = collectionOf(model).aggregate<OfKey>(
     [
       { $match: { $and: [failed, { [KEY]: { $exists: true } }] } },
-      { $group: { _id: `$${KEY}`, newest, count: { $sum: 1 } } },
+      { $group: { _id: plainKey, newest, count: { $sum: 1 } } },
       { $sort: { newest: 1 } },
     ],
     { readPreference: 'primary', allowDiskUse: true, batchSize: BATCH, ...LENIENT },
@@ -130,7 +133,7 @@ async function next(cursor: mongo.AggregationCursor<OfKey>, limit: number): Prom
 
 async function writeBatch(definition: Definition, ids: readonly unknown[], update: object[]): Promise<number> {
   const { model, options, writeConcern } = definition;
-  const filter = { _id: { $in: ids as never[] }, [options.fields.state]: State.FAILED };
+  const filter = { _id: { $in: ids as never[] }, ...undone(options) };
   let isUncertain = false;
   const { modifiedCount } = await persistently((again) => {
     isUncertain ||= again;
@@ -138,7 +141,7 @@ async function writeBatch(definition: Definition, ids: readonly unknown[], updat
   });
   if (!isUncertain) return modifiedCount;
 
-  // The answer with the number was lost: count the tasks that are still FAILED.
+  // The answer with the number was lost: count the tasks that are still as they were.
   return ids.length - (await answered(collectionOf(model).countDocuments(filter, NEWEST)));
 }
 
@@ -148,7 +151,7 @@ async function writeKeyed(definition: Definition, batch: readonly OfKey[], updat
   const statements = batch
     .filter(({ newest }) => isWritable(newest))
     .map(({ newest }) => ({
-      updateOne: { filter: { _id: newest as never, [options.fields.state]: State.FAILED }, update, hint: '_id_' },
+      updateOne: { filter: { _id: newest as never, ...undone(options) }, update, hint: '_id_' },
     }));
   const others = batch.reduce((sum, { count }) => sum + count - 1, 0) + batch.length - statements.length;
   if (statements.length === 0) return { requeued: 0, skipped: others };
@@ -183,6 +186,7 @@ function renewal({ options, updatedAt }: Definition, delayMs: number): object[] 
         '_task.expiresFrom': expiresFrom,
         // A new token: neither a late holder nor the handle that settled the task takes this write for its own.
         '_task.token': new Types.ObjectId(),
+        '_task.key': plainKey,
         ...(updatedAt && { [updatedAt.path]: updatedAt.now() }),
       },
     },
@@ -200,10 +204,20 @@ const CLEARED = [
   'waitingOn',
   'recheckAt',
   'doomedBy',
+  'cancel',
+  'startBy',
+  'aside',
+  'behind',
+  'throttledUntil',
+  'firstPushAt',
 ];
 
 function failedOf({ model, options, kind }: Definition, filter: Filter): Filter {
-  const isFailed = { [options.fields.state]: State.FAILED, ...(kind && { [kind.key]: kind.value }) };
+  return {
+    $and: [castFilter(model, filter, 'requeue'), { ...undone(options), ...(kind && { [kind.key]: kind.value }) }],
+  };
+}
 
-  return { $and: [castFilter(model, filter), isFailed] };
+function undone({ fields }: Definition['options']): Filter {
+  return { [fields.state]: { $in: [...UNDONE_STATES] } };
 }

@@ -10,10 +10,10 @@ import { type Bookkeeping, handleOf } from '../task/handle';
 import { requireSchedule, scheduleIn } from '../task/stored-schedule';
 import { shownId } from '../values/id';
 import { explainPush } from './input';
-import { isTaken } from './key-index';
 
 /** States from which a document enters the queue; null is a document stored before its model had the plugin. */
-const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, null];
+const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, State.CANCELLED, null];
+const ENDS = new Set<string | null>([State.FINISHED, State.FAILED, State.CANCELLED]);
 const TRIES = 3;
 
 /**
@@ -36,8 +36,6 @@ export async function requeue(
   let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
   completeFields(document);
-  // Makes sure that the index of keys exists: it decides.
-  if (task.key !== undefined && !session?.inTransaction()) await isTaken(definitionOf(modelOf(document)), task.key);
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
@@ -63,7 +61,7 @@ export async function requeue(
 // A handle with a lease may push its task only if its own settle ended the task, and only the answer to that settle was lost.
 async function requireOwnEnd(document: AnyDocument, session: ClientSession | null): Promise<void> {
   const found = await readStoredState(document, session);
-  if (found?.state === State.FINISHED || found?.state === State.FAILED) {
+  if (found && ENDS.has(found.state)) {
     if (found.token?.toHexString() !== handleOf(document).lease!.token) throw lost(document);
     return;
   }
@@ -73,22 +71,37 @@ async function requireOwnEnd(document: AnyDocument, session: ClientSession | nul
 }
 
 function renewed(task: Bookkeeping): Change {
-  const cleared = { key: undefined, attempts: undefined, token: undefined, startedAt: undefined, settledAt: undefined };
+  const cleared = {
+    key: undefined,
+    attempts: undefined,
+    startedAt: undefined,
+    settledAt: undefined,
+    startBy: undefined,
+  };
+  // A new token: what was read of an earlier push never matches this one.
+  const named = { token: new Types.ObjectId(), cancel: undefined, aside: undefined };
   const unparked = { waitingOn: undefined, recheckAt: undefined, doomedBy: undefined };
 
   const unscheduled = { schedule: undefined, slot: undefined, lastRun: undefined };
+  const unkeyed = { behind: undefined, throttledUntil: undefined, firstPushAt: undefined };
   const fresh = { progress: undefined, expiresFrom: undefined, errors: undefined };
 
-  return { state: State.CREATED, task: { ...cleared, ...unparked, ...unscheduled, ...fresh, ...task } };
+  return {
+    state: State.CREATED,
+    task: { ...cleared, ...named, ...unparked, ...unscheduled, ...unkeyed, ...fresh, ...task },
+  };
 }
 
 function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
-  const { availableAt, dueAt, schedule, key } = task;
+  const { availableAt, dueAt, schedule, key, behind, throttledUntil, firstPushAt } = task;
   // A recurring task does not expire.
   const expiresFrom = recurs ? undefined : task.expiresFrom;
-  const times = isMoved || schedule ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
+  const times = isMoved || schedule || behind ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
 
-  return { state: State.CREATED, task: { ...times, ...(schedule && { schedule }), ...(key !== undefined && { key }) } };
+  const others = { schedule, key, behind, throttledUntil, firstPushAt };
+  const given = Object.entries(others).filter(([, value]) => value !== undefined);
+
+  return { state: State.CREATED, task: { ...times, ...Object.fromEntries(given) } };
 }
 
 // A document stored before its model had the plugin gets, when it is pushed, the defaults of a new one.

@@ -2,7 +2,8 @@ import { renewalMs } from '../claim/takeover';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
 import { TaskQueueError } from '../errors';
 import { renew } from '../settle/hold';
-import { lease } from '../task/handle';
+import { isOpen } from '../task/cancellation';
+import { handleOf, lease } from '../task/handle';
 import { clearInterval, setInterval } from '../timers';
 
 /**
@@ -23,7 +24,8 @@ export function keepLease(task: AnyDocument, report: (error: unknown) => void): 
 function renewWhileKept(kept: WeakRef<AnyDocument>, leaseMs: number, report: (error: unknown) => void): NodeJS.Timeout {
   const timer = setInterval(() => {
     const task = kept.deref();
-    if (!task || !lease(task)) return clearInterval(timer);
+    // The lease of a task that is to be cancelled is not renewed.
+    if (!task || !lease(task) || isOpen(handleOf(task).stored)) return clearInterval(timer);
     renew(task).catch((error: unknown) => {
       // The lease is lost or the task deleted: there is nothing left to renew.
       if (error instanceof TaskQueueError) clearInterval(timer);

@@ -1,8 +1,10 @@
 import type { AnyDocument, AnyModel } from '../definition/definition';
+import { TaskCancelledError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
 import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
 import { isPermanent } from '../server/permanent';
-import { release } from '../settle/verbs';
+import { releaseMany } from '../settle/release-many';
+import type { TellFailed } from '../task/tell-failed';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -14,6 +16,7 @@ import {
 import { Ending } from './ending';
 import { keepLease } from './heartbeat';
 import { Idle } from './idle';
+import { InHand } from './in-hand';
 import { Reporter } from './report';
 
 /** Options of `queue()`. */
@@ -31,7 +34,8 @@ export interface QueueOptions extends PopOptions {
   signal?: AbortSignal | undefined;
 
   /**
-   * Called with each error after which the queue goes on: a lost connection, a lease that could not be renewed, a task that failed
+   * Called with each error after which the queue goes on: a lost connection, a lease that could not be renewed, a task in hand that is to
+   * be cancelled (`TaskCancelledError`), a task that failed
    * because the lease of its last attempt ended (`TaskStateError`). What it throws ends the loop, or becomes a process warning where no
    * look is under way. A permanent error, such as a missing right, is thrown instead, and ends the loop.
    * Default: the model's `error` listeners, or a process warning when there are none.
@@ -58,6 +62,7 @@ export function queue(model: AnyModel, options: QueueOptions = {}): Queue {
     idle: new Idle([model], pollMs, changeStreams),
     ending: new Ending(options.signal),
     reporter: new Reporter(model, options.onError),
+    inHand: new InHand(),
   };
   const iterator = iteratorOf(iterate(consumer), consumer.ending);
   dropped.register(iterator, endingOf(consumer));
@@ -71,6 +76,7 @@ interface Consumer {
   readonly idle: Idle;
   readonly ending: Ending;
   readonly reporter: Reporter;
+  readonly inHand: InHand;
 }
 
 function iteratorOf(tasks: Queue, ending: Ending): Queue {
@@ -89,34 +95,39 @@ function iteratorOf(tasks: Queue, ending: Ending): Queue {
 }
 
 // A function of its own, so that its closure does not hold the iterator, which it must outlive.
-function endingOf({ idle, ending }: Consumer): () => void {
+function endingOf({ idle, ending, inHand }: Consumer): () => void {
   return () => {
+    inHand.close();
     ending.end();
     idle.close();
   };
 }
 
 async function* iterate(consumer: Consumer): Queue {
-  const { idle, ending, reporter } = consumer;
+  const { model, idle, ending, reporter, inHand } = consumer;
+  inHand.heed(model, reporter.reportAside);
   try {
     while (!ending.signal.aborted) {
       const task = await next(consumer);
-      if (task) yield* hold(task, reporter);
+      if (task) yield* hold(task, consumer);
       else await idle.wait(ending.signal);
     }
   } finally {
+    inHand.close();
     idle.close();
     ending.end();
   }
 }
 
 /** Hands the task out and keeps its lease until the consumer asks for the next, breaks or throws. */
-function* hold(task: AnyDocument, { reportAside }: Reporter): Generator<AnyDocument, void, void> {
-  const stopRenewing = keepLease(task, reportAside);
+function* hold(task: AnyDocument, { reporter, inHand }: Consumer): Generator<AnyDocument, void, void> {
+  const stopRenewing = keepLease(task, reporter.reportAside);
+  inHand.take(task);
   try {
     yield task;
   } finally {
     stopRenewing();
+    inHand.take(null);
   }
 }
 
@@ -130,7 +141,7 @@ async function next(consumer: Consumer): Promise<AnyDocument | null> {
       idle.succeeded(task !== null);
       return task;
     }
-    popped.then((late) => late && release(late)).catch(reporter.reportAside);
+    popped.then((late) => late && releaseMany([late])).catch(reporter.reportAside);
   } catch (error) {
     if (isPermanent(error)) throw error;
     idle.failed();
@@ -145,7 +156,8 @@ async function popListening({ model, options, idle, reporter }: Consumer): Promi
   await indexesReady(model);
   idle.listen();
 
-  return popNext(model, { category, populate }, reporter.reportAside);
+  const tell: TellFailed = (error) => error instanceof TaskCancelledError || reporter.reportAside(error);
+  return popNext(model, { category, populate }, tell);
 }
 
 // Not Promise.race(): a listener that it leaves on a long-lived signal is never removed.

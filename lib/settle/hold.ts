@@ -1,13 +1,15 @@
 import { outlive, waitAfterLease } from '../claim/takeover';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { TaskStateError } from '../errors';
+import { State } from '../fields';
 import { requireLease } from '../options';
 import { persistently } from '../server/transient';
 import { handleOf, type Lease } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { requireStorable } from '../values/check';
 import { shownId } from '../values/id';
-import { readStoredState, refusal } from './refusal';
+import { hear } from './hear';
+import { readStoredState, refusal, type StoredState } from './refusal';
 
 /** See `TaskMethods.renew`. */
 export async function renew(task: AnyDocument, leaseMs?: number): Promise<Lease> {
@@ -25,12 +27,12 @@ async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: 
   const until = { $add: ['$$NOW', leaseMs + waitMs] };
   const extended = await persistently(() =>
     collectionOf(model).findOneAndUpdate(
-      { _id: task._id, ...holdFilter(task) },
+      { _id: task._id, ...holdFilter(task), '_task.cancel': null },
       [{ $set: { '_task.availableAt': until, ...outlive(definition, until), ...fields } }],
       { projection: { '_task.availableAt': 1 }, returnDocument: 'after', ...writeConcern },
     ),
   );
-  if (!extended) throw refusal(task, verb, await readStoredState(task, null));
+  if (!extended) throw refused(task, verb, await readStoredState(task, null));
 
   const { availableAt } = extended['_task'] as { availableAt: Date };
   const handle = handleOf(task);
@@ -40,6 +42,15 @@ async function extend(task: AnyDocument, verb: string, leaseMs: number, fields: 
   if (handle.lease) handle.lease = renewed;
 
   return renewed;
+}
+
+function refused(task: AnyDocument, verb: string, found: StoredState | null): Error {
+  const handle = handleOf(task);
+  const { cancel, availableAt } = found?.changeable ?? {};
+  const isHeld = found?.state === State.RUNNING && found.token?.toHexString() === handle.lease?.token;
+  if (!isHeld || !cancel) return refusal(task, verb, found);
+
+  return hear(task, cancel, availableAt);
 }
 
 /** See `TaskMethods.progress`. */

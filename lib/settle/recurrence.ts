@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClientSession } from 'mongoose';
+import { followEnd } from '../claim/behind';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { requireSettings } from '../definition/settings';
 import { LIVE_STATES, State } from '../fields';
@@ -7,6 +8,7 @@ import { announce } from '../notify/arrivals';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
 import { answered } from '../server/time-limit';
+import { openRequest, plainKey } from '../task/cancellation';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { trace } from '../task/trace';
 import { setQuietly } from './stage-changes';
@@ -38,7 +40,12 @@ export async function reschedule(
     },
     { $unset: '_task.expiresFrom' },
   ];
-  const isLive: Filter = { _id: live._id, [options.fields.state]: { $in: [...LIVE_STATES] } };
+  // One that is to be cancelled does not recur any more.
+  const isLive: Filter = {
+    _id: live._id,
+    [options.fields.state]: { $in: [...LIVE_STATES] },
+    $nor: [{ $expr: openRequest }],
+  };
   const sent = { ...writeConcern, ...(session && { session }) };
   const { matchedCount } = await answered(collectionOf(model).updateOne(isLive, update, sent)).catch(throwExplained);
   const { expiresFrom: _, ...stored } = handle.stored;
@@ -62,13 +69,14 @@ export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
         [state]: { $cond: [isHeld, State.RUNNING, State.FINISHED] },
         '_task.settledAt': { $cond: [isHeld, '$_task.settledAt', '$$NOW'] },
         '_task.expiresFrom': '$$NOW',
+        '_task.key': { $cond: [isHeld, '$_task.key', plainKey] },
       },
     },
     { $unset: ['_task.schedule', '_task.waitingOn', '_task.recheckAt'] },
   ];
   const updated = await answered(
     collectionOf(model).findOneAndUpdate(live, update, {
-      projection: { [state]: 1 },
+      projection: { [state]: 1, '_task.key': 1, '_task.aside': 1 },
       returnDocument: 'after',
       ...writeConcern,
     }),
@@ -80,6 +88,7 @@ export async function unschedule<D extends AnyDocument>(task: D): Promise<D> {
 
   setQuietly(task, state, updated[state]);
   trace('unscheduled', task);
+  await followEnd(definitionOf(model), updated);
   announce(model);
   return task;
 }

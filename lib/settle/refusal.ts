@@ -15,16 +15,27 @@ export interface StoredState {
   token: Types.ObjectId | undefined;
   /** The stored value of any type; null for none. */
   schedule: unknown;
-  /** The fields that decide when the task recurs and expires. */
-  recurrence: Pick<Bookkeeping, 'schedule' | 'slot' | 'dueAt' | 'expiresFrom'>;
+  /** The fields that another than the holder may change while the task is held. */
+  changeable: Pick<Bookkeeping, (typeof CHANGEABLE)[number]>;
 }
 
-const RECURRENCE = { '_task.schedule': 1, '_task.slot': 1, '_task.dueAt': 1, '_task.expiresFrom': 1 };
+const CHANGEABLE = [
+  'schedule',
+  'slot',
+  'dueAt',
+  'expiresFrom',
+  'cancel',
+  'settledAt',
+  'availableAt',
+  'key',
+  'aside',
+] as const;
+const PROJECTION = Object.fromEntries(CHANGEABLE.map((name) => [`_task.${name}`, 1 as const]));
 
 export async function readStoredState(task: AnyDocument, session: ClientSession | null): Promise<StoredState | null> {
   const { model, options } = definitionOf(modelOf(task));
   const how = {
-    projection: { [options.fields.state]: 1, '_task.token': 1, ...RECURRENCE },
+    projection: { [options.fields.state]: 1, '_task.token': 1, ...PROJECTION },
     ...NEWEST,
     ...(session && { session }),
   };
@@ -36,12 +47,14 @@ export async function readStoredState(task: AnyDocument, session: ClientSession 
 
   const raw = found['_task'] as Bookkeeping | null | undefined;
   const schedule: unknown = raw?.schedule ?? null;
-  const { token, slot, dueAt, expiresFrom } = readBookkeeping({ ...raw });
+  const read = readBookkeeping({ ...raw });
+  const { token } = read;
+  const changeable = Object.fromEntries(CHANGEABLE.map((name) => [name, read[name]]));
   return {
     state: (found[options.fields.state] as string | undefined) ?? null,
     token,
     schedule,
-    recurrence: { schedule: scheduleIn(schedule), slot, dueAt, expiresFrom } as StoredState['recurrence'],
+    changeable: { ...changeable, schedule: scheduleIn(schedule) } as StoredState['changeable'],
   };
 }
 
@@ -54,7 +67,7 @@ export function refusal(task: AnyDocument, verb: string, found: StoredState | nu
 
   if (lease && !found.token?.equals(lease.token)) {
     return new LeaseLostError(
-      `Expected to hold ${name} for \`${verb}()\`, but its lease ended and it was taken over; it is ${found.state} now. Leave it alone.`,
+      `Expected to hold ${name} for \`${verb}()\`, but its lease ended and it was ${found.state === State.CANCELLED ? 'cancelled' : 'taken over'}; it is ${found.state} now. Leave it alone.`,
       task._id,
     );
   }
@@ -72,7 +85,7 @@ export function refusal(task: AnyDocument, verb: string, found: StoredState | nu
 }
 
 function advice(state: string | null): string {
-  return state === State.FINISHED || state === State.FAILED
+  return state === State.FINISHED || state === State.FAILED || state === State.CANCELLED
     ? ' Call `push()` to queue it again.'
     : ' Call `push()` first.';
 }

@@ -20,6 +20,8 @@ export interface Ending {
   readonly errors: readonly TaskFailure[] | undefined;
   /** The time for the schema's `updatedAt`, if it has one. */
   readonly touchedAt: Date | number | undefined;
+  /** Paths that must be missing, besides that of a schedule. */
+  readonly absent: readonly string[];
 }
 
 const batchers = new WeakMap<Definition, Batcher<Ending, boolean>>();
@@ -83,14 +85,15 @@ async function write(definition: Definition, endings: readonly Ending[]): Promis
 
 // Tasks of one claim share its token, so those that end alike are one statement. It compares one token, never a list of tokens.
 function statementsOf(definition: Definition, endings: readonly Ending[]): mongo.AnyBulkWriteOperation<RawDocument>[] {
-  const groups = groupBy(endings, ({ id, token, state, errors, touchedAt }) =>
-    errors ? keyOf(id) : `${state}:${token.toHexString()}:${Number(touchedAt)}`,
+  const groups = groupBy(endings, ({ id, token, state, errors, touchedAt, absent }) =>
+    errors ? keyOf(id) : `${state}:${token.toHexString()}:${Number(touchedAt)}:${absent.join()}`,
   );
 
   return [...groups.values()].map((group) => {
-    const { token } = group[0]!;
+    const { token, absent } = group[0]!;
     const ids = group.map(({ id }) => id);
-    const filter = { ...heldBy(definition, token, ids), ...requireSchedule(null) };
+    const missing = Object.fromEntries(absent.map((path) => [path, null]));
+    const filter = { ...heldBy(definition, token, ids), ...requireSchedule(null), ...missing };
     return { updateMany: { filter, update: endUpdate(definition, group[0]!), hint: '_id_' } };
   });
 }

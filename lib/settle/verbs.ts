@@ -1,8 +1,9 @@
 import { defaultBackoff, waitAfter } from '../backoff';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
+import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
 import { handleOf } from '../task/handle';
-import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
+import { MAX_DELAY_MS, refuseUnknown, requireDate, requireInteger } from '../values/check';
 import { type Change, due, failed } from './change';
 import { isExhausted } from './exhausted';
 import { requireHold } from './hold';
@@ -18,6 +19,14 @@ export interface RetryOptions extends SettleOptions {
   error?: unknown;
 }
 
+export interface ReleaseOptions extends SettleOptions {
+  /** How long the task waits before it can be popped again, in milliseconds. Default: it keeps its due time. */
+  delayMs?: number | undefined;
+
+  /** When the task can be popped again, by the server's clock. Not together with `delayMs`. Default: it keeps its due time. */
+  until?: Date | undefined;
+}
+
 /** The failure of a task whose last attempt was retried without an error. */
 const NO_REASON = 'The last attempt was to be retried, and no error was given for it.';
 
@@ -31,10 +40,21 @@ export function finish<D extends AnyDocument>(task: D, options: SettleOptions = 
 
 /** See `TaskMethods.fail`. */
 export function fail<D extends AnyDocument>(task: D, error?: unknown, options: SettleOptions = {}): Promise<D> {
-  return settle(task, 'fail', options, (settledAt) => ({
+  return failBy(task, error, options, false);
+}
+
+/** Fails a task that was not failed on purpose: unless it is to be cancelled. */
+export function failThrown<D extends AnyDocument>(task: D, error?: unknown, options: SettleOptions = {}): Promise<D> {
+  return failBy(task, error, options, true);
+}
+
+function failBy<D extends AnyDocument>(task: D, error: unknown, options: SettleOptions, givesWay: boolean): Promise<D> {
+  const change = (settledAt: Date) => ({
     state: State.FAILED,
     task: { ...due(task), settledAt, ...failed(task, error, settledAt) },
-  }));
+  });
+
+  return settle(task, 'fail', options, change, givesWay);
 }
 
 /** See `TaskMethods.retry`. */
@@ -45,16 +65,18 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
     requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`retry({ delayMs: 60_000 })`');
   const { backoff } = definitionOf(modelOf(task)).options;
   const { attempt } = requireHold(task, 'retry');
-  if (isExhausted(task, attempt)) return fail(task, error === undefined ? NO_REASON : error, sessionOption(options));
+  if (isExhausted(task, attempt))
+    return failThrown(task, error === undefined ? NO_REASON : error, sessionOption(options));
 
   const waitMs = delayMs ?? waitAfter(attempt, backoff);
-  return settle(task, 'retry', sessionOption(options), (now) => {
+  const change = (now: Date) => {
     const dueAt = new Date(now.getTime() + waitMs);
     return {
       state: State.CREATED,
-      task: { availableAt: dueAt, dueAt, ...keptFrom(task, dueAt), ...keptSlot(task), ...failed(task, error, now) },
+      task: { ...putOff(task, dueAt), ...failed(task, error, now) },
     };
-  });
+  };
+  return settle(task, 'retry', sessionOption(options), change, true);
 }
 
 /**
@@ -64,7 +86,7 @@ export async function retry<D extends AnyDocument>(task: D, options: RetryOption
 export async function retryAnyhow(task: AnyDocument, error: unknown, tell: (wrong: unknown) => void): Promise<void> {
   const { backoff } = definitionOf(modelOf(task)).options;
   const { attempt } = requireHold(task, 'retry');
-  if (isExhausted(task, attempt)) return void (await fail(task, error));
+  if (isExhausted(task, attempt)) return void (await failThrown(task, error));
 
   let wrong: { readonly reason: unknown } | null = null;
   let delayMs: number;
@@ -79,14 +101,37 @@ export async function retryAnyhow(task: AnyDocument, error: unknown, tell: (wron
 }
 
 /** See `TaskMethods.release`. */
-export async function release<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
-  refuseUnknown(options, ['session'], 'release()');
+export async function release<D extends AnyDocument>(task: D, options: ReleaseOptions = {}): Promise<D> {
+  refuseUnknown(options, ['session', 'delayMs', 'until'], 'release()');
+  const { delayMs, until } = options;
+  checkSnooze(delayMs, until);
   const { attempt } = requireHold(task, 'release');
-
-  return settle(task, 'release', options, () => ({
+  const isSnooze = delayMs !== undefined || until !== undefined;
+  const change = (now: Date) => ({
     state: State.CREATED,
-    task: { ...due(task), attempts: attempt - 1 },
-  }));
+    task: {
+      ...(isSnooze
+        ? putOff(task, new Date(Math.max(now.getTime() + (delayMs ?? 0), until?.getTime() ?? 0)))
+        : due(task)),
+      attempts: attempt - 1,
+      // It was started in time.
+      ...(handleOf(task).stored.startBy && { startBy: undefined }),
+    },
+  });
+
+  return settle(task, 'release', sessionOption(options), change, true);
+}
+
+function checkSnooze(delayMs: unknown, until: unknown): void {
+  if (delayMs !== undefined && until !== undefined)
+    throw new InvalidOptionError('Expected `delayMs` or `until`, got both. Write one of them.');
+  if (delayMs !== undefined)
+    requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`release({ delayMs: 60_000 })`');
+  if (until !== undefined) requireDate('until', until, "`release({ until: new Date('2030-01-01T00:00:00Z') })`");
+}
+
+function putOff(task: AnyDocument, dueAt: Date): Change['task'] {
+  return { availableAt: dueAt, dueAt, ...keptFrom(task, dueAt), ...keptSlot(task) };
 }
 
 /** Moves the start of the expiry to the new due time. A task without expiry gets none. */

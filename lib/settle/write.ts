@@ -11,8 +11,8 @@ import { State } from '../fields';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { handleOf } from '../task/handle';
-import { isUnscheduled } from '../task/stored-schedule';
 import { adopt, type Change } from './change';
+import { absences } from './expected';
 import { canSave, save } from './save';
 import { endInBatch, type Ending } from './settle-batch';
 import { dropForged } from './stage-changes';
@@ -66,19 +66,25 @@ function update(
   session: ClientSession | null,
 ): Promise<boolean> {
   const definition = definitionOf(modelOf(document));
-  const ending = session || !isUnscheduled(filter) ? null : endingOf(document, change, touchedAt);
+  const absent = absences(filter);
+  const ending = session || !absent ? null : endingOf(document, change, touchedAt, absent);
   if (ending) return endInBatch(definition, ending);
 
   return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
 }
 
 // The ending of a held task, signed with its lease's token, or null. Without a lease, the batch could not tell this end from another's.
-function endingOf(document: AnyDocument, { state, task }: Change, touchedAt: Ending['touchedAt']): Ending | null {
+function endingOf(
+  document: AnyDocument,
+  { state, task }: Change,
+  touchedAt: Ending['touchedAt'],
+  absent: Ending['absent'],
+): Ending | null {
   const isEnd = state === State.FINISHED || state === State.FAILED;
   const isHeld = task.token !== undefined && handleOf(document).lease?.token === task.token.toHexString();
-  if (!isHeld || !task.token || !isEnd || task.attempts !== undefined) return null;
+  if (!isHeld || !task.token || !isEnd || task.attempts !== undefined || 'key' in task) return null;
 
-  return { id: document._id, token: task.token, state, errors: task.errors, touchedAt };
+  return { id: document._id, token: task.token, state, errors: task.errors, touchedAt, absent };
 }
 
 async function updateOne(

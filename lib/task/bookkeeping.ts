@@ -24,7 +24,20 @@ export interface Bookkeeping {
   settledAt?: Date;
   /** One entry for each attempt that failed, the newest last. */
   errors?: TaskFailure[];
-  key?: string;
+  /** `{ running }` while another task of the key waits for this one to end. */
+  key?: string | { running: string };
+  /** A request to cancel the task: open until the task is settled, then a trace of it. */
+  cancel?: Cancel;
+  /** When the task must have been started first. */
+  startBy?: Date;
+  /** Names a task that runs while its successor waits. */
+  aside?: Types.ObjectId;
+  /** The name of the task that must end before this one starts. */
+  behind?: Types.ObjectId;
+  /** Until when pushes of the key are kept, whether or not this task has ended. */
+  throttledUntil?: Date;
+  /** When a debounced task was pushed first. */
+  firstPushAt?: Date;
   /** When the task runs again: while it is set, a finished or failed run leads to the next one. */
   schedule?: Schedule;
   /** When the present run of a recurring task was due at first, while it waits for a retry. */
@@ -39,6 +52,12 @@ export interface Bookkeeping {
   recheckAt?: Date;
   /** While the task is FAILED by a dependency: the changes of documents that would revive it. */
   doomedBy?: WaitedFor[];
+}
+
+/** See `task/cancellation.ts` for when it is open. */
+export interface Cancel {
+  readonly reason?: string;
+  readonly at: Date;
 }
 
 /** A change that a task waits for: the mark of its watch, and the id of the document. */
@@ -86,7 +105,13 @@ const FITS: Fits = withoutPrototype({
   startedAt: isDate,
   settledAt: isDate,
   errors: isListOf(isFailure),
-  key: isText,
+  key: (value) => isText(value) || isText((value as { running?: unknown } | null)?.running),
+  cancel: (value) => isFields(value) && isDate((value as Cancel).at),
+  startBy: isDate,
+  aside: isToken,
+  behind: isToken,
+  throttledUntil: isDate,
+  firstPushAt: isDate,
   schedule: isSchedule,
   slot: isDate,
   lastRun: isFields,

@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { type Bookkeeping, readBookkeeping, type TaskFailure } from './bookkeeping';
 
-export type { Bookkeeping, TaskFailure, WaitedFor } from './bookkeeping';
+export type { Bookkeeping, Cancel, TaskFailure, WaitedFor } from './bookkeeping';
 
 /** The lease by which a handle holds its task. */
 export interface Lease {
@@ -15,6 +15,9 @@ export interface Lease {
   /** When the lease ends, by the server's clock. */
   readonly until: Date;
 }
+
+/** What became of a push: see `TaskMethods.pushOutcome`. */
+export type PushOutcome = 'queued' | 'kept' | 'replaced' | 'superseded' | 'behind';
 
 /** The queue's data of a document in this process. */
 export interface Handle {
@@ -35,6 +38,8 @@ export interface Handle {
   saving: boolean;
   /** Whether the save under way changes what the task waits for. */
   rejudge: boolean;
+  /** What became of the push that resolved to this document. */
+  pushOutcome: PushOutcome | null;
   /** While a save of the user's is fenced: the filter the user had set. */
   userFilter: { filter: Record<string, unknown> | undefined } | null;
 }
@@ -60,6 +65,7 @@ export function handleOf(document: object): Handle {
       settlesEnded: 0,
       saving: false,
       rejudge: false,
+      pushOutcome: null,
       userFilter: null,
     };
     handles.set(document, handle);
@@ -109,6 +115,11 @@ export function failures(task: object): readonly TaskFailure[] {
 /** The value that a holder of the task last gave to `progress()`; undefined if there is none. */
 export function lastProgress(task: object): unknown {
   return handleOf(task).stored.progress;
+}
+
+/** What became of the push that resolved to this document; null for any other document, such as a popped one. */
+export function pushOutcome(task: object): PushOutcome | null {
+  return handleOf(task).pushOutcome;
 }
 
 /** A settle that was begun: its verb, and a promise of its end. */

@@ -1,15 +1,15 @@
 import { type AnyDocument, type AnyModel, type Definition, definitionOf, modelOf } from '../definition/definition';
-import { TaskStateError } from '../errors';
+import { TaskCancelledError, TaskStateError } from '../errors';
 import { State } from '../fields';
 import { lineOf } from '../values/describe';
 import { shownId } from '../values/id';
 import { LEASE_ENDED } from './handle';
 
 /**
- * Called for a task whose attempt ended before the task was handed out: it had used all attempts without being settled, or the task, or a
- * document it refers to, cannot be read. `task` is null where no document can be made of it. Never throws.
+ * Called for a task whose attempt ended before the task was handed out: it had used all attempts without being settled, it was cancelled
+ * while nobody held it, or the task, or a document it refers to, cannot be read. `task` is null where no document can be made of it. Never throws.
  */
-export type TellFailed = (error: TaskStateError, task: AnyDocument | null) => void;
+export type TellFailed = (error: TaskStateError | TaskCancelledError, task: AnyDocument | null) => void;
 
 export function crashed(task: AnyDocument): TaskStateError {
   const { modelName } = modelOf(task);
@@ -47,6 +47,8 @@ function because({ model }: OfModel, id: unknown, what: string, cause: unknown):
 /** Reports tasks of `pop()` and `popMany()` to the model's `error` listeners. */
 export function tellModel(model: AnyModel): TellFailed {
   return (error) => {
+    // That is an end that somebody asked for.
+    if (error instanceof TaskCancelledError) return;
     const warn = (thrown: unknown) => process.emitWarning(lineOf(thrown), 'TaskQueueWarning');
     for (const listener of model.listeners('error') as ((error: unknown) => unknown)[])
       (async () => listener.call(model, error))().catch(warn);

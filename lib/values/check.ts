@@ -50,6 +50,11 @@ export function requireInteger(
   throw wrongValue(name, `a whole number${unit && ` of ${unit}`} from ${min} to ${max}`, value, instead);
 }
 
+export function requireDate(name: string, value: unknown, instead: string): void {
+  if (!(value instanceof Date && !Number.isNaN(value.getTime())))
+    throw wrongValue(name, 'a valid Date', value, instead);
+}
+
 export function requireBoolean(name: string, value: unknown): void {
   if (typeof value !== 'boolean') throw wrongValue(name, 'true or false', value, `\`${name}: true\``);
 }

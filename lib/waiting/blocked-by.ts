@@ -2,17 +2,17 @@ import type { DependencyType } from '../declare/dependency';
 import {
   type AnyDocument,
   type AnyModel,
+  type AnySchema,
   type Definition,
   definitionOf,
   type Filter,
   hydrate,
   modelOf,
-  namespaceOf,
+  optionsOf,
   type RawDocument,
 } from '../definition/definition';
 import { valueAt } from '../dependencies/condition';
 import {
-  hasDependencies,
   readReferences,
   readTarget,
   type References,
@@ -24,9 +24,12 @@ import { judge, type Judged, type Standing } from '../dependencies/verdict';
 import { State } from '../fields';
 import { connected } from '../server/clock';
 import { read } from '../server/read';
+import type { Bookkeeping } from '../task/bookkeeping';
 import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
+import { findCycle, findStored, type Known } from './cycle';
+import { explainBehind } from './predecessor';
 
 /** A document that holds a task back, and its standing. */
 export interface BlockingDocument {
@@ -34,18 +37,20 @@ export interface BlockingDocument {
   model: string;
   /** Its `_id`. */
   id: unknown;
-  /** `unmet`, `failed`, or `missing` for a document that does not exist. */
-  standing: Standing;
+  /** `unmet`, `failed`, `cancelled`, or `missing` for a document that does not exist. */
+  standing: Standing | 'cancelled';
   /** The present values of the fields that decide: `{ state: 'RUNNING' }`. Null for a missing document. */
   values: Record<string, unknown> | null;
 }
 
-/** An unmet clause: what a task waits for, or was failed by. */
+/** An unmet clause: what a task waits for, or was failed by. Or what holds it back apart from its dependencies: the task before it. */
 export interface BlockedBy {
-  /** The path of the task that refers to the documents. */
-  path: string;
-  /** How many of them must be done. */
-  type: DependencyType;
+  /** The path of the task that refers to the documents; null for what is no dependency. */
+  path: string | null;
+  /** How many of them must be done; or `behind`: the task waits until the running task of its key has ended, or `cancelled`. */
+  type: DependencyType | 'behind' | 'cancelled';
+  /** Why a task was cancelled, if a reason was given. */
+  reason?: string;
   /** Those that are not done. */
   documents: BlockingDocument[];
   /** The way from the task over what it waits for back to itself, if there is one: none of them will ever run by itself. */
@@ -58,18 +63,26 @@ export interface BlockedOptions {
   limit?: number | undefined;
 }
 
-/** At most about this many documents are looked at in search of a cycle. */
-const MAX_VISITED = 1_000;
-
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
-  const { model, options } = definitionOf(modelOf(task));
+  const definition = definitionOf(modelOf(task));
+  const { model, options } = definition;
   await connected(model);
   const stored = task.isNew ? null : await findStored(model, task._id);
   const state: unknown = stored ? stored[options.fields.state] : State.PENDING;
   if (state === State.RUNNING || state === State.FINISHED) return [];
 
-  return explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+  if (stored && state === State.CANCELLED) return [cancelledBy(stored)];
+
+  const behind = stored ? await explainBehind(definition, stored) : [];
+  const unmet = await explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
+  return [...behind, ...unmet];
+}
+
+function cancelledBy({ _task: task }: RawDocument): BlockedBy {
+  const { reason } = (task as Bookkeeping | undefined)?.cancel ?? {};
+
+  return { path: null, type: 'cancelled', ...(reason !== undefined && { reason }), documents: [], cycle: null };
 }
 
 /** See `TaskStatics.blocked`. */
@@ -133,11 +146,15 @@ async function describe({ target, references }: Judged): Promise<BlockingDocumen
   const there = open.filter(({ standing }) => standing !== 'missing').map(({ id }) => id);
   const values = target ? await readValues(target, there) : new Map<string, Record<string, unknown>>();
 
-  return open.map(({ id, standing }) => ({
+  const state = target && optionsOf(target.model.schema as AnySchema)?.fields.state;
+  const standingOf = ({ id, standing }: (typeof open)[number]) =>
+    standing === 'failed' && state && values.get(keyOf(id))?.[state] === State.CANCELLED ? 'cancelled' : standing;
+
+  return open.map((one) => ({
     model: target?.model.modelName ?? 'unknown',
-    id,
-    standing,
-    values: values.get(keyOf(id)) ?? null,
+    id: one.id,
+    standing: standingOf(one),
+    values: values.get(keyOf(one.id)) ?? null,
   }));
 }
 
@@ -149,67 +166,4 @@ async function readValues(target: Target, ids: unknown[]): Promise<Map<string, R
       values.set(keyOf(document._id), Object.fromEntries(fields.map((field) => [field, valueAt(document, field)])));
 
   return values;
-}
-
-interface Step {
-  readonly model: AnyModel;
-  readonly id: unknown;
-  readonly from: Step | null;
-}
-
-/** The judged clauses of documents, by their names: many tasks may wait for the same document. */
-type Known = Map<string, Promise<Judged[]>>;
-
-// Breadth first, so that the cycle shown is a shortest one.
-async function findCycle(model: AnyModel, id: unknown, clause: Judged, known: Known): Promise<BlockedBy['cycle']> {
-  const start: Step = { model, id, from: null };
-  const visited = new Set<string>();
-  let frontier = stepsFrom(start, clause);
-  while (frontier.length > 0 && visited.size < MAX_VISITED) {
-    const end = frontier.find((step) => nameOf(step) === nameOf(start));
-    if (end) return trace(end);
-
-    const fresh = frontier.filter((step) => !visited.has(nameOf(step)) && visited.add(nameOf(step)));
-    frontier = (await Promise.all(fresh.map((step) => next(step, known)))).flat();
-  }
-
-  return null;
-}
-
-async function next(step: Step, known: Known): Promise<Step[]> {
-  const judged = known.get(nameOf(step)) ?? judgeStored(step);
-  known.set(nameOf(step), judged);
-
-  return (await judged).flatMap((clause) => stepsFrom(step, clause));
-}
-
-async function judgeStored({ model, id }: Step): Promise<Judged[]> {
-  if (!hasDependencies(model)) return [];
-  const document = await findStored(model, id);
-  if (!document) return [];
-
-  return (await readReferences([referencesOfRaw(model, document)]))[0]!;
-}
-
-async function findStored(model: AnyModel, _id: unknown): Promise<RawDocument | undefined> {
-  const [found] = await read(model, { filter: { _id }, limit: 1 });
-
-  return found;
-}
-
-function stepsFrom(from: Step, { target, references }: Judged): Step[] {
-  if (!target) return [];
-
-  return references.filter(({ standing }) => standing === 'unmet').map(({ id }) => ({ model: target.model, id, from }));
-}
-
-function trace(end: Step): { model: string; id: unknown }[] {
-  const steps: { model: string; id: unknown }[] = [];
-  for (let step: Step | null = end; step; step = step.from) steps.unshift({ model: step.model.modelName, id: step.id });
-
-  return steps;
-}
-
-function nameOf({ model, id }: Step): string {
-  return `${namespaceOf(model)}:${keyOf(id)}`;
 }

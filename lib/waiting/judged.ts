@@ -1,12 +1,15 @@
+import { followEnd } from '../claim/behind';
 import { candidates } from '../claim/candidates';
 import type { ReadyQuery } from '../claim/ready';
 import { mend, mendNext } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import type { Definition, RawDocument } from '../definition/definition';
 import { dependencyPaths, kindKey, readReferences, referencesOfRaw } from '../dependencies/references';
-import { judge, type Verdict } from '../dependencies/verdict';
+import { judge, READY, type Verdict } from '../dependencies/verdict';
+import { serverNow } from '../server/clock';
 import { only, read } from '../server/read';
-import { isBookkeeping } from '../task/bookkeeping';
+import { type Bookkeeping, isBookkeeping } from '../task/bookkeeping';
+import { isOpen, isOverdue } from '../task/cancellation';
 import { withCauses } from './cause';
 import { doom, type Doomed, keepDoomed, park, type Waiting } from './park';
 
@@ -58,10 +61,12 @@ function judgedFields({ model, options }: Definition): string[] {
   return [options.fields.state, '_task', ...dependencyPaths(model), kindKey(model) ?? '_id'];
 }
 
-/** Judges tasks by what they refer to. */
+/** Judges tasks by what they refer to. A task that only has to be ended waits for nothing: its claim ends it. */
 export async function judgeTasks(definition: Definition, tasks: readonly RawDocument[]): Promise<Judgement[]> {
-  const judgements: Judgement[] = [];
-  for (const batch of inBatches(definition, tasks)) {
+  const isOver = await overAmong(definition, tasks);
+  const judgements: Judgement[] = tasks.filter(isOver).map((task) => ({ task, verdict: READY, references: 0 }));
+  const open = judgements.length === 0 ? tasks : tasks.filter((task) => !isOver(task));
+  for (const batch of inBatches(definition, open)) {
     const judged = await readReferences(batch.map(({ references }) => references));
     batch.forEach(({ task, references }, index) =>
       judgements.push({ task, verdict: judge(judged[index]!), references: countOf(references) }),
@@ -69,6 +74,19 @@ export async function judgeTasks(definition: Definition, tasks: readonly RawDocu
   }
 
   return judgements;
+}
+
+/** Tells which tasks are to be cancelled, or were not started in time. */
+async function overAmong(
+  { model }: Definition,
+  tasks: readonly RawDocument[],
+): Promise<(task: RawDocument) => boolean> {
+  const fieldsOf = ({ _task: task }: RawDocument) => (task ?? {}) as Bookkeeping;
+  const isUsual = tasks.every((task) => fieldsOf(task).cancel === undefined && fieldsOf(task).startBy === undefined);
+  if (isUsual) return () => false;
+  const now = await serverNow(model);
+
+  return (task) => isOpen(fieldsOf(task)) || isOverdue(fieldsOf(task), now);
 }
 
 /** Parks the tasks that must wait, and fails the doomed ones. `near`: when tasks that were parked before are re-checked. */
@@ -85,6 +103,7 @@ export async function setAside(
   }
   await park(definition, waiting, near);
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
+  for (const { task } of doomed) await followEnd(definition, task);
 }
 
 /** Keeps watching for the revival of tasks that were failed by a dependency and are still doomed. */

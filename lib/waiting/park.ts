@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mongo } from 'mongoose';
+import { mongo, Types } from 'mongoose';
+import { keyAfter } from '../claim/behind';
 import { isOfDocument, mend } from '../claim/repair';
 import { skip } from '../claim/skipped';
 import { type AnyModel, collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
@@ -55,13 +56,14 @@ interface Group {
 export async function park(definition: Definition, waiting: readonly Waiting[], near: Date | null): Promise<void> {
   if (waiting.length === 0) return;
 
+  const token = new Types.ObjectId();
   await write(
     definition,
     await groups(
       definition,
       waiting,
       ({ on }) => on,
-      (one) => parkUpdate(definition, one, near),
+      (one) => parkUpdate(definition, one, token, near),
     ),
   );
   await arm(definition, waiting);
@@ -71,13 +73,14 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
 export async function doom(definition: Definition, doomed: readonly Doomed[]): Promise<void> {
   if (doomed.length === 0) return;
 
+  const token = new Types.ObjectId();
   await write(
     definition,
     await groups(
       definition,
       doomed,
       ({ by }) => by,
-      (one) => doomUpdate(definition, one),
+      (one) => doomUpdate(definition, one, token),
     ),
   );
   await armDoomed(definition, doomed);
@@ -172,7 +175,17 @@ async function writeAll(model: AnyModel, all: readonly Group[], bounds: Bounds):
   await collectionOf(model).bulkWrite(statements, { ordered: false, ...bounds });
 }
 
-function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date | null): object[] {
+/** A new token for a task that has one: a late holder is refused, and what was read of an earlier life of the task does not match. */
+function renamed(token: Types.ObjectId): Record<string, unknown> {
+  return { '_task.token': { $cond: [{ $gt: ['$_task.token', null] }, token, '$$REMOVE'] } };
+}
+
+function parkUpdate(
+  definition: Definition,
+  { on, target }: Waiting,
+  token: Types.ObjectId,
+  near: Date | null,
+): object[] {
   return [
     {
       $set: {
@@ -181,22 +194,24 @@ function parkUpdate(definition: Definition, { on, target }: Waiting, near: Date 
         '_task.dueAt': { $ifNull: ['$_task.dueAt', '$$NOW'] },
         '_task.waitingOn': { $literal: waitedFor(target, on) },
         '_task.recheckAt': near ? notBeforeDue(near) : recheckAt(definition, on, target),
+        ...renamed(token),
       },
     },
-    { $unset: '_task.token' },
   ];
 }
 
-function doomUpdate(definition: Definition, { by, target, failure }: Doomed): object[] {
+function doomUpdate(definition: Definition, { task, by, target, failure }: Doomed, token: Types.ObjectId): object[] {
   return [
     {
       $set: {
         ...ended(definition, State.FAILED),
         ...doomedFields(definition, { by, target }, null),
         ...withFailure(failure),
+        ...keyAfter(task),
+        ...renamed(token),
       },
     },
-    { $unset: ['_task.token', '_task.waitingOn'] },
+    { $unset: '_task.waitingOn' },
   ];
 }
 

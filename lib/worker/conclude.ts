@@ -1,10 +1,11 @@
 import { Types } from 'mongoose';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
-import { LeaseLostError, TaskStateError, UnrecoverableError } from '../errors';
+import { LeaseLostError, TaskCancelledError, TaskStateError, UnrecoverableError } from '../errors';
 import { State } from '../fields';
 import { isUncertain } from '../server/transient';
 import { setQuietly } from '../settle/stage-changes';
-import { fail, finish, release, retryAnyhow } from '../settle/verbs';
+import { failThrown, finish, release, retryAnyhow } from '../settle/verbs';
+import { cancelledError } from '../task/cancelled-error';
 import { failures, handleOf, lease, shareHandle } from '../task/handle';
 import { monotonic, sleep } from '../timers';
 import { safely, textOf } from '../values/describe';
@@ -19,7 +20,7 @@ export type Outcome = Ended & {
 
 type Ended =
   | { readonly name: 'finished' | 'released'; readonly error?: undefined }
-  | { readonly name: 'retried' | 'failed' | 'lost'; readonly error: unknown };
+  | { readonly name: 'retried' | 'failed' | 'cancelled' | 'lost'; readonly error: unknown };
 
 /** The reason of an abort after which the worker gives the task back without charging an attempt. */
 export class StoppedError extends Error {
@@ -36,8 +37,8 @@ const GRACE_MS = 300;
 type Tell = (error: unknown) => void;
 
 /**
- * Settles a task by how its handler ended. Once `abandoned` is aborted, it does not wait for a database that is out of reach. Rejects
- * only with errors that are not the task's; an error of the model's backoff goes to `tell`.
+ * Settles a task by how its handler ended. A task that was to be cancelled and was taken away by somebody else was cancelled by them. See
+ * `concluded()`.
  */
 export async function conclude(
   held: HeldTask,
@@ -45,6 +46,18 @@ export async function conclude(
   abandoned: AbortSignal,
   tell: Tell,
 ): Promise<Outcome> {
+  const outcome = await concluded(held, thrown, abandoned, tell);
+  if (outcome.name !== 'lost' || !held.cancelled) return outcome;
+  const isGone = outcome.error instanceof TaskStateError && outcome.error.state === null;
+
+  return isGone ? outcome : { name: 'cancelled', error: held.cancelled };
+}
+
+/**
+ * Settles a task by how its handler ended. Once `abandoned` is aborted, it does not wait for a database that is out of reach. Rejects
+ * only with errors that are not the task's; an error of the model's backoff goes to `tell`.
+ */
+async function concluded(held: HeldTask, thrown: Thrown | null, abandoned: AbortSignal, tell: Tell): Promise<Outcome> {
   try {
     if (held.aborted) throw held.aborted.reason;
     const verb = thrown ? failOrRetryWith(tell) : end;
@@ -94,7 +107,8 @@ async function concludeAborted(
   // An earlier settle came first.
   if (!withdrawn || !lease(task)) return outcomeOf(task, thrown);
 
-  const verb = reason instanceof StoppedError ? giveBack : retryWith(tell);
+  const isNoFailure = reason instanceof StoppedError || reason instanceof TaskCancelledError;
+  const verb = isNoFailure ? giveBack : retryWith(tell);
   return withoutChanges(task, async (unchanged) => {
     // With a token of its own: neither the worker nor the handler takes the other's settle for a repeat of its own.
     const { lease, stored } = withdrawn;
@@ -109,7 +123,12 @@ async function concludeAborted(
 function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome, thrown: unknown): Outcome | null {
   const isSettled = name === 'lost' && error instanceof TaskStateError && error.state !== null;
 
-  return settling && isSettled ? outcomeNamed(settling.verb, thrown) : null;
+  return settling && isSettled
+    ? outcomeNamed(
+        error.state === State.CANCELLED ? 'cancel' : settling.verb,
+        error.state === State.CANCELLED ? error : thrown,
+      )
+    : null;
 }
 
 const end = (task: AnyDocument) => finish(task);
@@ -117,7 +136,7 @@ const end = (task: AnyDocument) => finish(task);
 const giveBack = (task: AnyDocument) => release(task);
 
 const failOrRetryWith = (tell: Tell) => (task: AnyDocument, error: unknown) =>
-  (isUnrecoverable(error) ? fail : retryWith(tell))(task, error);
+  (isUnrecoverable(error) ? failThrown : retryWith(tell))(task, error);
 
 const retryWith = (tell: Tell) => (task: AnyDocument, error: unknown) => retryAnyhow(task, error, tell);
 
@@ -162,9 +181,11 @@ async function withoutChanges(
 }
 
 function outcomeOf(task: AnyDocument, error: unknown): Outcome {
-  const verb = handleOf(task).settledAs;
+  const { settledAs, stored } = handleOf(task);
+  if (settledAs === 'finish') return FINISHED;
+  if (settledAs === 'cancel') return { name: 'cancelled', error: cancelledError(task, stored.cancel?.reason, null) };
 
-  return verb === 'finish' ? FINISHED : outcomeNamed(verb, error ?? failures(task).at(-1));
+  return outcomeNamed(settledAs, error ?? failures(task).at(-1));
 }
 
 const FINISHED: Outcome = { name: 'finished' };
@@ -172,6 +193,7 @@ const FINISHED: Outcome = { name: 'finished' };
 function outcomeNamed(verb: string | null, error: unknown): Outcome {
   if (verb === 'finish') return FINISHED;
   if (verb === 'release') return { name: 'released' };
+  if (verb === 'cancel') return { name: 'cancelled', error };
 
   return { name: verb === 'fail' ? 'failed' : 'retried', error };
 }

@@ -8,6 +8,8 @@ export interface WorkerEvents<Doc> {
   retried: [task: Doc, error: unknown];
   /** FAILED for good. */
   failed: [task: Doc, error: unknown];
+  /** CANCELLED: it was to be cancelled, and its handler did not finish it in time. `error` is a `TaskCancelledError`. */
+  cancelled: [task: Doc, error: unknown];
   /** Given back without charging an attempt: by the handler, or because the worker stopped. */
   released: [task: Doc];
   /** Taken over by another consumer, or deleted: this worker wrote nothing. */

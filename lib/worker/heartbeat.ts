@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import { type OnCancel, tellOf } from '../cancel/heed';
 import { outlive, takeoverAt } from '../claim/takeover';
 import { type AnyModel, collectionOf, definitionOf } from '../definition/definition';
 import { State } from '../fields';
@@ -7,14 +8,24 @@ import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { isOpen } from '../task/cancellation';
 import { handleOf } from '../task/handle';
 import { heldBy } from '../task/held';
 import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
-import { HeldTask } from './held-task';
+import type { HeldTask } from './held-task';
 
-/** Renews leases; resolves to the tasks that lost theirs. Each token is compared with its own tasks: a late holder must not match. */
-export async function renewAll(model: AnyModel, held: readonly HeldTask[]): Promise<HeldTask[]> {
+/**
+ * Renews leases, except those of tasks that are to be cancelled, which `onCancel` is told of. Resolves to the tasks that lost theirs. Each
+ * token is compared with its own tasks: a late holder must not match.
+ */
+export async function renewAll(
+  model: AnyModel,
+  all: readonly HeldTask[],
+  onCancel: OnCancel<HeldTask>,
+): Promise<HeldTask[]> {
+  const held = all.filter(({ task }) => !isOpen(handleOf(task).stored));
+  if (held.length === 0) return [];
   const definition = definitionOf(model);
   const { options, writeConcern } = definition;
   const byToken = groupBy(held, ({ token }) => token);
@@ -22,11 +33,14 @@ export async function renewAll(model: AnyModel, held: readonly HeldTask[]): Prom
   const renewed = takeoverAt({ $subtract: ['$_task.attempts', 1] }, options);
   const statements = [...byToken].map(([token, tasks]) => ({
     updateMany: {
-      filter: heldBy(
-        definition,
-        new Types.ObjectId(token),
-        tasks.map(({ task }) => task._id as unknown),
-      ),
+      filter: {
+        ...heldBy(
+          definition,
+          new Types.ObjectId(token),
+          tasks.map(({ task }) => task._id as unknown),
+        ),
+        '_task.cancel': null,
+      },
       update: [{ $set: { '_task.availableAt': renewed, ...outlive(definition, renewed) } }],
       hint: '_id_',
     },
@@ -34,31 +48,30 @@ export async function renewAll(model: AnyModel, held: readonly HeldTask[]): Prom
   const { matchedCount } = await persistently(() =>
     collectionOf(model).bulkWrite(statements, { ordered: false, ...writeConcern }),
   );
-  const lost = matchedCount === held.length ? [] : await findLost(model, held);
+  const lost = matchedCount === held.length ? [] : await findLost(model, held, onCancel);
   for (const { task } of held) {
     const handle = handleOf(task);
-    if (handle.lease) handle.lease = { ...handle.lease, until };
+    if (handle.lease && !isOpen(handle.stored)) handle.lease = { ...handle.lease, until };
   }
 
   return lost;
 }
 
-async function findLost(model: AnyModel, held: readonly HeldTask[]): Promise<HeldTask[]> {
+async function findLost(model: AnyModel, held: readonly HeldTask[], onCancel: OnCancel<HeldTask>): Promise<HeldTask[]> {
   const { state } = definitionOf(model).options.fields;
   const found = await answered(
     collectionOf(model)
       .find(
         { _id: { $in: held.map(({ task }) => task._id) as never[] }, [state]: State.RUNNING },
-        { projection: { '_task.token': 1 }, ...NEWEST },
+        { projection: { '_task.token': 1, '_task.cancel': 1, '_task.availableAt': 1 }, ...NEWEST },
       )
       .toArray(),
   );
-  const tokens = new Map(
-    found.map((document) => [
-      keyOf(document._id),
-      readBookkeeping({ ...(document['_task'] as Bookkeeping | undefined) }).token?.toHexString(),
-    ]),
+  const stored = new Map(
+    found.map(({ _id, _task: task }) => [keyOf(_id), readBookkeeping({ ...(task as Bookkeeping | undefined) })]),
   );
+  const now = await serverNow(model);
+  for (const one of held) tellOf(one, stored.get(keyOf(one.task._id)), now, onCancel);
 
-  return held.filter(({ task, token }) => tokens.get(keyOf(task._id)) !== token);
+  return held.filter(({ task, token }) => stored.get(keyOf(task._id))?.token?.toHexString() !== token);
 }

@@ -1,7 +1,9 @@
 import { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
-import { LeaseLostError } from '../errors';
+import { LeaseLostError, type TaskCancelledError } from '../errors';
 import { type Bookkeeping, handleOf, lease, type Lease, type Settling, settlingOf } from '../task/handle';
+import { clearTimeout, setTimeout } from '../timers';
+import { MAX_TIMER_MS } from '../values/check';
 
 /** What a worker keeps of a task that it has taken away from its handler. */
 export interface Withdrawn {
@@ -16,6 +18,8 @@ export class HeldTask {
   #controller: AbortController | null = null;
   #aborted: { readonly reason: unknown } | null = null;
   #withdrawn: Withdrawn | null = null;
+  #cancelled: TaskCancelledError | null = null;
+  #limit: NodeJS.Timeout | null = null;
   #listener: (reason: unknown) => void = () => {};
 
   /** Whether its handler has ended and it is being settled. */
@@ -34,6 +38,24 @@ export class HeldTask {
   /** Set by an abort, unless the task was settled before, or its lease was lost. */
   get withdrawn(): Withdrawn | null {
     return this.#withdrawn;
+  }
+
+  /** Set once its handler was told that the task is to be cancelled. */
+  get cancelled(): TaskCancelledError | null {
+    return this.#cancelled;
+  }
+
+  /** Tells the handler that the task is to be cancelled. It may still finish the task; `leftMs` later the task is taken away from it. */
+  cancel(error: TaskCancelledError, leftMs: number): void {
+    if (this.#cancelled || this.#aborted) return;
+    this.#cancelled = error;
+    this.#controller?.abort(error);
+    this.#limit = setTimeout(() => this.abort(error), Math.max(0, Math.min(leftMs, MAX_TIMER_MS)));
+  }
+
+  /** Call it when the task has left the worker. */
+  end(): void {
+    clearTimeout(this.#limit ?? undefined);
   }
 
   /** Aborts the task. Only the first reason counts. */
@@ -59,7 +81,8 @@ export class HeldTask {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.#aborted) this.#controller.abort(this.#aborted.reason);
+      const reason = this.#aborted?.reason ?? this.#cancelled;
+      if (reason) this.#controller.abort(reason);
     }
 
     return this.#controller.signal;

@@ -1,3 +1,4 @@
+import type { OnCancel } from '../cancel/heed';
 import { renewalMs } from '../claim/takeover';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError } from '../errors';
@@ -16,7 +17,10 @@ export class HeldTasks {
   readonly #renewing = new Set<AnyModel>();
   #isClosed = false;
 
-  constructor(private readonly report: (error: unknown) => void) {}
+  constructor(
+    private readonly report: (error: unknown) => void,
+    private readonly onCancel: OnCancel<HeldTask>,
+  ) {}
 
   get size(): number {
     return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
@@ -24,6 +28,11 @@ export class HeldTasks {
 
   *[Symbol.iterator](): Generator<HeldTask> {
     for (const ofModel of this.#held.values()) yield* ofModel;
+  }
+
+  /** The tasks of a model's collection: those of its kinds are among them. */
+  *of(model: AnyModel): Generator<HeldTask> {
+    for (const [one, ofModel] of this.#held) if (one.collection === model.collection) yield* ofModel;
   }
 
   take(task: AnyDocument): HeldTask {
@@ -37,6 +46,7 @@ export class HeldTasks {
   }
 
   drop(held: HeldTask): void {
+    held.end();
     const model = modelOf(held.task);
     const ofModel = this.#held.get(model);
     ofModel?.delete(held);
@@ -56,14 +66,14 @@ export class HeldTasks {
     if (this.#isClosed || this.#stops.has(model)) return;
     const { leaseMs } = definitionOf(model).options;
     const timer = setInterval(() => void this.#renewOnce(model), renewalMs(leaseMs));
-    const forget = onHandsAsked(model, () => this.#of(model).map(({ task }) => task));
+    const forget = onHandsAsked(model, () => this.#leased(model).map(({ task }) => task));
     this.#stops.set(model, () => {
       clearInterval(timer);
       forget();
     });
   }
 
-  #of(model: AnyModel): HeldTask[] {
+  #leased(model: AnyModel): HeldTask[] {
     return [...(this.#held.get(model) ?? [])].filter(({ task }) => lease(task) !== null);
   }
 
@@ -76,10 +86,10 @@ export class HeldTasks {
   }
 
   async #renew(model: AnyModel): Promise<void> {
-    const held = this.#of(model);
+    const held = this.#leased(model);
     if (held.length === 0) return;
 
-    const lost = await renewAll(model, held);
+    const lost = await renewAll(model, held, this.onCancel);
     for (const one of lost) {
       // The task was settled during the renewal, or is being settled: the settle's answer tells its outcome.
       if (!lease(one.task) || handleOf(one.task).settledWith) continue;

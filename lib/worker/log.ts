@@ -21,6 +21,7 @@ const LEVELS = {
   finished: 'info',
   retried: 'warn',
   failed: 'error',
+  cancelled: 'info',
   released: 'info',
   lost: 'warn',
 } as const satisfies Partial<Record<keyof WorkerEvents<unknown>, keyof TaskLogger>>;

@@ -1,3 +1,4 @@
+import { heed, type OnCancel } from '../cancel/heed';
 import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
@@ -36,6 +37,8 @@ export class WorkLoop {
   /** Whether `idle` was emitted since a task was last claimed. */
   #isIdle = false;
   #hasLeft = false;
+  /** Stop listening for cancels. */
+  #unheed: readonly (() => void)[] = [];
   /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
@@ -47,7 +50,7 @@ export class WorkLoop {
   ) {
     const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
     const models = sources.map(({ model }) => model);
-    this.#held = new HeldTasks((error) => told.report(error));
+    this.#held = new HeldTasks((error) => told.report(error), this.#cancel);
     this.#claimer = new Claimer(sources, pop, (error, task) => tellFailed(told, error, task));
     this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
     this.#idle = new Idle(models, pollMs, changeStreams);
@@ -56,6 +59,7 @@ export class WorkLoop {
   /** Works until claiming has ended and no task is held. */
   async done(): Promise<void> {
     const { ending } = this.signals;
+    this.#unheed = this.options.sources.map(({ model }) => heed(model, () => [...this.#held.of(model)], this.#cancel));
     ending.addEventListener('abort', () => this.#end(), { once: true });
     while (!ending.aborted) {
       const wanted = this.#wanted();
@@ -79,6 +83,7 @@ export class WorkLoop {
     this.#hasLeft = true;
     this.#idle.close();
     this.#held.close();
+    for (const stop of this.#unheed) stop();
 
     return [...this.#held].map(({ task }) => task);
   }
@@ -187,6 +192,13 @@ export class WorkLoop {
     this.#held.drop(held);
     tellOutcome(this.told, held, outcome);
   }
+
+  /** A task that is not begun goes back at once, which ends it. */
+  readonly #cancel: OnCancel<HeldTask> = (held, error, leftMs) => {
+    if (!this.#prefetched.remove(held)) return held.cancel(error, leftMs);
+    this.#giveBack([held]);
+    this.told.announce('cancelled', held.task, error);
+  };
 
   /** Releases tasks that were not started. If that fails, they are due again when their leases end. */
   #giveBack(held: readonly HeldTask[]): void {

@@ -33,7 +33,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 export interface TaskContext {
   /**
    * Aborted when the task is no longer the handler's: its lease was lost (`LeaseLostError`), the time limit was reached
-   * (`TimeoutError`), or the worker stops and does not wait any longer (`AbortError`). The reason tells which.
+   * (`TimeoutError`), or the worker stops and does not wait any longer (`AbortError`). The reason tells which. It is also aborted, with a
+   * `TaskCancelledError`, when the task is to be cancelled: the handler may still finish it, or throw.
    */
   readonly signal: AbortSignal;
 }

@@ -51,6 +51,14 @@ export class PrefetchBuffer {
     return next;
   }
 
+  /** Takes a task out of the buffer. Returns whether it was there. */
+  remove(held: HeldTask): boolean {
+    const index = this.#held.indexOf(held);
+    if (index >= 0) this.#held.splice(index, 1);
+
+    return index >= 0;
+  }
+
   /** Empties the buffer and returns its tasks. */
   clear(): HeldTask[] {
     clearTimeout(this.#timer ?? undefined);

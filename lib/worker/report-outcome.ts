@@ -34,5 +34,6 @@ export function tellThrownAfter(told: Told, { task }: HeldTask, { name }: Outcom
 export function tellFailed(told: Told, error: unknown, task: AnyDocument | null): void {
   if (!task) return told.report(error);
   const { state } = definitionOf(modelOf(task)).options.fields;
-  told.announce(task.get(state) === State.FAILED ? 'failed' : 'retried', task, error);
+  const events: Record<string, 'failed' | 'cancelled'> = { [State.FAILED]: 'failed', [State.CANCELLED]: 'cancelled' };
+  told.announce(events[task.get(state) as string] ?? 'retried', task, error);
 }

@@ -215,12 +215,14 @@ describe('push with a key', () => {
   it('is looked for again when the live task settles at that moment', async () => {
     const first = await Invoice.push({ number: 42 }, { key });
     const native = nativeOf(Invoice);
-    const { findOne } = native;
+    const { find } = native;
     // The second push is refused, and before it looks for the live task that one has been finished.
-    const spy = jest.spyOn(native, 'findOne').mockImplementationOnce(async (...args: Parameters<typeof findOne>) => {
-      await rawUpdate(Invoice, first._id, { $set: { state: 'FINISHED' } });
-      return findOne.apply(native, args);
-    });
+    const spy = jest.spyOn(native, 'find').mockImplementationOnce(((...args: Parameters<typeof find>) => ({
+      async toArray() {
+        await rawUpdate(Invoice, first._id, { $set: { state: 'FINISHED' } });
+        return find.apply(native, args).toArray();
+      },
+    })) as never);
 
     const second = await Invoice.push({ number: 43 }, { key });
 

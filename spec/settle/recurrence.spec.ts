@@ -543,13 +543,15 @@ describe('a recurring task', () => {
       it('is pushed anew where that task ends before it can be told', async () => {
         const once = await Report.push({ pages: 1 }, { key });
         const run = await popped();
-        const collection = nativeOf(Report) as unknown as { findOne(...args: unknown[]): Promise<unknown> };
-        const { findOne } = collection;
-        jest.spyOn(collection, 'findOne').mockImplementationOnce(async (...args) => {
-          const found = await findOne.apply(collection, args);
-          await run.finish();
-          return found;
-        });
+        const collection = nativeOf(Report) as unknown as { find(...args: unknown[]): { toArray(): Promise<unknown> } };
+        const { find } = collection;
+        jest.spyOn(collection, 'find').mockImplementationOnce((...args) => ({
+          async toArray() {
+            const found = await find.apply(collection, args).toArray();
+            await run.finish();
+            return found;
+          },
+        }));
 
         const report = await Report.push({ pages: 1 }, { every: HOUR, key });
 

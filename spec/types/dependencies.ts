@@ -141,8 +141,10 @@ export async function whatBlocksIsTyped(): Promise<void> {
   expectTypeOf(blocked!.task).toEqualTypeOf(new Report());
   expectTypeOf(blocked!.blockedBy).toEqualTypeOf<BlockedBy[]>();
   expectTypeOf(await blocked!.task.blockedBy()).toEqualTypeOf<BlockedBy[]>();
-  expectTypeOf<BlockedBy['type']>().toEqualTypeOf<DependencyType>();
-  expectTypeOf<BlockedBy['documents'][number]['standing']>().toEqualTypeOf<'met' | 'unmet' | 'failed' | 'missing'>();
+  expectTypeOf<BlockedBy['type']>().toEqualTypeOf<DependencyType | 'behind' | 'cancelled'>();
+  expectTypeOf<BlockedBy['documents'][number]['standing']>().toEqualTypeOf<
+    'met' | 'unmet' | 'failed' | 'missing' | 'cancelled'
+  >();
   // @ts-expect-error a number of tasks
   await Report.blocked({ limit: 'all' });
   // @ts-expect-error unknown option

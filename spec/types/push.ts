@@ -1,6 +1,6 @@
 import { expectTypeOf } from 'expect-type';
 import { model, Schema, Types } from 'mongoose';
-import { Priority, taskQueue } from 'mongoose-task-queue';
+import { type OnDuplicate, Priority, pushOutcome, type PushOutcome, taskQueue } from 'mongoose-task-queue';
 
 const Mail = model(
   'Mail',
@@ -34,6 +34,23 @@ export async function inputIsWhatCreateTakes(): Promise<void> {
   await Mail.push({ meta: { by: 'ada' }, parts: [{ name: 'body' }] });
   await Mail.push({ to: 'ada@example.org' }, { delayMs: 1_000, key: 'ada' });
   await Mail.push({ to: 'ada@example.org' }, { runAt: new Date() });
+}
+
+export async function duplicates(): Promise<void> {
+  const options = {
+    key: 'ada',
+    onDuplicate: 'debounce',
+    delayMs: 1_000,
+    maxDelayMs: 5_000,
+    throttleMs: 60_000,
+  } as const;
+  const pushed = await Mail.push({ to: 'ada@example.org' }, options);
+
+  expectTypeOf(pushed.pushOutcome).toEqualTypeOf<PushOutcome | null>();
+  expectTypeOf(pushOutcome(pushed)).toEqualTypeOf<'queued' | 'kept' | 'replaced' | 'superseded' | 'behind' | null>();
+  expectTypeOf<OnDuplicate>().toEqualTypeOf<'keep' | 'replace' | 'debounce' | 'supersede' | 'after'>();
+  // @ts-expect-error no such mode
+  await Mail.push({ to: 'ada@example.org' }, { key: 'ada', onDuplicate: 'overwrite' });
 }
 
 export async function manyAtOnce(): Promise<void> {

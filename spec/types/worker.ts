@@ -50,7 +50,7 @@ export function severalModelsShareAWorker(): void {
 
 export function eventsHaveTheirValues(worker: Worker<Mail>): void {
   expectTypeOf<keyof WorkerEvents<Mail>>().toEqualTypeOf<
-    'started' | 'finished' | 'retried' | 'failed' | 'released' | 'lost' | 'idle' | 'stopped' | 'error'
+    'started' | 'cancelled' | 'finished' | 'retried' | 'failed' | 'released' | 'lost' | 'idle' | 'stopped' | 'error'
   >();
   for (const name of ['started', 'finished', 'released'] as const)
     worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[task: Mail]>());

@@ -1,15 +1,19 @@
 import { Error as MongooseError } from 'mongoose';
-import type { AnyModel, Filter } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { requireObject } from '../values/check';
+import type { AnyModel, Filter } from './definition';
 
 /**
  * Casts a user's filter by the schema.
  *
  * @throws {InvalidOptionError} for an unknown path or an undefined value: such a filter would match tasks that the user did not mean.
  */
-export function castFilter(model: AnyModel, filter: Filter): Filter {
-  requireObject('filter', filter, "`requeue({ to: 'ada@example.org' })`, or `requeue({})` for all failed tasks");
+export function castFilter(model: AnyModel, filter: Filter, verb: string): Filter {
+  requireObject(
+    'filter',
+    filter,
+    `\`${verb}({ to: 'ada@example.org' })\`, or \`${verb}({})\` for all tasks that it can change`,
+  );
   const missing = Object.keys(filter).find((path) => filter[path] === undefined);
   if (missing !== undefined)
     throw new InvalidOptionError(
@@ -26,7 +30,7 @@ export function castFilter(model: AnyModel, filter: Filter): Filter {
   } catch (error) {
     if (!(error instanceof MongooseError)) throw error;
     throw new InvalidOptionError(
-      `Expected the filter of \`requeue()\` to fit the schema of ${model.modelName}: ${error.message}`,
+      `Expected the filter of \`${verb}()\` to fit the schema of ${model.modelName}: ${error.message}`,
       { cause: error },
     );
   }

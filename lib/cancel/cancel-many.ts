@@ -1,0 +1,175 @@
+import type { Types } from 'mongoose';
+import { followEnd } from '../claim/behind';
+import {
+  type AnyModel,
+  collectionOf,
+  type Definition,
+  definitionOf,
+  type Filter,
+  type RawDocument,
+} from '../definition/definition';
+import { castFilter } from '../definition/filter';
+import { LIVE_STATES, State } from '../fields';
+import { indexesReady } from '../indexes/prepare';
+import { announce } from '../notify/arrivals';
+import { NEWEST } from '../server/read';
+import { isTimeExpired, persistently } from '../server/transient';
+import { signalCancel } from '../side/control';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { isOpen, openRequest } from '../task/cancellation';
+import { refuseUnknown, requireInteger } from '../values/check';
+import { writeConfirmed } from '../waiting/bounded-write';
+import { checkReason } from './cancel';
+import { type AsRead, cancelStored, cancelUpdate } from './request';
+
+export interface CancelManyOptions {
+  /** A text of 1 to 1 000 characters that tells others why. Default: none. */
+  reason?: string | undefined;
+
+  /** At most this many tasks are cancelled. Default: all. */
+  limit?: number | undefined;
+}
+
+/** The outcome of `Model.cancel()`. */
+export interface CancelledCount {
+  /** How many tasks are CANCELLED. */
+  cancelled: number;
+  /** How many tasks are held, and will be CANCELLED unless they are finished in time. */
+  cancelling: number;
+}
+
+/** At most this many tasks are read at a time. */
+const PAGE = 500;
+/** What a task weighs in a write that compares it with each of its part: a tenth of a part's weight each hundred. */
+const WEIGHT = 10;
+
+/** See `TaskStatics.cancel`. */
+export async function cancelMany(
+  model: AnyModel,
+  filter: Filter,
+  options: CancelManyOptions = {},
+): Promise<CancelledCount> {
+  const definition = definitionOf(model);
+  refuseUnknown(options, ['reason', 'limit'], 'cancel()');
+  const { reason, limit = Number.MAX_SAFE_INTEGER } = options;
+  checkReason(reason);
+  requireInteger('limit', limit, 1, Number.MAX_SAFE_INTEGER, 'tasks', '`cancel({}, { limit: 100 })`');
+  const live = liveOf(definition, filter, options.limit !== undefined);
+
+  await indexesReady(model);
+  const total = { cancelled: 0, cancelling: 0 };
+  const left = () => limit - total.cancelled - total.cancelling;
+  for await (const page of pages(definition, live, left)) {
+    const { cancelled, cancelling } = await cancelPage(definition, live, page, reason);
+    total.cancelled += cancelled;
+    total.cancelling += cancelling;
+    if (cancelled > 0) announce(model);
+    if (cancelling > 0) await signalCancel(model);
+  }
+
+  return total;
+}
+
+function liveOf({ model, options, kind }: Definition, filter: Filter, isLimited: boolean): Filter {
+  const ofKind = kind && { [kind.key]: kind.value };
+  const isLive = { [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind };
+  // With a limit, a second call goes on where the first has ended.
+  const isNews = isLimited ? [{ $nor: [{ [options.fields.state]: State.RUNNING, $expr: openRequest }] }] : [];
+
+  return { $and: [castFilter(model, filter, 'cancel'), isLive, ...isNews] };
+}
+
+/** Yields the tasks in `_id` order, each once. */
+async function* pages(definition: Definition, live: Filter, left: () => number): AsyncGenerator<AsRead[]> {
+  let after: Filter = {};
+  while (left() > 0) {
+    const found = await readTasks(definition, { $and: [live, after] }, Math.min(PAGE, left()));
+    if (found.length === 0) return;
+    after = { _id: { $gt: found.at(-1)!._id } };
+    yield found.map((one) => asRead(definition, one));
+  }
+}
+
+// No time limit: the read may take long where no index serves the filter.
+function readTasks({ model, options }: Definition, filter: Filter, limit: number): Promise<RawDocument[]> {
+  const fields = ['token', 'cancel', 'settledAt', 'key', 'aside'].map((name) => [`_task.${name}`, 1]);
+  const projection = { [options.fields.state]: 1, ...Object.fromEntries(fields) };
+
+  return collectionOf(model)
+    .find(filter, { projection, sort: { _id: 1 }, limit, ...NEWEST })
+    .toArray();
+}
+
+function asRead({ options }: Definition, raw: RawDocument): AsRead {
+  const { token } = (raw['_task'] ?? {}) as { token?: Types.ObjectId };
+
+  return { _id: raw._id as unknown, state: raw[options.fields.state] as string, token };
+}
+
+async function cancelPage(
+  definition: Definition,
+  live: Filter,
+  page: readonly AsRead[],
+  reason: string | undefined,
+): Promise<CancelledCount> {
+  const { model, writeConcern } = definition;
+  const refused = await writeConfirmed(model, writeConcern, page, {
+    write: (some, bounds) =>
+      collectionOf(model).updateMany(unchanged(definition, some), cancelUpdate(definition, reason), {
+        hint: '_id_',
+        ...bounds,
+      }),
+    isRefusal: isTimeExpired,
+    weigh: () => WEIGHT,
+  });
+  // An open transaction has written them: they come last, and are waited for.
+  for (const { item } of refused) await cancelOne(definition, item, reason);
+
+  return countedAfter(definition, live, page, reason);
+}
+
+/** The tasks that are still as they were read, each compared with its own state and token. */
+function unchanged({ options }: Definition, some: readonly AsRead[]): Filter {
+  const { state } = options.fields;
+  const read = some.map(({ _id: id, state: was, token }) => ({
+    id,
+    state: was,
+    ...(token !== undefined && { token }),
+  }));
+
+  return {
+    _id: { $in: some.map(({ _id }) => _id) },
+    [state]: { $in: [...LIVE_STATES] },
+    $expr: { $in: [{ id: '$_id', state: `$${state}`, token: '$_task.token' }, { $literal: read }] },
+  };
+}
+
+async function cancelOne(definition: Definition, task: AsRead, reason: string | undefined): Promise<void> {
+  await persistently(() => cancelStored(definition, task, reason, null));
+}
+
+/** Counts what has become of the tasks. Those that changed while they were cancelled, and still match, are cancelled once more. */
+async function countedAfter(
+  definition: Definition,
+  live: Filter,
+  page: readonly AsRead[],
+  reason: string | undefined,
+): Promise<CancelledCount> {
+  const ofPage: Filter = { _id: { $in: page.map(({ _id }) => _id) } };
+  const missed = (await readTasks(definition, { $and: [live, ofPage] }, page.length)).filter((one) => !isAsked(one));
+  for (const one of missed) await cancelOne(definition, asRead(definition, one), reason);
+
+  const found = await readTasks(definition, ofPage, page.length);
+  const { state } = definition.options.fields;
+  const count = (isCounted: (one: RawDocument) => boolean) => found.filter(isCounted).length;
+  for (const one of found) if (one[state] === State.CANCELLED) await followEnd(definition, one);
+
+  return {
+    cancelled: count((one) => one[state] === State.CANCELLED),
+    cancelling: count((one) => one[state] === State.RUNNING && isAsked(one)),
+  };
+}
+
+function isAsked({ _task: task }: RawDocument): boolean {
+  return isOpen(readBookkeeping({ ...(task as Bookkeeping) }));
+}

@@ -1,0 +1,122 @@
+import type { ClientSession, Types } from 'mongoose';
+import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import { State } from '../fields';
+import { indexName } from '../indexes/claim-index';
+import { keyText, liveOf, ofKey } from '../indexes/key-index';
+import { withIndexes } from '../indexes/prepare';
+import { announce } from '../notify/arrivals';
+import { leniently, NEWEST } from '../server/read';
+import { answered } from '../server/time-limit';
+import { persistently } from '../server/transient';
+import type { Bookkeeping } from '../task/bookkeeping';
+import { plainKey } from '../task/cancellation';
+import { heldBy } from '../task/held';
+
+/** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
+const LOOK_AGAIN_MS = 1_000;
+
+/** The live task that is to end before the one that has the key may start, or null. There is one at most. */
+export async function findAside(
+  definition: Definition,
+  key: string,
+  session: ClientSession | null = null,
+): Promise<RawDocument | null> {
+  const { model, options } = definition;
+  const how = {
+    projection: { [options.fields.state]: 1, _task: 1 },
+    hint: indexName(definition, 'key'),
+    ...NEWEST,
+    ...(session && { session }),
+  };
+  const find = () => answered(collectionOf(model).findOne(liveOf(definition, { running: key }), how));
+
+  return session?.inTransaction() ? find() : withIndexes(model, () => persistently(find));
+}
+
+/** Lets the successor of a task that has ended start: by the name of that task alone, so that no later successor is meant. */
+export async function letGo(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const filter = { ...ofKey(definition, key), [options.fields.state]: State.CREATED, '_task.behind': id };
+  const isParked = { $gt: ['$_task.waitingOn', null] };
+  const update = [
+    { $set: { '_task.availableAt': { $cond: [isParked, '$_task.availableAt', '$_task.dueAt'] } } },
+    { $unset: '_task.behind' },
+  ];
+  const how = { hint: indexName(definition, 'key'), ...writeConcern };
+  await withIndexes(model, () => persistently(() => collectionOf(model).updateOne(filter, update, how)));
+  announce(model);
+}
+
+/** The same for its end that was just written. Without it the successor starts when the lease of the one before it would have ended. */
+export async function letGoAnyhow(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+  await letGo(definition, key, id).catch(() => {});
+}
+
+/** Lets the successor of a task that has ended start, if it was aside when it was read. */
+export async function followEnd(definition: Definition, { _task: task }: RawDocument): Promise<void> {
+  const { key, aside } = (task ?? {}) as Bookkeeping;
+  const text = keyText(key);
+  if (aside && text !== undefined) await letGoIfEnded(definition, text, aside);
+}
+
+/** For a `$set` stage that ends a task: one that was aside when it was read has its key back. */
+export function keyAfter({ _task: task }: RawDocument): Record<string, unknown> {
+  return (task as Bookkeeping | undefined)?.aside === undefined ? {} : { '_task.key': plainKey };
+}
+
+/** Lets the successor start if the task before it is not there any more: it may have ended while the successor was written. */
+export async function letGoIfEnded(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+  try {
+    const aside = await findAside(definition, key);
+    if (!(aside?._task as Bookkeeping | undefined)?.aside?.equals(id)) await letGo(definition, key, id);
+  } catch {
+    // It starts when the lease of the one before it would have ended.
+  }
+}
+
+/**
+ * A claimed successor as it may be handed out, or null: while the task before it lives, it is put back. What it has then is what the last push
+ * gave it: it may have been replaced while it was looked at.
+ */
+export async function startSuccessor(definition: Definition, raw: RawDocument): Promise<RawDocument | null> {
+  const task = raw._task as Bookkeeping;
+  const key = keyText(task.key);
+  const aside = key === undefined ? null : await findAside(definition, key);
+  if (!aside || key === undefined) return begin(definition, raw);
+
+  const { aside: id = task.behind!, availableAt = new Date(0) } = aside._task as Bookkeeping;
+  const asideEnds = { $min: [availableAt, { $add: ['$$NOW', definition.options.leaseMs] }] };
+  const at = { $max: [{ $add: ['$$NOW', LOOK_AGAIN_MS] }, asideEnds, '$_task.dueAt'] };
+  await putBack(definition, raw, { '_task.availableAt': at, '_task.behind': id });
+  await letGoIfEnded(definition, key, id);
+  return null;
+}
+
+async function begin(definition: Definition, raw: RawDocument): Promise<RawDocument | null> {
+  const { model, hidden, writeConcern } = definition;
+  const how = { returnDocument: 'after', ...(hidden && { projection: hidden }), ...writeConcern } as const;
+  const update = { $unset: { '_task.behind': true as const } };
+  const begun = await leniently(model, (read) =>
+    persistently(() => collectionOf(model).findOneAndUpdate(held(definition, raw), update, { ...how, ...read })),
+  );
+  const { dueAt, startedAt } = (begun?._task ?? {}) as Bookkeeping;
+  if (!begun || !dueAt || !startedAt || dueAt <= startedAt) return begun;
+
+  // A push has put it off meanwhile.
+  await putBack(definition, raw, { '_task.availableAt': '$_task.dueAt' });
+  return null;
+}
+
+async function putBack(definition: Definition, raw: RawDocument, at: Record<string, unknown>): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const returned = {
+    [options.fields.state]: State.CREATED,
+    '_task.attempts': { $subtract: ['$_task.attempts', 1] },
+    ...at,
+  };
+  await persistently(() => collectionOf(model).updateOne(held(definition, raw), [{ $set: returned }], writeConcern));
+}
+
+function held(definition: Definition, { _id, _task: task }: RawDocument) {
+  return heldBy(definition, (task as Bookkeeping).token!, [_id]);
+}

@@ -1,0 +1,111 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type ClientSession, Types } from 'mongoose';
+import { cancelStored } from '../cancel/request';
+import { findAside } from '../claim/behind';
+import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import { State } from '../fields';
+import { isDuplicateKey } from '../indexes/key-index';
+import { nextRun } from '../schedule/schedule';
+import { answered } from '../server/time-limit';
+import { persistently } from '../server/transient';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+
+/** At most this many tries to cancel a task that changes meanwhile. */
+const TRIES = 10;
+
+/**
+ * Takes the key from the task that has it, for its successor: the task goes on under the other form of the key. Resolves to the name by which
+ * the successor waits for it, or null if the task has changed, or another is aside.
+ */
+export async function moveAside(
+  definition: Definition,
+  key: string,
+  { _id, [definition.options.fields.state]: state }: RawDocument,
+  session: ClientSession | null,
+): Promise<Types.ObjectId | null> {
+  const { model, options, writeConcern } = definition;
+  const aside = new Types.ObjectId();
+  const hasNoWindow = { $expr: { $lte: [{ $ifNull: ['$_task.throttledUntil', '$$NOW'] }, '$$NOW'] } };
+  const filter = { _id, [options.fields.state]: state, '_task.key': key, '_task.behind': null, ...hasNoWindow };
+  const update = {
+    $set: { '_task.key': { running: key }, '_task.aside': aside },
+    $unset: { '_task.throttledUntil': true as const },
+  };
+  const how = { ...writeConcern, ...(session && { session }) };
+  try {
+    const { matchedCount } = await answered(collectionOf(model).updateOne(filter, update, how));
+    return matchedCount > 0 ? aside : null;
+  } catch (error) {
+    if (session?.inTransaction() || !isDuplicateKey(error)) throw error;
+    return null;
+  }
+}
+
+/**
+ * The bookkeeping of a task that waits for one that is aside: not before that one's lease ends, so that nothing is lost when nobody lets it
+ * go; `leaseMs`: the longest it can be. It recurs as its options say, or like the task before it, and then from that one's next slot on.
+ */
+export function successorOf(
+  { options: { fields } }: Definition,
+  task: Bookkeeping,
+  { [fields.state]: state, ...raw }: RawDocument,
+  behind: Types.ObjectId,
+  now: Date,
+  leaseMs: number,
+): Bookkeeping {
+  const { availableAt = now, dueAt, slot = dueAt, schedule, attempts = 0 } = readBookkeeping({ ...raw._task });
+  const recurs = schedule && (!task.schedule || isDeepStrictEqual(task.schedule, schedule)) ? schedule : undefined;
+  const isUntouched = state === State.CREATED && attempts === 0;
+  const slotAt = recurs && ((isUntouched && dueAt) || nextRun(recurs, slot ?? now, now));
+  const { expiresFrom, ...others } = task;
+  const due = slotAt ?? task.dueAt!;
+
+  return {
+    ...others,
+    ...(recurs ? { schedule: recurs } : expiresFrom && { expiresFrom }),
+    dueAt: due,
+    availableAt: new Date(Math.max(due.getTime(), leaseEnd(availableAt, now, leaseMs).getTime())),
+    behind,
+  };
+}
+
+/** When a task that was read as available at a time can be claimed at the latest, unless it is renewed. A parked one is never available. */
+export function leaseEnd(availableAt: Date, now: Date, leaseMs: number): Date {
+  return new Date(Math.min(availableAt.getTime(), now.getTime() + leaseMs));
+}
+
+/** Cancels the task that was moved aside under this name, if it still lives: at once, or by a request to its holder. */
+export async function cancelAside(
+  definition: Definition,
+  key: string,
+  id: Types.ObjectId,
+  by: unknown,
+  session: ClientSession | null,
+): Promise<void> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const aside = await findAside(definition, key, session);
+    const { aside: name, token } = readBookkeeping({ ...aside?._task });
+    if (!aside || !name?.equals(id)) return;
+    const asRead = { _id: aside._id, state: aside[definition.options.fields.state] as string, token };
+    if (await cancelStored(definition, asRead, `superseded by ${String(by)}`, session)) return;
+  }
+}
+
+/** Takes the window of a settled task away, if it is over by the server's clock, so that its key is free. */
+export async function closeWindow(
+  definition: Definition,
+  { _id, [definition.options.fields.state]: state, _task: task }: RawDocument,
+  session: ClientSession | null,
+): Promise<void> {
+  const { model, options, writeConcern } = definition;
+  const { throttledUntil } = task as Bookkeeping;
+  const isOver = { $expr: { $lte: ['$_task.throttledUntil', '$$NOW'] } };
+  const filter = { _id, [options.fields.state]: state, '_task.throttledUntil': throttledUntil, ...isOver };
+  const close = () =>
+    collectionOf(model).updateOne(
+      filter,
+      { $unset: { '_task.throttledUntil': true as const } },
+      { ...writeConcern, ...(session && { session }) },
+    );
+  await (session?.inTransaction() ? answered(close()) : persistently(close));
+}

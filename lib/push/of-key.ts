@@ -1,0 +1,80 @@
+import { type ClientSession, mongo } from 'mongoose';
+import { type AnyModel, collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import { isLive } from '../fields';
+import { indexName } from '../indexes/claim-index';
+import { formsOf, liveOf, ofKey } from '../indexes/key-index';
+import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
+import { NEWEST } from '../server/read';
+import { answered } from '../server/time-limit';
+import { isMissingIndex } from '../server/transient';
+import { sleep } from '../timers';
+
+/** The tasks of one key that the index has. */
+export interface OfKey {
+  /** The one that has the key: live, or settled with a window that may be open. */
+  readonly front: RawDocument | null;
+  /** The live one that is to end before the front one may start. */
+  readonly aside: RawDocument | null;
+}
+
+/** How long a push in a transaction waits for the indexes, in milliseconds. */
+const MAX_INDEX_WAIT_MS = 1_000;
+
+/** Resolves once the index of keys exists. In a transaction it rejects if that takes long. */
+export function keysReady(model: AnyModel, session: ClientSession | null): Promise<void> {
+  return session?.inTransaction() ? indexesReadyBeside(model) : indexesReady(model);
+}
+
+/** Reads the tasks of a key. Without the index it is built, or the transaction ended: a duplicate would be stored in silence. */
+export async function readOfKey(definition: Definition, key: string, session: ClientSession | null): Promise<OfKey> {
+  const { model } = definition;
+  if (!session?.inTransaction()) return withIndexes(model, () => find(definition, key, session));
+  try {
+    return await find(definition, key, session);
+  } catch (error) {
+    if (!isMissingIndex(error)) throw error;
+    forgetIndexes(model);
+    throw runAgain(model);
+  }
+}
+
+async function find(definition: Definition, key: string, session: ClientSession | null): Promise<OfKey> {
+  const { model, options, hidden } = definition;
+  const { [options.fields.state]: live } = liveOf(definition, key);
+  const filter = {
+    ...ofKey(definition, ...formsOf(key)),
+    $or: [{ [options.fields.state]: live }, { '_task.throttledUntil': { $exists: true } }],
+  };
+  const found = await answered(
+    collectionOf(model)
+      .find(filter, {
+        hint: indexName(definition, 'key'),
+        ...(hidden && { projection: hidden }),
+        ...NEWEST,
+        ...(session && { session }),
+      })
+      .toArray(),
+  );
+  const isFront = ({ _task: task }: RawDocument) => (task as { key: unknown }).key === key;
+
+  return {
+    front: found.find(isFront) ?? null,
+    aside: found.find((one) => !isFront(one) && isLive(one[options.fields.state])) ?? null,
+  };
+}
+
+// An index cannot be built beside a transaction that has written to the collection: waiting for it would never end.
+async function indexesReadyBeside(model: AnyModel): Promise<void> {
+  const ready = indexesReady(model).then(() => true);
+  if (await Promise.race([ready, sleep(MAX_INDEX_WAIT_MS, false, { ref: false })])) return;
+
+  throw runAgain(model);
+}
+
+function runAgain(model: AnyModel): Error {
+  const message = `The indexes of ${model.modelName} are not built yet, and not beside this transaction. Call \`ensureTaskIndexes()\` when the program starts.`;
+  const error = new mongo.MongoServerError({ message });
+  // With this label the driver ends the transaction and runs its callback again.
+  error.addErrorLabel('TransientTransactionError');
+  return error;
+}
