@@ -1,5 +1,5 @@
 import { Schema } from 'mongoose';
-import { cancel, InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
+import { cancel, InvalidOptionError, push, State, taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
 import { nativeOf, stored } from '../support/raw';
 
@@ -101,8 +101,6 @@ describe('cancel() of a kind', () => {
     const Base = database.connection.model('Base', base);
     const Mail = Base.discriminator('Mail', new Schema({ to: String }));
     const Parcel = Base.discriminator('Parcel', new Schema({}));
-    await Promise.all([nativeOf(Base).deleteMany({})]);
-    const { push } = await import('mongoose-task-queue');
     const mail = await push(Mail as never, {} as never);
     const parcel = await push(Parcel as never, {} as never);
 

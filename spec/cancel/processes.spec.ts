@@ -1,0 +1,42 @@
+import { Schema } from 'mongoose';
+import { State, taskQueue } from 'mongoose-task-queue';
+import { type Child, startProgram } from '../support/child';
+import { useDatabase } from '../support/database';
+import { eventually } from '../support/eventually';
+import { propertyRuns } from '../support/property';
+
+const PROCESSES = 4;
+const WAIT = { timeoutMs: 60_000 };
+
+describe('workers of several processes', () => {
+  const database = useDatabase();
+
+  it('hear of one cancel() of all that they hold', async () => {
+    const count = propertyRuns(100);
+    const Order = database.connection.model('Order', taskQueue(new Schema({})));
+    await Order.ensureTaskIndexes();
+    await Order.push(Array.from({ length: count + 10 }, () => ({})));
+    const input = { uri: database.uri, concurrency: Math.ceil(count / PROCESSES) };
+    const programs: Child[] = Array.from({ length: PROCESSES }, () => startProgram('stubborn-worker', input));
+    try {
+      const said = (name: string) => programs.flatMap(({ messages }) => messages.filter((message) => name in message));
+      const holds = Math.ceil(count / PROCESSES) * PROCESSES;
+      await eventually(() => expect(said('started').length).toBe(Math.min(holds, count + 10)), WAIT);
+      const held = said('started').length;
+
+      const askedAt = Date.now();
+      expect(await Order.cancel({}, { reason: 'stop' })).toEqual({ cancelled: count + 10 - held, cancelling: held });
+      await eventually(() => expect(said('cancelled').length).toBe(held), WAIT);
+
+      const aborted = said('aborted');
+      expect(new Set(aborted.map((message) => message['aborted'])).size).toBe(held);
+      expect(new Set(aborted.map((message) => message['reason']))).toEqual(new Set(['TaskCancelledError']));
+      expect(said('started').length).toBe(held);
+      expect(await Order.countDocuments({ state: State.CANCELLED })).toBe(count + 10);
+      const times = aborted.map((message) => (message['at'] as number) - askedAt).toSorted((a, b) => a - b);
+      process.stderr.write(`${held} signals aborted, p99 after ${times[Math.floor(0.99 * (times.length - 1))]} ms\n`);
+    } finally {
+      for (const program of programs) program.kill('SIGKILL');
+    }
+  });
+});
