@@ -10,7 +10,7 @@ import { isOpen } from '../task/cancellation';
 import { handleOf, lease } from '../task/handle';
 import { clearTimeout, setTimeout } from '../timers';
 import { keyOf } from '../values/id';
-import { endOverdueRegularly } from './overdue';
+import { endOverdueRegularly, isStartByUsed } from './overdue';
 
 /** Called once for a task that is to be cancelled. `leftMs`: how long it may still be finished, in milliseconds. */
 export type OnCancel<Held> = (held: Held, error: TaskCancelledError, leftMs: number) => void;
@@ -32,12 +32,15 @@ export function heed<Held extends Holding>(
   held: () => readonly Held[],
   onCancel: OnCancel<Held>,
 ): () => void {
-  let seen = String(knownControl(model)?.cancelled ?? null);
+  const known = knownControl(model);
+  let seen = String(known?.cancelled ?? null);
+  let stopEnding = known && isStartByUsed(known) ? endOverdueRegularly(model) : null;
   let again: NodeJS.Timeout | null = null;
   // A renewal that finds the request tells it as well.
   const look = () => void hearOf(model, held(), onCancel).catch(() => {});
-  const stop = onControl(model, ({ cancelled }) => {
-    const now = String(cancelled);
+  const stop = onControl(model, (control) => {
+    if (isStartByUsed(control)) stopEnding ??= endOverdueRegularly(model);
+    const now = String(control.cancelled);
     if (now === seen) return;
     seen = now;
     look();
@@ -46,11 +49,9 @@ export function heed<Held extends Holding>(
     again.unref();
   });
 
-  const stopEnding = endOverdueRegularly(model);
-
   return () => {
     stop();
-    stopEnding();
+    stopEnding?.();
     clearTimeout(again ?? undefined);
   };
 }

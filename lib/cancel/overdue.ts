@@ -7,7 +7,8 @@ import { announce } from '../notify/arrivals';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { isMissingIndex, isTimeExpired, patiently } from '../server/transient';
-import { knownControl, noteUse } from '../side/control';
+import type { Control } from '../side/collection';
+import { noteUse } from '../side/control';
 import { cancelled, NOT_IN_TIME, OF_LIVE } from '../task/cancellation';
 import { clearInterval, setInterval, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
@@ -85,11 +86,15 @@ export async function endOverdue(model: AnyModel): Promise<void> {
   announce(model);
 }
 
-/** Looks regularly for tasks that were not started in time, where the use of `startBy` is known, until the returned function is called. */
+export function isStartByUsed({ uses }: Control): boolean {
+  return uses.includes(USE);
+}
+
+/** Looks regularly for tasks that were not started in time, until the returned function is called. */
 export function endOverdueRegularly(model: AnyModel): () => void {
   let isUnderWay = false;
   const timer = setInterval(() => {
-    if (isUnderWay || !knownControl(model)?.uses.includes(USE)) return;
+    if (isUnderWay) return;
     isUnderWay = true;
     void endQuietly(model).finally(() => (isUnderWay = false));
   }, EVERY_MS);

@@ -59,7 +59,11 @@ export class WorkLoop {
   /** Works until claiming has ended and no task is held. */
   async done(): Promise<void> {
     const { ending } = this.signals;
-    this.#unheed = this.options.sources.map(({ model }) => heed(model, () => [...this.#held.of(model)], this.#cancel));
+    // A run that was stopped before it was ready may have no connection.
+    if (!ending.aborted)
+      this.#unheed = this.options.sources.map(({ model }) =>
+        heed(model, () => [...this.#held.of(model)], this.#cancel),
+      );
     ending.addEventListener('abort', () => this.#end(), { once: true });
     while (!ending.aborted) {
       const wanted = this.#wanted();
