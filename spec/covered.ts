@@ -86,6 +86,8 @@ export const COVERED: Readonly<Record<string, string>> = {
   'indexes/task-indexes': 'indexes/ensure',
   'indexes/prepare': 'indexes/ensure',
 
+  'side/collection': 'side/control',
+
   'dependencies/equality': 'dependencies/clauses',
   'dependencies/references': 'dependencies/semantics',
 

@@ -18,6 +18,7 @@ const FLOORS = [
   'settle',
   'claim',
   'indexes',
+  'side',
   'dependencies',
   'notify',
   'server',
