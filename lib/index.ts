@@ -21,6 +21,8 @@ export {
   isEmpty,
   lastProgress,
   lease,
+  pause,
+  paused,
   pop,
   popMany,
   progress,
@@ -29,6 +31,7 @@ export {
   release,
   renew,
   requeue,
+  resume,
   retry,
   stats,
   unschedule,
@@ -48,6 +51,7 @@ export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';
 export type { RetryOptions } from './settle/verbs';
 export type { SettleOptions } from './settle/settle';
+export type { Pause, PauseOptions } from './side/pause';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
 export type { WorkerEvents } from './worker/events';

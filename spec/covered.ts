@@ -33,6 +33,8 @@ export const COVERED: Readonly<Record<string, string>> = {
   'pop/claim-judged': 'dependencies/semantics',
   'pop/hand-out': 'task/tell-failed',
   'pop/obstacles': 'dependencies/scale',
+  'pop/open-query': 'side/pause',
+  'pop/other-categories': 'side/pause',
   'pop/pop-batch': 'race',
   'pop/waking': 'dependencies/conditions',
 

@@ -2,6 +2,7 @@ import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
+import type { Pause, PauseOptions } from '../side/pause';
 import type { TaskStats } from '../stats';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
@@ -64,6 +65,22 @@ export interface TaskStatics extends WithTaskQueue {
     filter: TaskFilter<NoInfer<Raw>>,
     options?: RequeueOptions,
   ): Promise<Requeued>;
+
+  /**
+   * Lets no task of the model be claimed, in any process, until `resume()`: `pop()` resolves to null, `isEmpty()` to true, workers and
+   * queues finish what they hold and wait. With `category` only tasks of that one. A pause of a discriminator is one of its kind, a pause
+   * of the base one of all kinds. Once it has resolved, no claim begins later than a second after. To pause again changes the reason.
+   */
+  pause(this: ModelOf<unknown>, options?: PauseOptions): Promise<void>;
+
+  /**
+   * Ends the pause of the model, or of one category: each ends only what `pause()` with the same arguments has begun. Does nothing where
+   * nothing is paused.
+   */
+  resume(this: ModelOf<unknown>, options?: Pick<PauseOptions, 'category'>): Promise<void>;
+
+  /** The pauses that hold for the model, those of its base included, the latest last. */
+  paused(this: ModelOf<unknown>): Promise<Pause[]>;
 
   /**
    * The tasks that wait for documents, the earliest due first, each with the documents it waits for. It looks through all of them: for

@@ -4,6 +4,7 @@ import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';
 import type { RetryOptions } from '../settle/verbs';
+import type { Pause, PauseOptions } from '../side/pause';
 import type { TaskStats } from '../stats';
 import type { Lease, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
@@ -31,6 +32,9 @@ export interface TaskVerbs {
     filter: TaskFilter<NoInfer<Raw>>,
     options?: RequeueOptions,
   ): Promise<Requeued>;
+  pause(model: ModelOf<unknown>, options?: PauseOptions): Promise<void>;
+  resume(model: ModelOf<unknown>, options?: Pick<PauseOptions, 'category'>): Promise<void>;
+  paused(model: ModelOf<unknown>): Promise<Pause[]>;
   blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
 
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;

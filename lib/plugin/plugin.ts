@@ -23,6 +23,7 @@ import { progress, renew } from '../settle/hold';
 import { unschedule } from '../settle/recurrence';
 import type { SettleOptions } from '../settle/settle';
 import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs';
+import { pause, paused, type PauseOptions, resume } from '../side/pause';
 import { stats } from '../stats';
 import { attempts, failures, lastProgress, lease } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
@@ -57,6 +58,15 @@ const statics = {
   },
   blocked(this: AnyModel, options?: BlockedOptions) {
     return blocked(this, options);
+  },
+  pause(this: AnyModel, options?: PauseOptions) {
+    return pause(this, options);
+  },
+  resume(this: AnyModel, options?: Pick<PauseOptions, 'category'>) {
+    return resume(this, options);
+  },
+  paused(this: AnyModel) {
+    return paused(this);
   },
 };
 

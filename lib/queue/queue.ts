@@ -3,6 +3,8 @@ import { indexesReady } from '../indexes/prepare';
 import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
 import { isPermanent } from '../server/permanent';
 import { release } from '../settle/verbs';
+import { isHeldBack } from '../side/pause';
+import { lease } from '../task/handle';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -125,11 +127,13 @@ async function next(consumer: Consumer): Promise<AnyDocument | null> {
   const popped = popListening(consumer);
   try {
     const task = await unlessAborted(popped, ending.signal);
-    if (!ending.signal.aborted) {
+    // A pause was heard of while the claim was under way.
+    if (task && isHeldBack(task)) await release(task);
+    else if (!ending.signal.aborted) {
       idle.succeeded(task !== null);
       return task;
     }
-    popped.then((late) => late && release(late)).catch(reporter.reportAside);
+    if (ending.signal.aborted) popped.then((late) => late && lease(late) && release(late)).catch(reporter.reportAside);
   } catch (error) {
     if (isPermanent(error)) throw error;
     idle.failed();

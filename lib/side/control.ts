@@ -46,10 +46,14 @@ export async function noteUse(model: AnyModel, name: string): Promise<void> {
 }
 
 /** Changes the control document, and sees the change at once. */
-export async function changeControl(model: AnyModel, update: mongo.Document | mongo.Document[]): Promise<Control> {
+export async function changeControl(
+  model: AnyModel,
+  update: mongo.Document | mongo.Document[],
+  { upsert = true } = {},
+): Promise<Control> {
   await connected(model);
   const { writeConcern } = definitionOf(model);
-  const write = () => sideOf(model).updateOne(CONTROL, update, { upsert: true, ...writeConcern });
+  const write = () => sideOf(model).updateOne(CONTROL, update, { upsert, ...writeConcern });
   await persistently(() =>
     write().catch((error: { code?: unknown }) => {
       if (error.code !== DUPLICATE_KEY) throw error;

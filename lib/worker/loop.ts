@@ -1,6 +1,8 @@
 import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
+import { onControl } from '../side/control';
+import { isHeldBack } from '../side/pause';
 import { clearTimeout, monotonic, nextTurn } from '../timers';
 import { type Claimed, Claimer } from './claimer';
 import { conclude, type Outcome, StoppedError } from './conclude';
@@ -39,6 +41,7 @@ export class WorkLoop {
   /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
+  #stopHearing: readonly (() => void)[] = [];
 
   constructor(
     private readonly options: ResolvedWorkerOptions,
@@ -57,6 +60,7 @@ export class WorkLoop {
   async done(): Promise<void> {
     const { ending } = this.signals;
     ending.addEventListener('abort', () => this.#end(), { once: true });
+    this.#stopHearing = this.options.sources.map(({ model }) => onControl(model, () => this.#holdBack()));
     while (!ending.aborted) {
       const wanted = this.#wanted();
       if (wanted === 0) await this.#untilSlotFreed();
@@ -77,6 +81,7 @@ export class WorkLoop {
   /** Stops listening and renewing. Returns the tasks still held: they are due again when their leases end. */
   leave(): AnyDocument[] {
     this.#hasLeft = true;
+    this.#stopHearing.forEach((stop) => stop());
     this.#idle.close();
     this.#held.close();
 
@@ -129,7 +134,14 @@ export class WorkLoop {
     if (this.#hasLeft) return this.#giveBack(held);
 
     this.#prefetched.add(held);
+    this.#holdBack();
     this.#startNext();
+  }
+
+  /** Gives back what was claimed before a pause was heard of, and has not begun. */
+  #holdBack(): void {
+    const out = this.#prefetched.remove(({ task }) => isHeldBack(task));
+    if (out.length > 0) this.#giveBack(out);
   }
 
   #announceIdle(): void {

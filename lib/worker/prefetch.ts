@@ -51,6 +51,14 @@ export class PrefetchBuffer {
     return next;
   }
 
+  /** Takes out the tasks that are not to be started now. */
+  remove(isOut: (held: HeldTask) => boolean): HeldTask[] {
+    const out = this.#held.filter(isOut);
+    if (out.length > 0) this.#held = this.#held.filter((held) => !out.includes(held));
+
+    return out;
+  }
+
   /** Empties the buffer and returns its tasks. */
   clear(): HeldTask[] {
     clearTimeout(this.#timer ?? undefined);
