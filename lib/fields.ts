@@ -20,6 +20,7 @@ export const State = {
   RUNNING: 'RUNNING',
   FINISHED: 'FINISHED',
   FAILED: 'FAILED',
+  CANCELLED: 'CANCELLED',
 } as const;
 export type State = (typeof State)[keyof typeof State];
 

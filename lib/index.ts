@@ -1,5 +1,6 @@
 export { taskQueue } from './plugin/plugin';
 export type { TaskQueueOptions } from './options';
+export type { Retention } from './retention';
 export { DependsOn, type DependsOnDecorator } from './declare/decorator';
 export {
   DependencyType,
@@ -18,6 +19,7 @@ export {
   fail,
   failures,
   finish,
+  history,
   isEmpty,
   lastProgress,
   lease,
@@ -35,6 +37,7 @@ export {
   retry,
   stats,
   unschedule,
+  workers,
 } from './plugin/verbs';
 export { TaskBase, type TaskDocument, type TaskModel } from './model/model';
 export type { ModelOf, QueueOf, TaskFilter, TaskInput } from './model/input';
@@ -51,9 +54,13 @@ export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';
 export type { RetryOptions } from './settle/verbs';
 export type { SettleOptions } from './settle/settle';
+export type { HistoryMinute, HistoryOptions } from './side/history';
+export type { Percentiles } from './side/histogram';
 export type { Pause, PauseOptions } from './side/pause';
+export type { WorkerRecord } from './side/workers';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
+export type { WorkerStatus } from './worker/status';
 export type { WorkerEvents } from './worker/events';
 export {
   runWorkers,

@@ -18,11 +18,13 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/announcer': 'worker/worker',
   'worker/claimer': 'worker/parts',
   'worker/conclude': 'worker/worker',
+  'worker/draining': 'worker/status',
   'worker/events': 'worker/worker',
   'worker/heartbeat': 'worker/held-tasks',
   'worker/held-task': 'worker/held-tasks',
   'worker/loop': 'worker/parts',
   'worker/lifecycle': 'worker/stop',
+  'worker/slow-watch': 'worker/status',
   'worker/report-outcome': 'worker/worker',
 
   'queue/ending': 'queue/queue',
@@ -88,7 +90,9 @@ export const COVERED: Readonly<Record<string, string>> = {
   'indexes/task-indexes': 'indexes/ensure',
   'indexes/prepare': 'indexes/ensure',
 
+  'side/beat': 'side/history',
   'side/collection': 'side/control',
+  'side/workers': 'side/history',
 
   'dependencies/equality': 'dependencies/clauses',
   'dependencies/references': 'dependencies/semantics',

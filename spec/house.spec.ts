@@ -25,6 +25,7 @@ const FLOORS = [
   'task',
   'definition',
   'options',
+  'retention',
   'declare',
   'schedule',
   'backoff',

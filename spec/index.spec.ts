@@ -17,6 +17,7 @@ const NAMES = [
   'fail',
   'failures',
   'finish',
+  'history',
   'isEmpty',
   'lastProgress',
   'lease',
@@ -34,6 +35,7 @@ const NAMES = [
   'retry',
   'stats',
   'unschedule',
+  'workers',
   // Workers
   'Worker',
   'runWorkers',
@@ -84,6 +86,7 @@ describe('the constants', () => {
       RUNNING: 'RUNNING',
       FINISHED: 'FINISHED',
       FAILED: 'FAILED',
+      CANCELLED: 'CANCELLED',
     });
     expect(door.Priority).toEqual({ LOW: 1, MEDIUM: 2, HIGH: 3 });
   });

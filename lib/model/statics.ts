@@ -2,7 +2,9 @@ import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
+import type { HistoryMinute, HistoryOptions } from '../side/history';
 import type { Pause, PauseOptions } from '../side/pause';
+import type { WorkerRecord } from '../side/workers';
 import type { TaskStats } from '../stats';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
@@ -49,7 +51,10 @@ export interface TaskStatics extends WithTaskQueue {
    */
   ensureTaskIndexes(this: ModelOf<unknown>): Promise<void>;
 
-  /** Counts the tasks by state, and CREATED ones as ready, delayed or blocked. It reads every task: for a dashboard, not for a loop. */
+  /**
+   * Counts the tasks that have not ended, CREATED ones as ready, delayed or blocked, and those that failed or were cancelled. It reads the
+   * live tasks by their index, and no finished one: it costs as much with a million of them as with none.
+   */
   stats(this: ModelOf<unknown>): Promise<TaskStats>;
 
   /**
@@ -81,6 +86,19 @@ export interface TaskStatics extends WithTaskQueue {
 
   /** The pauses that hold for the model, those of its base included, the latest last. */
   paused(this: ModelOf<unknown>): Promise<Pause[]>;
+
+  /**
+   * What workers did with the tasks of the model, a row for each of the last minutes, the oldest first: counts of outcomes, and how long
+   * tasks waited and ran, within a twentieth. Workers write it down every 20 seconds, and it is kept for `historySeconds`; tasks that were
+   * popped by hand are not in it. All zero with `history: false`.
+   */
+  history(this: ModelOf<unknown>, options?: HistoryOptions): Promise<HistoryMinute[]>;
+
+  /**
+   * The workers that work the queue, in all processes. A worker is in it seconds after its start, and gone with its `stop()`, or a minute
+   * after its last sign of life. Empty with `history: false`.
+   */
+  workers(this: ModelOf<unknown>): Promise<WorkerRecord[]>;
 
   /**
    * The tasks that wait for documents, the earliest due first, each with the documents it waits for. It looks through all of them: for

@@ -4,7 +4,9 @@ import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';
 import type { RetryOptions } from '../settle/verbs';
+import type { HistoryMinute, HistoryOptions } from '../side/history';
 import type { Pause, PauseOptions } from '../side/pause';
+import type { WorkerRecord } from '../side/workers';
 import type { TaskStats } from '../stats';
 import type { Lease, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
@@ -35,6 +37,8 @@ export interface TaskVerbs {
   pause(model: ModelOf<unknown>, options?: PauseOptions): Promise<void>;
   resume(model: ModelOf<unknown>, options?: Pick<PauseOptions, 'category'>): Promise<void>;
   paused(model: ModelOf<unknown>): Promise<Pause[]>;
+  history(model: ModelOf<unknown>, options?: HistoryOptions): Promise<HistoryMinute[]>;
+  workers(model: ModelOf<unknown>): Promise<WorkerRecord[]>;
   blocked<Doc>(model: ModelOf<Doc>, options?: BlockedOptions): Promise<{ task: Doc; blockedBy: BlockedBy[] }[]>;
 
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;

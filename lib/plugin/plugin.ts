@@ -23,7 +23,9 @@ import { progress, renew } from '../settle/hold';
 import { unschedule } from '../settle/recurrence';
 import type { SettleOptions } from '../settle/settle';
 import { fail, finish, release, retry, type RetryOptions } from '../settle/verbs';
+import { history, type HistoryOptions } from '../side/history';
 import { pause, paused, type PauseOptions, resume } from '../side/pause';
+import { workers } from '../side/workers';
 import { stats } from '../stats';
 import { attempts, failures, lastProgress, lease } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
@@ -67,6 +69,12 @@ const statics = {
   },
   paused(this: AnyModel) {
     return paused(this);
+  },
+  history(this: AnyModel, options?: HistoryOptions) {
+    return history(this, options);
+  },
+  workers(this: AnyModel) {
+    return workers(this);
   },
 };
 

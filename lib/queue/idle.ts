@@ -78,6 +78,11 @@ export class Idle {
     await this.#sleep(waitMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
   }
 
+  /** Ends the wait, as an arrival does. */
+  nudge(): void {
+    this.#arrive();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#unheed();

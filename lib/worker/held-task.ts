@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { LeaseLostError } from '../errors';
 import { type Bookkeeping, handleOf, lease, type Lease, type Settling, settlingOf } from '../task/handle';
+import { monotonic } from '../timers';
 
 /** What a worker keeps of a task that it has taken away from its handler. */
 export interface Withdrawn {
@@ -20,6 +21,10 @@ export class HeldTask {
 
   /** Whether its handler has ended and it is being settled. */
   isConcluding = false;
+  /** When its handler was called, by the monotonic clock; null before that. */
+  begunAt: number | null = null;
+  /** How long it was ready before it was claimed, in milliseconds. */
+  waitedMs: number | null = null;
 
   /** @param token The token of the lease with which the task was claimed. */
   constructor(
@@ -44,6 +49,18 @@ export class HeldTask {
     if (!(reason instanceof LeaseLostError)) this.#withdrawn = withdraw(this.task);
     this.#controller?.abort(reason);
     this.#listener(reason);
+  }
+
+  /** Notes that its handler is called now. */
+  begin(): void {
+    const { startedAt, dueAt } = handleOf(this.task).stored;
+    this.begunAt = monotonic();
+    this.waitedMs = startedAt && dueAt ? Math.max(0, startedAt.getTime() - dueAt.getTime()) : null;
+  }
+
+  /** How long it has been worked on, in milliseconds; null before that. */
+  get ranMs(): number | null {
+    return this.begunAt === null ? null : monotonic() - this.begunAt;
   }
 
   /** Settles as `running` does, or rejects with the reason of an abort that comes first. */

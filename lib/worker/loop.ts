@@ -1,17 +1,18 @@
 import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
-import { onControl } from '../side/control';
-import { isHeldBack } from '../side/pause';
-import { clearTimeout, monotonic, nextTurn } from '../timers';
+import type { Load } from '../side/beat';
+import { clearTimeout, nextTurn } from '../timers';
 import { type Claimed, Claimer } from './claimer';
-import { conclude, type Outcome, StoppedError } from './conclude';
+import { type Outcome, StoppedError } from './conclude';
+import { Draining } from './draining';
 import type { HeldTask } from './held-task';
 import { HeldTasks } from './held-tasks';
 import type { ResolvedWorkerOptions } from './options';
 import { perform, startLimit, type Thrown } from './perform';
 import { PrefetchBuffer } from './prefetch';
-import { tellFailed, tellOutcome, tellThrownAfter, type Told } from './report-outcome';
+import { concludeAndTell, tellFailed, tellOutcome, type Told } from './report-outcome';
+import { SlowWatch } from './slow-watch';
 
 /** At most this many tasks per claim. */
 const MAX_CLAIM = 1_000;
@@ -30,37 +31,54 @@ export class WorkLoop {
   readonly #prefetched: PrefetchBuffer;
   readonly #claimer: Claimer;
   readonly #idle: Idle;
+  readonly #slow: SlowWatch;
+  readonly #draining: Draining;
   /** How many tasks have a running handler, and how many are being settled. */
   #running = 0;
   #concluding = 0;
   /** True after an idle wait: the next claim asks for one task per model. */
   #hasWaited = false;
-  /** Whether `idle` was emitted since a task was last claimed. */
-  #isIdle = false;
   #hasLeft = false;
   /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
-  #stopHearing: readonly (() => void)[] = [];
 
   constructor(
     private readonly options: ResolvedWorkerOptions,
     private readonly told: Told,
     private readonly signals: Signals,
   ) {
-    const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
+    const { sources, pop, concurrency, prefetch, pollMs, changeStreams, slowMs } = options;
     const models = sources.map(({ model }) => model);
     this.#held = new HeldTasks((error) => told.report(error));
     this.#claimer = new Claimer(sources, pop, (error, task) => tellFailed(told, error, task));
     this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
+    this.#draining = new Draining(models, () => told.announce('idle'));
     this.#idle = new Idle(models, pollMs, changeStreams);
+    this.#slow = new SlowWatch(slowMs, ({ task }, ms) => told.announce('slow', task, { ms }));
+  }
+
+  get load(): Load {
+    return { concurrency: this.options.concurrency, running: this.#running, held: this.#held.size };
+  }
+
+  get held(): readonly HeldTask[] {
+    return [...this.#held];
+  }
+
+  /** Resolves when nothing is ready and nothing is in hand. Rejects when claiming ends before. */
+  drained(): Promise<void> {
+    const drained = this.#draining.wait();
+    this.#idle.nudge();
+
+    return drained;
   }
 
   /** Works until claiming has ended and no task is held. */
   async done(): Promise<void> {
     const { ending } = this.signals;
     ending.addEventListener('abort', () => this.#end(), { once: true });
-    this.#stopHearing = this.options.sources.map(({ model }) => onControl(model, () => this.#holdBack()));
+    if (!ending.aborted) this.#prefetched.heedPauses(this.options.sources.map(({ model }) => model));
     while (!ending.aborted) {
       const wanted = this.#wanted();
       if (wanted === 0) await this.#untilSlotFreed();
@@ -81,8 +99,9 @@ export class WorkLoop {
   /** Stops listening and renewing. Returns the tasks still held: they are due again when their leases end. */
   leave(): AnyDocument[] {
     this.#hasLeft = true;
-    this.#stopHearing.forEach((stop) => stop());
+    this.#prefetched.close();
     this.#idle.close();
+    this.#slow.close();
     this.#held.close();
 
     return [...this.#held].map(({ task }) => task);
@@ -90,6 +109,7 @@ export class WorkLoop {
 
   #end(): void {
     this.#idle.close();
+    this.#draining.end();
     this.#giveBack(this.#prefetched.clear());
     this.#slotFreed();
   }
@@ -107,16 +127,16 @@ export class WorkLoop {
   async #fill(wanted: number): Promise<void> {
     this.#idle.listen();
     this.#hasWaited = false;
-    const { count, errors, isFailed } = await this.#claim(wanted);
-    for (const error of errors) this.told.report(error);
+    const looked = this.#draining.begin();
+    const claimed = await this.#claim(wanted);
+    for (const error of claimed.errors) this.told.report(error);
     if (this.signals.ending.aborted) return;
 
-    if (isFailed) this.#idle.failed();
-    else this.#idle.succeeded(count > 0);
-    if (count > 0) this.#isIdle = false;
-    if (count === wanted) return;
+    if (claimed.isFailed) this.#idle.failed();
+    else this.#idle.succeeded(claimed.count > 0);
+    looked(claimed, this.#held.size > 0 || claimed.count === wanted);
+    if (claimed.count === wanted) return;
 
-    if (this.#held.size === 0 && !isFailed) this.#announceIdle();
     await this.#idle.wait(this.signals.ending);
     this.#hasWaited = true;
   }
@@ -134,20 +154,7 @@ export class WorkLoop {
     if (this.#hasLeft) return this.#giveBack(held);
 
     this.#prefetched.add(held);
-    this.#holdBack();
     this.#startNext();
-  }
-
-  /** Gives back what was claimed before a pause was heard of, and has not begun. */
-  #holdBack(): void {
-    const out = this.#prefetched.remove(({ task }) => isHeldBack(task));
-    if (out.length > 0) this.#giveBack(out);
-  }
-
-  #announceIdle(): void {
-    if (this.#isIdle) return;
-    this.#isIdle = true;
-    this.told.announce('idle');
   }
 
   #startNext(): void {
@@ -160,32 +167,23 @@ export class WorkLoop {
   }
 
   async #perform(held: HeldTask): Promise<void> {
-    const startedAt = monotonic();
+    held.begin();
+    this.#slow.began(held);
     const limit = startLimit(held, this.options.timeoutMs);
     this.#running++;
     this.told.announce('started', held.task);
     const thrown = await perform(held, this.options);
     this.#running--;
+    this.#slow.ended(held);
     this.#concluding++;
     this.#startNext();
-    await this.#conclude(held, thrown);
+    await concludeAndTell(held, thrown, this.signals.abandoned, this.told);
     clearTimeout(limit ?? undefined);
     this.#concluding--;
     this.#held.drop(held);
-    this.#prefetched.took(monotonic() - startedAt);
+    this.#prefetched.took(held.ranMs ?? 0);
     this.#startNext();
     this.#slotFreed();
-  }
-
-  async #conclude(held: HeldTask, thrown: Thrown | null): Promise<void> {
-    held.isConcluding = true;
-    try {
-      const outcome = await conclude(held, thrown, this.signals.abandoned, (error) => this.told.report(error));
-      tellOutcome(this.told, held, outcome);
-      if (thrown && !held.aborted) tellThrownAfter(this.told, held, outcome, thrown);
-    } catch (error) {
-      this.told.report(error);
-    }
   }
 
   /** Whether a handler may start. A task that is being settled frees its slot, up to a limit; with a concurrency of 1 it keeps it. */

@@ -1,3 +1,6 @@
+import type { AnyModel } from '../definition/definition';
+import { onControl } from '../side/control';
+import { isHeldBack } from '../side/pause';
 import { clearTimeout, setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
 
@@ -16,6 +19,7 @@ export class PrefetchBuffer {
   #held: HeldTask[] = [];
   #meanMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #stops: readonly (() => void)[] = [];
 
   constructor(
     private readonly concurrency: number,
@@ -41,7 +45,16 @@ export class PrefetchBuffer {
 
   add(held: readonly HeldTask[]): void {
     this.#held.push(...held);
+    this.#holdBack();
     this.#watch();
+  }
+
+  // Claimed before the pause was heard of, and not begun.
+  #holdBack(): void {
+    const out = this.#held.filter(({ task }) => isHeldBack(task));
+    if (out.length === 0) return;
+    this.#held = this.#held.filter((held) => !out.includes(held));
+    this.giveBack(out);
   }
 
   next(): HeldTask | undefined {
@@ -51,12 +64,13 @@ export class PrefetchBuffer {
     return next;
   }
 
-  /** Takes out the tasks that are not to be started now. */
-  remove(isOut: (held: HeldTask) => boolean): HeldTask[] {
-    const out = this.#held.filter(isOut);
-    if (out.length > 0) this.#held = this.#held.filter((held) => !out.includes(held));
+  /** Gives back tasks of a pause as soon as it is heard of, until `close()`. */
+  heedPauses(models: readonly AnyModel[]): void {
+    this.#stops = models.map((model) => onControl(model, () => this.#holdBack()));
+  }
 
-    return out;
+  close(): void {
+    for (const stop of this.#stops) stop();
   }
 
   /** Empties the buffer and returns its tasks. */

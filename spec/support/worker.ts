@@ -35,7 +35,7 @@ export async function startWorker<Doc>(models: WorkerModels<Doc>, options?: Work
 
 export type Event = [name: keyof WorkerEvents<unknown>, ...values: unknown[]];
 
-const NAMES = ['started', 'finished', 'retried', 'failed', 'released', 'lost', 'stopped', 'error'] as const;
+const NAMES = ['started', 'finished', 'retried', 'failed', 'released', 'slow', 'lost', 'stopped', 'error'] as const;
 
 /** All events of a worker from now on but `idle`, with their values. */
 export function recordEvents<Doc>(worker: Worker<Doc>): Event[] {
