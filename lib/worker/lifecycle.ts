@@ -110,7 +110,8 @@ export class Run {
   async #live(): Promise<void> {
     const over = once(this.#over.signal, 'abort');
     if (this.options.handleSignals) for (const name of SIGNALS) process.on(name, this.owner.onSignal);
-    await this.#beat.start();
+    // A run that is stopped before it is ready may have no connection.
+    if (!this.isEnding) await this.#beat.start().catch((error: unknown) => this.announcer.report(error));
     await Promise.race([over, this.#loop.done()]);
 
     clearTimeout(this.#leaving ?? undefined);

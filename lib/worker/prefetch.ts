@@ -3,6 +3,7 @@ import { onControl } from '../side/control';
 import { isHeldBack } from '../side/pause';
 import { clearTimeout, setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
+import { isAnyPaused } from './status';
 
 /** How far tasks are claimed ahead: those that will start within this time, in milliseconds. */
 const AHEAD_MS = 50;
@@ -19,6 +20,7 @@ export class PrefetchBuffer {
   #held: HeldTask[] = [];
   #meanMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #models: readonly AnyModel[] = [];
   #stops: readonly (() => void)[] = [];
 
   constructor(
@@ -51,6 +53,7 @@ export class PrefetchBuffer {
 
   // Claimed before the pause was heard of, and not begun.
   #holdBack(): void {
+    if (!isAnyPaused(this.#models)) return;
     const out = this.#held.filter(({ task }) => isHeldBack(task));
     if (out.length === 0) return;
     this.#held = this.#held.filter((held) => !out.includes(held));
@@ -66,6 +69,7 @@ export class PrefetchBuffer {
 
   /** Gives back tasks of a pause as soon as it is heard of, until `close()`. */
   heedPauses(models: readonly AnyModel[]): void {
+    this.#models = models;
     this.#stops = models.map((model) => onControl(model, () => this.#holdBack()));
   }
 
