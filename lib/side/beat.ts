@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { Types } from 'mongoose';
+import { ConnectionStates, Types } from 'mongoose';
 import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
 import { clockOf, type ServerClock } from '../server/clock';
 import { answered } from '../server/time-limit';
@@ -101,7 +101,8 @@ export class Beat {
       await answered(side.bulkWrite([...taken.statements(), sign], { ordered: false, ...writeConcern }));
     } catch (error) {
       book.tallies.putBack(taken);
-      this.#warn(name, error);
+      // No warning when the application has closed its connection.
+      if (book.model.db.readyState === ConnectionStates.connected) this.#warn(name, error);
     }
   }
 

@@ -9,7 +9,7 @@ import { Draining } from './draining';
 import type { HeldTask } from './held-task';
 import { HeldTasks } from './held-tasks';
 import type { ResolvedWorkerOptions } from './options';
-import { perform, startLimit, type Thrown } from './perform';
+import { perform, startLimit } from './perform';
 import { PrefetchBuffer } from './prefetch';
 import { concludeAndTell, tellFailed, tellOutcome, type Told } from './report-outcome';
 import { SlowWatch } from './slow-watch';
@@ -78,7 +78,9 @@ export class WorkLoop {
   async done(): Promise<void> {
     const { ending } = this.signals;
     ending.addEventListener('abort', () => this.#end(), { once: true });
-    if (!ending.aborted) this.#prefetched.heedPauses(this.options.sources.map(({ model }) => model));
+    const { sources, changeStreams } = this.options;
+    const models = sources.map(({ model }) => model);
+    if (!ending.aborted) this.#prefetched.heedPauses(models, changeStreams);
     while (!ending.aborted) {
       const wanted = this.#wanted();
       if (wanted === 0) await this.#untilSlotFreed();

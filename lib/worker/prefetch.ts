@@ -1,4 +1,5 @@
 import type { AnyModel } from '../definition/definition';
+import { hearControl } from '../side/control-stream';
 import { onControl } from '../side/control';
 import { isHeldBack } from '../side/pause';
 import { clearTimeout, setTimeout } from '../timers';
@@ -68,9 +69,12 @@ export class PrefetchBuffer {
   }
 
   /** Gives back tasks of a pause as soon as it is heard of, until `close()`. */
-  heedPauses(models: readonly AnyModel[]): void {
+  heedPauses(models: readonly AnyModel[], usesChangeStreams: boolean): void {
     this.#models = models;
-    this.#stops = models.map((model) => onControl(model, () => this.#holdBack()));
+    this.#stops = [
+      ...models.map((model) => onControl(model, () => this.#holdBack())),
+      ...(usesChangeStreams ? models.map(hearControl) : []),
+    ];
   }
 
   close(): void {
