@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ConnectionStates, Types } from 'mongoose';
 import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
@@ -52,7 +53,7 @@ export class Beat {
     const [book] = this.#books.values();
     if (!book) return;
     this.#clock = await clockOf(book.model);
-    this.#setTimer(FIRST_MS * Math.random());
+    this.#setTimer(randomInt(FIRST_MS));
   }
 
   record(model: AnyModel, outcome: string, waitMs: number | null, runMs: number | null): void {
