@@ -90,7 +90,6 @@ export const COVERED: Readonly<Record<string, string>> = {
   'indexes/task-indexes': 'indexes/ensure',
   'indexes/prepare': 'indexes/ensure',
 
-  'side/beat': 'side/history',
   'side/collection': 'side/control',
   'side/workers': 'side/history',
 

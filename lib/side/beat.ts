@@ -52,7 +52,9 @@ export class Beat {
   async start(): Promise<void> {
     const [book] = this.#books.values();
     if (!book) return;
-    this.#clock = await clockOf(book.model);
+    const clock = await clockOf(book.model);
+    await clock.now();
+    this.#clock = clock;
     this.#setTimer(randomInt(FIRST_MS));
   }
 
