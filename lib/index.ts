@@ -1,5 +1,6 @@
 export { taskQueue } from './plugin/plugin';
 export type { TaskQueueOptions } from './options';
+export type { Retention } from './retention';
 export { DependsOn, type DependsOnDecorator } from './declare/decorator';
 export {
   DependencyType,
@@ -21,9 +22,12 @@ export {
   fail,
   failures,
   finish,
+  history,
   isEmpty,
   lastProgress,
   lease,
+  pause,
+  paused,
   pop,
   popMany,
   progress,
@@ -33,9 +37,11 @@ export {
   release,
   renew,
   requeue,
+  resume,
   retry,
   stats,
   unschedule,
+  workers,
 } from './plugin/verbs';
 export { TaskBase, type TaskDocument, type TaskModel } from './model/model';
 export type { ModelOf, QueueOf, TaskFilter, TaskInput } from './model/input';
@@ -57,8 +63,13 @@ export type { CancelledCount, CancelManyOptions } from './cancel/cancel-many';
 export type { CancelRequest } from './cancel/cancelled';
 export type { Cancellation } from './task/cancellation';
 export type { SettleOptions } from './settle/settle';
+export type { HistoryMinute, HistoryOptions } from './side/history';
+export type { Percentiles } from './side/histogram';
+export type { Pause, PauseOptions } from './side/pause';
+export type { WorkerRecord } from './side/workers';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
+export type { WorkerStatus } from './worker/status';
 export type { WorkerEvents } from './worker/events';
 export {
   runWorkers,

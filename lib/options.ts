@@ -4,6 +4,7 @@ import { isClass } from './declare/decorator';
 import type { Dependency, DependencyDeclaration } from './declare/dependency';
 import { DEFAULT_FIELDS, type FieldNames } from './fields';
 import { COPY } from './mongoose';
+import { requireRetention, type Retention } from './retention';
 import {
   MAX_TIMER_MS,
   refuseUnknown,
@@ -21,8 +22,11 @@ export interface TaskQueueOptions {
    * How long a task is kept, in seconds from the later of its push and its due time; then a TTL index deletes it. `false` keeps tasks for
    * ever. Documents that were never pushed are never deleted. Default: 86 400 (24 hours), but `false` for a model that keeps a `createdAt`
    * of its own (a path of that name, or `timestamps`).
+   *
+   * Different times for tasks that ended, from their ends, and for those that have not: `{ finished: 3_600, failed: 604_800 }`. A task
+   * that others still wait for is kept a day longer.
    */
-  expireAfterSeconds?: number | false;
+  expireAfterSeconds?: number | false | Retention;
 
   /** How long a claim holds its task, in milliseconds, unless the lease is renewed. Default: 300 000 (five minutes). */
   leaseMs?: number;
@@ -58,6 +62,15 @@ export interface TaskQueueOptions {
   /** The class with the `@DependsOn` fields, for a schema that was not made by `loadClass()` or Typegoose, as in NestJS. Default: none. */
   class?: abstract new (...args: never[]) => unknown;
 
+  /**
+   * Whether workers write down, once in 20 seconds, that they live and what they did: for `history()`, `workers()` and the last hour of
+   * `stats()`. Default: `true`.
+   */
+  history?: boolean;
+
+  /** How long the history is kept, in seconds, from 60 on. Default: 172 800 (two days). */
+  historySeconds?: number;
+
   /** Other names for the paths the plugin adds, if the schema has one of them: `{ state: 'taskState' }`. Default: none. */
   fields?: Partial<FieldNames>;
 
@@ -69,7 +82,7 @@ export interface TaskQueueOptions {
 }
 
 export interface ResolvedOptions {
-  readonly expireAfterSeconds: number | false | undefined;
+  readonly expireAfterSeconds: number | false | Retention | undefined;
   readonly leaseMs: number;
   readonly maxAttempts: number;
   readonly backoff: Backoff;
@@ -78,6 +91,8 @@ export interface ResolvedOptions {
   readonly category: boolean;
   readonly dependencies: Readonly<Record<string, Dependency>>;
   readonly class: TaskQueueOptions['class'] | null;
+  readonly history: boolean;
+  readonly historySeconds: number;
   readonly fields: Readonly<FieldNames>;
   readonly bind: boolean;
   /** The copy of this package whose plugin was applied. */
@@ -94,10 +109,11 @@ const KNOWN = [
   'category',
   'dependencies',
   'class',
+  'history',
+  'historySeconds',
   'fields',
   'bind',
 ];
-const MAX_EXPIRY_SECONDS = 2 ** 31 - 1;
 
 export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions {
   requireObject('options', options, '`taskQueue(schema, { leaseMs: 60_000 })`');
@@ -112,20 +128,13 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
     category = false,
     dependencies = {},
     class: type = null,
+    history = true,
+    historySeconds = 172_800,
     fields = {},
     bind = true,
   } = options;
 
-  if (expireAfterSeconds !== undefined && expireAfterSeconds !== false) {
-    requireInteger(
-      'expireAfterSeconds',
-      expireAfterSeconds,
-      0,
-      MAX_EXPIRY_SECONDS,
-      'seconds',
-      '`expireAfterSeconds: 86_400`, or `false` to keep tasks',
-    );
-  }
+  if (expireAfterSeconds !== undefined) requireRetention(expireAfterSeconds);
   requireLease(leaseMs);
   requireInteger('maxAttempts', maxAttempts, 1, 1_000_000, '', '`maxAttempts: 3`');
   requireFunction('backoff', backoff, '`backoff: exponential({ minMs: 1_000, maxMs: 60_000 })`');
@@ -134,6 +143,8 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
   requireBoolean('category', category);
   if (type !== null && !isClass(type)) throw wrongValue('class', 'a class', type, '`class: Mail`');
   requireBoolean('bind', bind);
+  requireBoolean('history', history);
+  requireInteger('historySeconds', historySeconds, 60, 2 ** 31 - 1, 'seconds', '`historySeconds: 172_800`');
 
   return {
     expireAfterSeconds,
@@ -145,6 +156,8 @@ export function resolveOptions(options: TaskQueueOptions = {}): ResolvedOptions 
     category,
     dependencies: resolveDependencies(dependencies),
     class: type,
+    history,
+    historySeconds,
     fields: resolveFields(fields),
     bind,
     copy: COPY,

@@ -1,15 +1,13 @@
 import { type AnyModel, collectionOf, type Definition, definitionOf } from './definition/definition';
-import { UnsupportedServerError } from './errors';
 import { State } from './fields';
 import { indexName, liveFilter } from './indexes/claim-index';
 import { withIndexes } from './indexes/prepare';
 import { connected } from './server/clock';
-import { explained } from './server/explain-error';
 import { NEWEST } from './server/read';
 import { answered } from './server/time-limit';
-
-/** The server's code for a query without an index where `notablescan` forbids one. */
-const NO_QUERY_EXECUTION_PLANS = 291;
+import { controlOf } from './side/control';
+import { lastHour } from './side/history';
+import { pausedIn } from './side/pause';
 
 /** The figures of a queue. They are counted at slightly different moments, so they need not add up while tasks are worked on. */
 export interface TaskStats {
@@ -17,59 +15,57 @@ export interface TaskStats {
   created: number;
   /** RUNNING tasks: their lease lasts, or has ended and the task was not claimed again yet. */
   running: number;
-  /** FINISHED tasks that have not expired. */
-  finished: number;
-  /** FAILED tasks that have not expired. */
-  failed: number;
-  /** CREATED tasks that can be popped now. */
+  /** CREATED tasks that can be popped now, unless the queue is paused. */
   ready: number;
   /** CREATED tasks that are not due yet. */
   delayed: number;
   /** CREATED tasks that wait for other documents. */
   blocked: number;
+  /** FAILED tasks that are still stored; 10 000 stands for that many or more. */
+  failed: number;
+  /** CANCELLED tasks that are still stored; 10 000 stands for that many or more. */
+  cancelled: number;
   /** How long the oldest ready task has been ready, in milliseconds; null when none is ready. */
   oldestReadyAgeMs: number | null;
+  /** Whether the model is paused as a whole; `paused()` tells of categories, too. */
+  paused: boolean;
+  /** What workers finished in the last hour, up to 20 seconds ago; 0 with `history: false`. What was popped by hand is not counted. */
+  finishedLastHour: number;
+  /** What workers failed for good in the last hour. */
+  failedLastHour: number;
 }
+
+/** To this many failed or cancelled tasks are counted. */
+const MAX_COUNT = 10_000;
 
 /** See `TaskStatics.stats`. */
 export async function stats(model: AnyModel): Promise<TaskStats> {
   const definition = definitionOf(model);
   await connected(model);
-  const [settled, live] = await Promise.all([countSettled(definition), withIndexes(model, () => readLive(definition))]);
+  const [live, failed, cancelled, control, hour] = await Promise.all([
+    withIndexes(model, () => readLive(definition)),
+    withIndexes(model, () => countEnded(definition, State.FAILED)),
+    withIndexes(model, () => countEnded(definition, State.CANCELLED)),
+    controlOf(model),
+    lastHour(model),
+  ]);
+  const { isWhole: paused } = pausedIn(definition, control);
 
-  return { ...live, ...settled };
+  return { ...live, failed, cancelled, paused, finishedLastHour: hour.finished, failedLastHour: hour.failed };
 }
 
-// Settled tasks are in no index of the queue, so this reads the whole collection, once.
-async function countSettled({ model, options, kind }: Definition): Promise<Pick<TaskStats, 'finished' | 'failed'>> {
-  const { state } = options.fields;
-  const settled = { [state]: { $in: [State.FINISHED, State.FAILED] }, ...(kind && { [kind.key]: kind.value }) };
-  const found = await answered(
-    collectionOf(model)
-      .aggregate<{ _id: State; count: number }>(
-        [{ $match: settled }, { $group: { _id: `$${state}`, count: { $sum: 1 } } }],
-        NEWEST,
-      )
-      .toArray(),
-  ).catch((error: unknown) => {
-    throw isScanRefused(error) ? needsIndex(model, state) : explained(error);
-  });
-  const countOf = (one: State) => found.find(({ _id }) => _id === one)?.count ?? 0;
+async function countEnded(definition: Definition, state: State): Promise<number> {
+  const { model, options, kind } = definition;
+  const query = { [options.fields.state]: state, ...(kind && { [kind.key]: kind.value }) };
+  const hint = indexName(definition, 'ended');
+  const { collectionName: count } = model.collection;
+  const command = { count, query, hint, limit: MAX_COUNT, readConcern: NEWEST.readConcern };
+  const { n } = await answered(model.db.db!.command(command, { readPreference: NEWEST.readPreference }));
 
-  return { finished: countOf(State.FINISHED), failed: countOf(State.FAILED) };
+  return n as number;
 }
 
-function isScanRefused(error: unknown): boolean {
-  return (error as { code?: unknown }).code === NO_QUERY_EXECUTION_PLANS;
-}
-
-function needsIndex({ modelName }: AnyModel, state: string): UnsupportedServerError {
-  return new UnsupportedServerError(
-    `Expected a server on which \`stats()\` may read all of ${modelName}, got one with \`notablescan\`. Give it an index to count by: \`schema.index({ ${state}: 1 })\`.`,
-  );
-}
-
-type Live = Omit<TaskStats, 'finished' | 'failed'>;
+type Live = Pick<TaskStats, 'created' | 'running' | 'ready' | 'delayed' | 'blocked' | 'oldestReadyAgeMs'>;
 
 async function readLive(definition: Definition): Promise<Live> {
   const { model, options } = definition;

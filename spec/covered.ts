@@ -18,11 +18,13 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/announcer': 'worker/worker',
   'worker/claimer': 'worker/parts',
   'worker/conclude': 'worker/worker',
+  'worker/draining': 'worker/status',
   'worker/events': 'worker/worker',
   'worker/heartbeat': 'worker/held-tasks',
   'worker/held-task': 'worker/held-tasks',
   'worker/loop': 'worker/parts',
   'worker/lifecycle': 'worker/stop',
+  'worker/slow-watch': 'worker/status',
   'worker/report-outcome': 'worker/worker',
 
   'queue/in-hand': 'cancel/heed',
@@ -34,6 +36,8 @@ export const COVERED: Readonly<Record<string, string>> = {
   'pop/claim-judged': 'dependencies/semantics',
   'pop/hand-out': 'task/tell-failed',
   'pop/obstacles': 'dependencies/scale',
+  'pop/open-query': 'side/pause',
+  'pop/other-categories': 'side/pause',
   'pop/pop-batch': 'race',
   'pop/waking': 'dependencies/conditions',
 
@@ -106,6 +110,9 @@ export const COVERED: Readonly<Record<string, string>> = {
   'indexes/key-index': 'indexes/ensure',
   'indexes/task-indexes': 'indexes/ensure',
   'indexes/prepare': 'indexes/ensure',
+
+  'side/collection': 'side/control',
+  'side/workers': 'side/history',
 
   'dependencies/equality': 'dependencies/clauses',
   'dependencies/references': 'dependencies/semantics',

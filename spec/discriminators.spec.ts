@@ -147,6 +147,7 @@ describe('discriminators', () => {
         'task_claim',
         'task_claim_Email',
         'task_claim_letter',
+        'task_ended',
         'task_expiry',
         'task_key',
       ]);
@@ -219,6 +220,7 @@ describe('discriminators', () => {
       const own = (await nativeOf(models.Event).indexes()).filter(({ name }) => name?.startsWith('task_'));
       expect(own.map(({ name }) => name as string).sort()).toEqual([
         'task_claim_Job',
+        'task_ended_Job',
         'task_expiry_Job',
         'task_key_Job',
       ]);

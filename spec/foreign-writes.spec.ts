@@ -321,12 +321,13 @@ describe('a document that is no task', () => {
       task_claim: 2,
       task_category: 2,
       task_key: 0,
+      task_ended: 0,
       task_expiry: 2,
     });
   });
 
   it('is counted as nothing', async () => {
-    expect(await Thing.stats()).toMatchObject({ created: 0, running: 0, finished: 0, failed: 0 });
+    expect(await Thing.stats()).toMatchObject({ created: 0, running: 0, failed: 0, cancelled: 0 });
   });
 
   it('is refused by the verbs of a task, and not changed', async () => {

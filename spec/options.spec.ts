@@ -63,6 +63,8 @@ describe('the options of the plugin', () => {
     'category',
     'dependencies',
     'class',
+    'history',
+    'historySeconds',
     'bind',
     'fields',
   ] as const)('have the default where `%s` is undefined', (name) => {
@@ -78,6 +80,8 @@ describe('the options of the plugin', () => {
     ['maxAttempts', 1_000_000],
     ['recheckMs', 1],
     ['recheckMs', 2 ** 31 - 1],
+    ['historySeconds', 60],
+    ['historySeconds', 2 ** 31 - 1],
   ])('may have `%s` at %d', (name, value) => {
     expect(resolveOptions({ [name]: value })).toMatchObject({ [name]: value });
   });

@@ -7,12 +7,15 @@ import { endLease, nativeOf } from './support/raw';
 const NOTHING = {
   created: 0,
   running: 0,
-  finished: 0,
-  failed: 0,
   ready: 0,
   delayed: 0,
   blocked: 0,
+  failed: 0,
+  cancelled: 0,
   oldestReadyAgeMs: null,
+  paused: false,
+  finishedLastHour: 0,
+  failedLastHour: 0,
 };
 
 describe('stats', () => {
@@ -31,7 +34,7 @@ describe('stats', () => {
   /** The figures that are not as in an empty collection; the age is another matter. */
   async function figures(): Promise<object> {
     const { oldestReadyAgeMs: _, ...counts } = await Email.stats();
-    return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
+    return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0 && count !== false));
   }
 
   it('is all zero of a collection that does not exist', async () => {
@@ -98,7 +101,7 @@ describe('stats', () => {
     await (await Email.pop())!.fail(new Error('no'));
     await (await Email.pop())!.fail();
 
-    expect(await figures()).toEqual({ finished: 1, failed: 2 });
+    expect(await figures()).toEqual({ failed: 2 });
   });
 
   it('counts tasks that another program wrote', async () => {
@@ -114,7 +117,7 @@ describe('stats', () => {
       { state: null },
     ]);
 
-    expect(await figures()).toEqual({ created: 3, ready: 3, running: 1, finished: 1, failed: 1 });
+    expect(await figures()).toEqual({ created: 3, ready: 3, running: 1, failed: 1 });
     expect(await Email.popMany(10)).toHaveLength(4);
   });
 
@@ -139,16 +142,16 @@ describe('stats', () => {
         }));
         if (stored.length > 0) await nativeOf(Email).insertMany(stored);
 
-        const { created, ready, delayed, blocked, running, finished, failed } = await Email.stats();
+        const { created, ready, delayed, blocked, running, failed, cancelled } = await Email.stats();
         const popped = await Email.popMany(100);
 
         const ended = tasks.filter(({ state, time: at }) => state === State.RUNNING && (at ?? -1) < 0).length;
         expect(popped).toHaveLength(ready + ended);
         expect(ready + delayed + blocked).toBe(created);
-        const live = [State.CREATED, State.RUNNING, State.FINISHED, State.FAILED].map(
+        const live = [State.CREATED, State.RUNNING, State.FAILED, State.CANCELLED].map(
           (wanted) => tasks.filter(({ state }) => state === wanted).length,
         );
-        expect([created, running, finished, failed]).toEqual(live);
+        expect([created, running, failed, cancelled]).toEqual(live);
       }),
       { numRuns: 30 },
     );
@@ -204,7 +207,7 @@ describe('stats', () => {
     const Parcel = Base.discriminator('Parcel', new Schema({ weight: Number }));
     await nativeOf(Base).insertMany([
       { state: State.FINISHED },
-      { state: State.FINISHED, __t: 'Letter' },
+      { state: State.CANCELLED, __t: 'Letter' },
       { state: State.FAILED, __t: 'Parcel' },
       { state: State.RUNNING, __t: 'Parcel' },
       { state: State.CREATED, __t: 'Letter', _task: { availableAt: ago(60_000) } },
@@ -214,9 +217,9 @@ describe('stats', () => {
 
     const [all, letters, parcels] = await Promise.all([Base, Letter, Parcel].map((model) => stats(model)));
 
-    expect(all).toMatchObject({ created: 3, ready: 2, delayed: 1, running: 1, finished: 2, failed: 1 });
-    expect(letters).toMatchObject({ created: 2, ready: 1, delayed: 1, running: 0, finished: 1, failed: 0 });
-    expect(parcels).toMatchObject({ created: 1, ready: 1, delayed: 0, running: 1, finished: 0, failed: 1 });
+    expect(all).toMatchObject({ created: 3, ready: 2, delayed: 1, running: 1, failed: 1, cancelled: 1 });
+    expect(letters).toMatchObject({ created: 2, ready: 1, delayed: 1, running: 0, failed: 0, cancelled: 1 });
+    expect(parcels).toMatchObject({ created: 1, ready: 1, delayed: 0, running: 1, failed: 1, cancelled: 0 });
     expect(letters!.oldestReadyAgeMs).toBeLessThan(3_600_000);
   });
 
@@ -227,10 +230,53 @@ describe('stats', () => {
     );
     await nativeOf(Job).insertMany([
       { phase: State.CREATED, state: 1 },
-      { phase: State.FINISHED },
+      { phase: State.FAILED },
       { state: State.FAILED },
     ]);
 
-    expect(await Job.stats()).toMatchObject({ created: 1, ready: 1, finished: 1, failed: 0 });
+    expect(await Job.stats()).toMatchObject({ created: 1, ready: 1, failed: 1, cancelled: 0 });
+  });
+
+  it('reads no finished task, and failed ones by their index alone', async () => {
+    await Email.ensureTaskIndexes();
+    await nativeOf(Email).insertMany([
+      ...Array.from({ length: 500 }, () => ({ state: State.FINISHED, _task: { settledAt: ago(1) } })),
+      ...Array.from({ length: 20 }, () => ({ state: State.FAILED, _task: { settledAt: ago(1) } })),
+      ...Array.from({ length: 10 }, () => ({ state: State.CREATED, _task: { availableAt: ago(1) } })),
+    ]);
+    const { db } = database.connection;
+    await db!.command({ profile: 2 });
+    await Email.stats();
+    await db!.command({ profile: 0 });
+    const ns = `${db!.databaseName}.${Email.collection.name}`;
+    const seen = await db!.collection('system.profile').find({ ns, op: 'command' }).toArray();
+
+    const examined = seen.map(({ docsExamined, keysExamined }) => [docsExamined ?? 0, keysExamined ?? 0] as number[]);
+    expect(examined.length).toBeGreaterThanOrEqual(3);
+    for (const [documents, keys] of examined) {
+      expect(documents).toBeLessThanOrEqual(10);
+      expect(keys).toBeLessThanOrEqual(22);
+    }
+  });
+
+  it('says whether the queue is paused', async () => {
+    await Email.pause();
+    expect(await Email.stats()).toMatchObject({ paused: true });
+    await Email.resume();
+    expect(await Email.stats()).toMatchObject({ paused: false });
+  });
+
+  it('lists the newest failed ones by the same index, without sorting', async () => {
+    await nativeOf(Email).insertMany([
+      ...Array.from({ length: 200 }, (_, n) => ({ to: String(n), state: State.FAILED, _task: { settledAt: ago(n) } })),
+      ...Array.from({ length: 200 }, (_, n) => ({ state: State.FINISHED, _task: { settledAt: ago(n) } })),
+    ]);
+    const newest = Email.find({ state: State.FAILED }).sort({ '_task.settledAt': -1 }).limit(50);
+    const plan = JSON.stringify(await newest.clone().explain('executionStats'));
+
+    expect((await newest).map(({ to }) => to)).toEqual(Array.from({ length: 50 }, (_, n) => String(n)));
+    expect(plan).toContain('"indexName":"task_ended"');
+    expect(plan).not.toContain('"stage":"SORT"');
+    expect(plan).toContain('"totalKeysExamined":50');
   });
 });

@@ -35,8 +35,12 @@ export function readyQuery(definition: Definition, category?: Category): ReadyQu
 }
 
 function makeQuery(definition: Definition, category?: Category): ReadyQuery {
+  return queryOf(definition, category === undefined ? null : categoriesOf(definition, category));
+}
+
+/** The query for tasks of these categories, null among them for tasks without one; of all for null. */
+export function queryOf(definition: Definition, categories: readonly unknown[] | null): ReadyQuery {
   const { fields } = definition.options;
-  const categories = category === undefined ? null : categoriesOf(definition, category);
   const filter = {
     ...liveFilter(definition),
     ...(categories && { [fields.category]: categories.length === 1 ? categories[0] : { $in: categories } }),
@@ -53,7 +57,7 @@ function makeQuery(definition: Definition, category?: Category): ReadyQuery {
   };
 }
 
-function categoriesOf(definition: Definition, category: Category): string[] {
+export function categoriesOf(definition: Definition, category: Category): string[] {
   const { model, options } = definition;
   if (!options.category) {
     throw new InvalidOptionError(

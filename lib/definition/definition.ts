@@ -3,6 +3,7 @@ import type { AnyDocument, AnyModel, AnySchema, RawDocument } from '../any';
 import { InvalidOptionError } from '../errors';
 import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
+import { type ResolvedRetention, resolveRetention } from '../retention';
 import { shown } from '../values/check';
 import { flawOf } from './decode';
 
@@ -21,8 +22,10 @@ export interface Definition {
   readonly kind: { readonly key: string; readonly value: unknown } | null;
   /** Whether the plugin was applied to this kind's schema and not to its base: then all its indexes are its own. */
   readonly kindOnly: boolean;
-  /** Seconds after which tasks are deleted, or false. */
+  /** Seconds after which tasks are deleted, or false; with `retention` only those that have not ended. */
   readonly expireAfterSeconds: number | false;
+  /** Set when tasks are kept for different times by the way they ended. */
+  readonly retention: ResolvedRetention | null;
   /** Paths with `select: false`: a claim leaves them out, like a query does. */
   readonly hidden: Readonly<Record<string, 0>> | null;
   readonly writeConcern: WriteConcern;
@@ -126,14 +129,17 @@ function define(model: AnyModel): Definition {
   }
 
   const kind = kindOf(model);
-  const expires = options.expireAfterSeconds ?? (keepsCreationTime(schema, options) ? false : DEFAULT_EXPIRY_SECONDS);
+  const byDefault = keepsCreationTime(schema, options) ? false : DEFAULT_EXPIRY_SECONDS;
+  const given = options.expireAfterSeconds ?? byDefault;
+  const retention = typeof given === 'object' ? resolveRetention(given, byDefault) : null;
 
   return {
     model,
     options,
     kind,
     kindOnly: kind !== null && !optionsOf(rootOf(model).schema as AnySchema),
-    expireAfterSeconds: expires,
+    expireAfterSeconds: typeof given === 'object' ? retention!.unsettled : given,
+    retention,
     hidden: hiddenIn(schema),
     writeConcern: writeConcernOf(schema),
     updatedAt: updatedAtOf(schema),

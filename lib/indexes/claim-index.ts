@@ -10,7 +10,7 @@ export function claimOrder({ options }: Definition): Record<string, 1 | -1> {
   return { [options.fields.priority]: -1, '_task.availableAt': 1, _id: 1 };
 }
 
-export type IndexRole = 'claim' | 'category' | 'key' | 'expiry';
+export type IndexRole = 'claim' | 'category' | 'key' | 'ended' | 'expiry' | `expiry_${string}`;
 
 /** The name of an index. A kind has its own claim indexes; expiry and keys are those of its base, unless only the kind has the plugin. */
 export function indexName({ kind, kindOnly }: Definition, role: IndexRole): string {

@@ -51,7 +51,7 @@ async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void
     // Another process, of another version perhaps, has just created the missing index.
     return ensureOf(model, indexes);
   });
-  if (definition.expireAfterSeconds === false && !isOfBase) await dropExpiry(definition, existing);
+  if (!isOfBase) await dropExpiry(definition, existing);
   await ensureOutboxes(model);
 }
 

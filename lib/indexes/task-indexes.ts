@@ -1,7 +1,8 @@
 import type { Definition } from '../definition/definition';
+import { State } from '../fields';
 import { claimOrder, indexName, liveFilter } from './claim-index';
 import type { TaskIndex } from './existing';
-import { expiryIndex } from './expiry';
+import { expiryIndexes } from './expiry';
 import { keyIndex } from './key-index';
 
 /** The indexes a queue needs. A document that was never pushed is in none of them. */
@@ -11,11 +12,7 @@ export function taskIndexes(definition: Definition): TaskIndex[] {
   if (options.category) claims.push(categoryIndex(definition));
   if (kind && !kindOnly) return claims;
 
-  return [
-    ...claims,
-    keyIndex(definition),
-    ...(definition.expireAfterSeconds === false ? [] : [expiryIndex(definition)]),
-  ];
+  return [...claims, keyIndex(definition), endedIndex(definition), ...expiryIndexes(definition)];
 }
 
 /** Indexes that find parked and failed tasks: by the documents they wait for, by their re-check, by the documents that failed them. */
@@ -50,5 +47,16 @@ function categoryIndex(definition: Definition): TaskIndex {
     name: indexName(definition, 'category'),
     key: { [definition.options.fields.category]: 1, ...claimOrder(definition) },
     partialFilterExpression: liveFilter(definition),
+  };
+}
+
+// Small, since it has no finished task: it lists and counts those that an operator may want to see.
+function endedIndex(definition: Definition): TaskIndex {
+  const { state } = definition.options.fields;
+
+  return {
+    name: indexName(definition, 'ended'),
+    key: { [state]: 1, '_task.settledAt': -1 },
+    partialFilterExpression: { ...liveFilter(definition), [state]: { $in: [State.FAILED, State.CANCELLED] } },
   };
 }

@@ -3,6 +3,9 @@ import type { PopOptions } from '../pop/pop';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
+import type { HistoryMinute, HistoryOptions } from '../side/history';
+import type { Pause, PauseOptions } from '../side/pause';
+import type { WorkerRecord } from '../side/workers';
 import type { TaskStats } from '../stats';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
 import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
@@ -62,7 +65,10 @@ export interface TaskStatics extends WithTaskQueue {
    */
   ensureTaskIndexes(this: ModelOf<unknown>): Promise<void>;
 
-  /** Counts the tasks by state, and CREATED ones as ready, delayed or blocked. It reads every task: for a dashboard, not for a loop. */
+  /**
+   * Counts the tasks that have not ended, CREATED ones as ready, delayed or blocked, and those that failed or were cancelled. It reads the
+   * live tasks by their index, and no finished one: it costs as much with a million of them as with none.
+   */
   stats(this: ModelOf<unknown>): Promise<TaskStats>;
 
   /**
@@ -91,6 +97,35 @@ export interface TaskStatics extends WithTaskQueue {
     filter: TaskFilter<NoInfer<Raw>>,
     options?: CancelManyOptions,
   ): Promise<CancelledCount>;
+
+  /**
+   * Lets no task of the model be claimed, in any process, until `resume()`: `pop()` resolves to null, `isEmpty()` to true, workers and
+   * queues finish what they hold and wait. With `category` only tasks of that one. A pause of a discriminator is one of its kind, a pause
+   * of the base one of all kinds. Once it has resolved, no claim begins later than a second after. To pause again changes the reason.
+   */
+  pause(this: ModelOf<unknown>, options?: PauseOptions): Promise<void>;
+
+  /**
+   * Ends the pause of the model, or of one category: each ends only what `pause()` with the same arguments has begun. Does nothing where
+   * nothing is paused.
+   */
+  resume(this: ModelOf<unknown>, options?: Pick<PauseOptions, 'category'>): Promise<void>;
+
+  /** The pauses that hold for the model, those of its base included, the latest last. */
+  paused(this: ModelOf<unknown>): Promise<Pause[]>;
+
+  /**
+   * What workers did with the tasks of the model, a row for each of the last minutes, the oldest first: counts of outcomes, and how long
+   * tasks waited and ran, within a twentieth. Workers write it down every 20 seconds, and it is kept for `historySeconds`; tasks that were
+   * popped by hand are not in it. All zero with `history: false`.
+   */
+  history(this: ModelOf<unknown>, options?: HistoryOptions): Promise<HistoryMinute[]>;
+
+  /**
+   * The workers that work the queue, in all processes. A worker is in it seconds after its start, and gone with its `stop()`, or a minute
+   * after its last sign of life. Empty with `history: false`.
+   */
+  workers(this: ModelOf<unknown>): Promise<WorkerRecord[]>;
 
   /**
    * The tasks that wait for documents, the earliest due first, each with the documents it waits for. It looks through all of them: for

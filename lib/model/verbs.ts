@@ -7,6 +7,9 @@ import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';
 import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
+import type { HistoryMinute, HistoryOptions } from '../side/history';
+import type { Pause, PauseOptions } from '../side/pause';
+import type { WorkerRecord } from '../side/workers';
 import type { TaskStats } from '../stats';
 import type { Cancellation } from '../task/cancellation';
 import type { Lease, PushOutcome, TaskFailure } from '../task/handle';
@@ -58,6 +61,16 @@ export interface TaskVerbs {
     filter: TaskFilter<NoInfer<Raw>>,
     options?: CancelManyOptions,
   ): Promise<CancelledCount>;
+  /** See {@link TaskStatics.pause}. */
+  pause(model: ModelOf<unknown>, options?: PauseOptions): Promise<void>;
+  /** See {@link TaskStatics.resume}. */
+  resume(model: ModelOf<unknown>, options?: Pick<PauseOptions, 'category'>): Promise<void>;
+  /** See {@link TaskStatics.paused}. */
+  paused(model: ModelOf<unknown>): Promise<Pause[]>;
+  /** See {@link TaskStatics.history}. */
+  history(model: ModelOf<unknown>, options?: HistoryOptions): Promise<HistoryMinute[]>;
+  /** See {@link TaskStatics.workers}. */
+  workers(model: ModelOf<unknown>): Promise<WorkerRecord[]>;
 
   /** See {@link TaskMethods.finish}. */
   finish<Doc extends DocumentLike>(task: Doc, options?: SettleOptions): Promise<Doc>;

@@ -26,6 +26,9 @@ import { progress, renew } from '../settle/hold';
 import { unschedule } from '../settle/recurrence';
 import type { SettleOptions } from '../settle/settle';
 import { fail, finish, release, type ReleaseOptions, retry, type RetryOptions } from '../settle/verbs';
+import { history, type HistoryOptions } from '../side/history';
+import { pause, paused, type PauseOptions, resume } from '../side/pause';
+import { workers } from '../side/workers';
 import { stats } from '../stats';
 import { attempts, failures, lastProgress, lease, pushOutcome } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
@@ -63,6 +66,21 @@ const statics = {
   },
   blocked(this: AnyModel, options?: BlockedOptions) {
     return blocked(this, options);
+  },
+  pause(this: AnyModel, options?: PauseOptions) {
+    return pause(this, options);
+  },
+  resume(this: AnyModel, options?: Pick<PauseOptions, 'category'>) {
+    return resume(this, options);
+  },
+  paused(this: AnyModel) {
+    return paused(this);
+  },
+  history(this: AnyModel, options?: HistoryOptions) {
+    return history(this, options);
+  },
+  workers(this: AnyModel) {
+    return workers(this);
   },
 };
 

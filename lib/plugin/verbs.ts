@@ -11,6 +11,9 @@ import * as queues from '../queue/queue';
 import * as holds from '../settle/hold';
 import * as recurrences from '../settle/recurrence';
 import * as settles from '../settle/verbs';
+import * as histories from '../side/history';
+import * as pauses from '../side/pause';
+import * as registry from '../side/workers';
 import * as figures from '../stats';
 import * as handles from '../task/handle';
 import * as blockings from '../waiting/blocked-by';
@@ -57,6 +60,16 @@ export const failures: TaskVerbs['failures'] = handles.failures;
 export const ensureTaskIndexes = indexes.ensureTaskIndexes as TaskVerbs['ensureTaskIndexes'];
 /** Counts the tasks of a model. See {@link TaskStatics.stats}. */
 export const stats = figures.stats as TaskVerbs['stats'];
+/** Lets no task be claimed. See {@link TaskStatics.pause}. */
+export const pause = pauses.pause as TaskVerbs['pause'];
+/** Ends a pause. See {@link TaskStatics.resume}. */
+export const resume = pauses.resume as TaskVerbs['resume'];
+/** The pauses that hold. See {@link TaskStatics.paused}. */
+export const paused = pauses.paused as TaskVerbs['paused'];
+/** What workers did, by minutes. See {@link TaskStatics.history}. */
+export const history = histories.history as TaskVerbs['history'];
+/** The workers of the queue. See {@link TaskStatics.workers}. */
+export const workers = registry.workers as TaskVerbs['workers'];
 /** Queues failed tasks again. See {@link TaskStatics.requeue}. */
 export const requeue = requeueFailed as TaskVerbs['requeue'];
 /** The tasks that wait for documents. See {@link TaskStatics.blocked}. */
@@ -73,4 +86,5 @@ export const cancelled: TaskVerbs['cancelled'] = cancels.cancelled;
 export const cancelRequested: TaskVerbs['cancelRequested'] = cancels.cancelRequested;
 /** How far a task is. See {@link TaskMethods.lastProgress}. */
 export const lastProgress: TaskVerbs['lastProgress'] = handles.lastProgress;
+/** What a push did. See {@link TaskMethods.pushOutcome}. */
 export const pushOutcome: TaskVerbs['pushOutcome'] = handles.pushOutcome;

@@ -9,6 +9,7 @@ import { refuseUnknown, requireInteger } from '../values/check';
 import { claimAtOnce, claimInParts } from './claim';
 import { hasReady } from './claim-judged';
 import { handOut } from './hand-out';
+import { openQuery } from './open-query';
 import { claimNext } from './pop-batch';
 import { checkPopulate, type Populate } from './populate';
 
@@ -61,10 +62,13 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
 /** Takes the next ready task, or null, by options that were checked. Tasks that cannot be handed out are reported to `tell`. */
 export async function popNext(model: AnyModel, options: PopOptions, tell: TellFailed): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
-  const query = readyQuery(definition, options.category);
   const unreadable = new Unreadable(tell);
+  const claim = async () => {
+    const query = await openQuery(definition, options.category);
+    return query && claimNext(definition, query);
+  };
   for (;;) {
-    const raw = await withIndexes(model, () => claimNext(definition, query));
+    const raw = await withIndexes(model, claim);
     if (!raw) return null;
 
     const [task] = await handOut(definition, [raw], options, unreadable.tell);
@@ -115,7 +119,6 @@ async function popUpTo(
   tell: TellFailed,
 ): Promise<number> {
   const definition = definitionOf(model);
-  const query = readyQuery(definition, options.category);
   let count = 0;
   const unreadable = new Unreadable(tell);
   const takeRaw = async (raw: RawDocument[]) => {
@@ -125,7 +128,10 @@ async function popUpTo(
   };
   while (count < limit) {
     const asked = limit - count;
-    const claimed = await withIndexes(model, () => claimUpTo(definition, query, limit - count, takeRaw));
+    const claimed = await withIndexes(model, async () => {
+      const query = await openQuery(definition, options.category);
+      return query ? claimUpTo(definition, query, limit - count, takeRaw) : 0;
+    });
     // Fewer may have been handed out than claimed: tasks that had used their attempts were failed, and others may come after them.
     if (claimed < asked) break;
     if (count === 0) unreadable.refuseMany();
@@ -140,11 +146,16 @@ async function popUpTo(
 export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'category'> = {}): Promise<boolean> {
   refuseUnknown(options, ['category'], 'isEmpty()');
   const definition = definitionOf(model);
-  const query = readyQuery(definition, options.category);
-  if (hasDependencies(model)) return !(await withIndexes(model, () => hasReady(definition, query)));
+  readyQuery(definition, options.category);
 
-  const found = await withIndexes(model, () => candidateIds(definition, query, 1));
-  return found.length === 0;
+  return withIndexes(model, async () => {
+    const query = await openQuery(definition, options.category);
+    if (!query) return true;
+    if (hasDependencies(model)) return !(await hasReady(definition, query));
+
+    const found = await candidateIds(definition, query, 1);
+    return found.length === 0;
+  });
 }
 
 /** @throws {InvalidOptionError} for a `category` or `populate` that the model cannot serve. */

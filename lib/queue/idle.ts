@@ -2,6 +2,7 @@ import type { AnyModel } from '../definition/definition';
 import { watchesFor } from '../dependencies/references';
 import { onArrival } from '../notify/arrivals';
 import { watchChanges, type Watched } from '../notify/change-stream';
+import { onControl } from '../side/control';
 import { clearTimeout, setTimeout } from '../timers';
 
 /** How long the first wait after activity lasts, in milliseconds: tasks pushed at the same moment are found soon. */
@@ -77,6 +78,11 @@ export class Idle {
     await this.#sleep(waitMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
   }
 
+  /** Ends the wait, as an arrival does. */
+  nudge(): void {
+    this.#arrive();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#unheed();
@@ -110,7 +116,12 @@ export class Idle {
 
     this.#unheed();
     this.#heeds = models.length;
-    const stops = models.map((model) => onArrival(model, () => this.#arrive()));
+    const arrive = () => this.#arrive();
+    const stops = [
+      ...models.map((model) => onArrival(model, arrive)),
+      // The end of a pause is an arrival.
+      ...this.models.map((model) => onControl(model, arrive)),
+    ];
     this.#stopListening = () => stops.forEach((stop) => stop());
     return true;
   }

@@ -4,6 +4,9 @@ import { indexesReady } from '../indexes/prepare';
 import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
 import { isPermanent } from '../server/permanent';
 import { releaseMany } from '../settle/release-many';
+import { release } from '../settle/verbs';
+import { isHeldBack } from '../side/pause';
+import { lease } from '../task/handle';
 import type { TellFailed } from '../task/tell-failed';
 import {
   MAX_TIMER_MS,
@@ -137,11 +140,14 @@ async function next(consumer: Consumer): Promise<AnyDocument | null> {
   const popped = popListening(consumer);
   try {
     const task = await unlessAborted(popped, ending.signal);
-    if (!ending.signal.aborted) {
+    // A pause was heard of while the claim was under way.
+    if (task && isHeldBack(task)) await release(task);
+    else if (!ending.signal.aborted) {
       idle.succeeded(task !== null);
       return task;
     }
-    popped.then((late) => late && releaseMany([late])).catch(reporter.reportAside);
+    if (ending.signal.aborted)
+      popped.then((late) => late && lease(late) && releaseMany([late])).catch(reporter.reportAside);
   } catch (error) {
     if (isPermanent(error)) throw error;
     idle.failed();

@@ -136,7 +136,8 @@ export class Look {
 const looks = new WeakMap<object, Map<string, Look>>();
 
 export function lookOf(model: AnyModel): Look {
-  const client = model.db.getClient() as unknown as object;
+  // A connection that was never opened has no client.
+  const client = (model.db.getClient() ?? model.db) as unknown as object;
   const ofClient = looks.get(client) ?? new Map<string, Look>();
   looks.set(client, ofClient);
   const look = ofClient.get(namespaceOf(model)) ?? new Look(model);

@@ -12,6 +12,8 @@ export interface WorkerEvents<Doc> {
   cancelled: [task: Doc, error: unknown];
   /** Given back without charging an attempt: by the handler, or because the worker stopped. */
   released: [task: Doc];
+  /** A handler has not ended within `slowMs`; it goes on. Once for each attempt, with how long it runs, in milliseconds. */
+  slow: [task: Doc, info: { ms: number }];
   /** Taken over by another consumer, or deleted: this worker wrote nothing. */
   lost: [task: Doc, error: unknown];
   /**

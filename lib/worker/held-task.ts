@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { LeaseLostError, type TaskCancelledError } from '../errors';
 import { type Bookkeeping, handleOf, lease, type Lease, type Settling, settlingOf } from '../task/handle';
-import { clearTimeout, setTimeout } from '../timers';
+import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
 
 /** What a worker keeps of a task that it has taken away from its handler. */
@@ -24,6 +24,10 @@ export class HeldTask {
 
   /** Whether its handler has ended and it is being settled. */
   isConcluding = false;
+  /** When its handler was called, by the monotonic clock; null before that. */
+  begunAt: number | null = null;
+  /** How long it was ready before it was claimed, in milliseconds. */
+  waitedMs: number | null = null;
 
   /** @param token The token of the lease with which the task was claimed. */
   constructor(
@@ -66,6 +70,18 @@ export class HeldTask {
     if (!(reason instanceof LeaseLostError)) this.#withdrawn = withdraw(this.task);
     this.#controller?.abort(reason);
     this.#listener(reason);
+  }
+
+  /** Notes that its handler is called now. */
+  begin(): void {
+    const { startedAt, dueAt } = handleOf(this.task).stored;
+    this.begunAt = monotonic();
+    this.waitedMs = startedAt && dueAt ? Math.max(0, startedAt.getTime() - dueAt.getTime()) : null;
+  }
+
+  /** How long it has been worked on, in milliseconds; null before that. */
+  get ranMs(): number | null {
+    return this.begunAt === null ? null : monotonic() - this.begunAt;
   }
 
   /** Settles as `running` does, or rejects with the reason of an abort that comes first. */

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
-import { type AnyDocument, modelOf } from '../definition/definition';
+import { type AnyDocument, type AnyModel, modelOf } from '../definition/definition';
 import { TaskQueueError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
+import { Beat } from '../side/beat';
 import { clearTimeout, setTimeout } from '../timers';
 import { shownId } from '../values/id';
 import type { Announcer } from './announcer';
 import type { WorkerEvents } from './events';
 import { WorkLoop } from './loop';
 import { type ResolvedWorkerOptions, SIGNALS } from './options';
+import { areAllPaused, heldStatus, type WorkerStatus } from './status';
 
 /** How long `stop()` waits, after its limit, for aborted tasks to be given back, in milliseconds. */
 const LEAVE_MS = 700;
@@ -31,6 +33,7 @@ export class Run {
   /** Aborted when the run ends without waiting for anything. */
   readonly #over = new AbortController();
   readonly #loop: WorkLoop;
+  readonly #beat: Beat;
   #leaving: NodeJS.Timeout | null = null;
   #hasEnded = false;
 
@@ -51,8 +54,10 @@ export class Run {
         ...values: WorkerEvents<AnyDocument>[Name]
       ) => this.#hasEnded || announcer.announce(name, ...values),
       report: (error: unknown) => this.#hasEnded || announcer.report(error),
+      record: (...outcome: Parameters<Beat['record']>) => this.#beat.record(...outcome),
     };
     this.#loop = new WorkLoop(options, told, { ending: this.#ending.signal, abandoned: this.#abandoned.signal });
+    this.#beat = new Beat(this.#models, () => this.#loop.load);
     this.ready = this.#prepare();
     // A start that failed has nothing to stop.
     this.ended = this.ready.then(
@@ -63,6 +68,20 @@ export class Run {
 
   get isEnding(): boolean {
     return this.#ending.signal.aborted;
+  }
+
+  get status(): WorkerStatus {
+    const state = this.isEnding ? 'stopping' : areAllPaused(this.#models) ? 'paused' : 'running';
+
+    return { state, held: this.#loop.held.map(heldStatus) };
+  }
+
+  drained(): Promise<void> {
+    return this.#loop.drained();
+  }
+
+  get #models(): AnyModel[] {
+    return this.options.sources.map(({ model }) => model);
   }
 
   /** Resolves when the run has ended, at the latest LEAVE_MS after `timeoutMs` (in milliseconds). */
@@ -81,7 +100,7 @@ export class Run {
     this.previous = null;
     try {
       // A run that is stopped meanwhile need not become ready.
-      await Promise.race([stopped, Promise.all(this.options.sources.map(({ model }) => indexesReady(model)))]);
+      await Promise.race([stopped, Promise.all(this.#models.map((model) => indexesReady(model)))]);
     } catch (error) {
       this.owner.forget(this);
       throw error;
@@ -92,11 +111,14 @@ export class Run {
   async #live(): Promise<void> {
     const over = once(this.#over.signal, 'abort');
     if (this.options.handleSignals) for (const name of SIGNALS) process.on(name, this.owner.onSignal);
+    // A run that is stopped before it is ready may have no connection.
+    if (!this.isEnding) await this.#beat.start().catch((error: unknown) => this.announcer.report(error));
     await Promise.race([over, this.#loop.done()]);
 
     clearTimeout(this.#leaving ?? undefined);
     for (const name of SIGNALS) process.off(name, this.owner.onSignal);
     this.#reportLeft(this.#loop.leave());
+    await this.#beat.stop();
     this.#hasEnded = true;
     this.owner.forget(this);
     this.announcer.announce('stopped');

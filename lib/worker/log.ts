@@ -34,6 +34,10 @@ export function logWorker(worker: EventEmitter<WorkerEvents<AnyDocument>>, logge
       logger[level](error === undefined ? fields : { ...fields, err: error }, `task ${name}`);
     });
   }
+  worker.on('slow', (task, { ms }) => {
+    const fields = { model: modelOf(task).modelName, task: task._id, attempt: attempts(task), ms };
+    logger.warn(fields, 'task slow');
+  });
   worker.on('error', (error) => logger.error({ err: error }, 'worker goes on after an error'));
   worker.on('stopped', () => logger.info({}, 'worker stopped'));
 }

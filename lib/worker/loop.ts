@@ -2,15 +2,18 @@ import { heed, type OnCancel } from '../cancel/heed';
 import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
-import { clearTimeout, monotonic, nextTurn } from '../timers';
+import type { Load } from '../side/beat';
+import { clearTimeout, nextTurn } from '../timers';
 import { type Claimed, Claimer } from './claimer';
-import { conclude, type Outcome, StoppedError } from './conclude';
+import { type Outcome, StoppedError } from './conclude';
+import { Draining } from './draining';
 import type { HeldTask } from './held-task';
 import { HeldTasks } from './held-tasks';
 import type { ResolvedWorkerOptions } from './options';
-import { perform, startLimit, type Thrown } from './perform';
+import { perform, startLimit } from './perform';
 import { PrefetchBuffer } from './prefetch';
-import { tellFailed, tellOutcome, tellThrownAfter, type Told } from './report-outcome';
+import { concludeAndTell, tellFailed, tellOutcome, type Told } from './report-outcome';
+import { SlowWatch } from './slow-watch';
 
 /** At most this many tasks per claim. */
 const MAX_CLAIM = 1_000;
@@ -29,13 +32,13 @@ export class WorkLoop {
   readonly #prefetched: PrefetchBuffer;
   readonly #claimer: Claimer;
   readonly #idle: Idle;
+  readonly #slow: SlowWatch;
+  readonly #draining: Draining;
   /** How many tasks have a running handler, and how many are being settled. */
   #running = 0;
   #concluding = 0;
   /** True after an idle wait: the next claim asks for one task per model. */
   #hasWaited = false;
-  /** Whether `idle` was emitted since a task was last claimed. */
-  #isIdle = false;
   #hasLeft = false;
   /** Stop listening for cancels. */
   #unheed: readonly (() => void)[] = [];
@@ -48,12 +51,30 @@ export class WorkLoop {
     private readonly told: Told,
     private readonly signals: Signals,
   ) {
-    const { sources, pop, concurrency, prefetch, pollMs, changeStreams } = options;
+    const { sources, pop, concurrency, prefetch, pollMs, changeStreams, slowMs } = options;
     const models = sources.map(({ model }) => model);
     this.#held = new HeldTasks((error) => told.report(error), this.#cancel);
     this.#claimer = new Claimer(sources, pop, (error, task) => tellFailed(told, error, task));
     this.#prefetched = new PrefetchBuffer(concurrency, prefetch, (held) => this.#giveBack(held));
+    this.#draining = new Draining(models, () => told.announce('idle'));
     this.#idle = new Idle(models, pollMs, changeStreams);
+    this.#slow = new SlowWatch(slowMs, ({ task }, ms) => told.announce('slow', task, { ms }));
+  }
+
+  get load(): Load {
+    return { concurrency: this.options.concurrency, running: this.#running, held: this.#held.size };
+  }
+
+  get held(): readonly HeldTask[] {
+    return [...this.#held];
+  }
+
+  /** Resolves when nothing is ready and nothing is in hand. Rejects when claiming ends before. */
+  drained(): Promise<void> {
+    const drained = this.#draining.wait();
+    this.#idle.nudge();
+
+    return drained;
   }
 
   /** Works until claiming has ended and no task is held. */
@@ -65,6 +86,9 @@ export class WorkLoop {
         heed(model, () => [...this.#held.of(model)], this.#cancel),
       );
     ending.addEventListener('abort', () => this.#end(), { once: true });
+    const { sources, changeStreams } = this.options;
+    const models = sources.map(({ model }) => model);
+    if (!ending.aborted) this.#prefetched.heedPauses(models, changeStreams);
     while (!ending.aborted) {
       const wanted = this.#wanted();
       if (wanted === 0) await this.#untilSlotFreed();
@@ -85,7 +109,9 @@ export class WorkLoop {
   /** Stops listening and renewing. Returns the tasks still held: they are due again when their leases end. */
   leave(): AnyDocument[] {
     this.#hasLeft = true;
+    this.#prefetched.close();
     this.#idle.close();
+    this.#slow.close();
     this.#held.close();
     for (const stop of this.#unheed) stop();
 
@@ -94,6 +120,7 @@ export class WorkLoop {
 
   #end(): void {
     this.#idle.close();
+    this.#draining.end();
     this.#giveBack(this.#prefetched.clear());
     this.#slotFreed();
   }
@@ -111,16 +138,16 @@ export class WorkLoop {
   async #fill(wanted: number): Promise<void> {
     this.#idle.listen();
     this.#hasWaited = false;
-    const { count, errors, isFailed } = await this.#claim(wanted);
-    for (const error of errors) this.told.report(error);
+    const looked = this.#draining.begin();
+    const claimed = await this.#claim(wanted);
+    for (const error of claimed.errors) this.told.report(error);
     if (this.signals.ending.aborted) return;
 
-    if (isFailed) this.#idle.failed();
-    else this.#idle.succeeded(count > 0);
-    if (count > 0) this.#isIdle = false;
-    if (count === wanted) return;
+    if (claimed.isFailed) this.#idle.failed();
+    else this.#idle.succeeded(claimed.count > 0);
+    looked(claimed, this.#held.size > 0 || claimed.count === wanted);
+    if (claimed.count === wanted) return;
 
-    if (this.#held.size === 0 && !isFailed) this.#announceIdle();
     await this.#idle.wait(this.signals.ending);
     this.#hasWaited = true;
   }
@@ -141,12 +168,6 @@ export class WorkLoop {
     this.#startNext();
   }
 
-  #announceIdle(): void {
-    if (this.#isIdle) return;
-    this.#isIdle = true;
-    this.told.announce('idle');
-  }
-
   #startNext(): void {
     while (!this.signals.ending.aborted && this.#hasSlot) {
       const held = this.#prefetched.next();
@@ -157,32 +178,23 @@ export class WorkLoop {
   }
 
   async #perform(held: HeldTask): Promise<void> {
-    const startedAt = monotonic();
+    held.begin();
+    this.#slow.began(held);
     const limit = startLimit(held, this.options.timeoutMs);
     this.#running++;
     this.told.announce('started', held.task);
     const thrown = await perform(held, this.options);
     this.#running--;
+    this.#slow.ended(held);
     this.#concluding++;
     this.#startNext();
-    await this.#conclude(held, thrown);
+    await concludeAndTell(held, thrown, this.signals.abandoned, this.told);
     clearTimeout(limit ?? undefined);
     this.#concluding--;
     this.#held.drop(held);
-    this.#prefetched.took(monotonic() - startedAt);
+    this.#prefetched.took(held.ranMs ?? 0);
     this.#startNext();
     this.#slotFreed();
-  }
-
-  async #conclude(held: HeldTask, thrown: Thrown | null): Promise<void> {
-    held.isConcluding = true;
-    try {
-      const outcome = await conclude(held, thrown, this.signals.abandoned, (error) => this.told.report(error));
-      tellOutcome(this.told, held, outcome);
-      if (thrown && !held.aborted) tellThrownAfter(this.told, held, outcome, thrown);
-    } catch (error) {
-      this.told.report(error);
-    }
   }
 
   /** Whether a handler may start. A task that is being settled frees its slot, up to a limit; with a concurrency of 1 it keeps it. */

@@ -45,6 +45,12 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
    */
   timeoutMs?: number | false | undefined;
 
+  /**
+   * How long a handler may run before the event `slow` tells of it, in milliseconds; nothing else happens. Default: half of `timeoutMs`,
+   * or 60 000 without one.
+   */
+  slowMs?: number | undefined;
+
   /** A logger with pino's signature, `(fields, message)`, that gets a line for every event. Default: none. */
   logger?: TaskLogger | undefined;
 
@@ -80,6 +86,7 @@ export interface ResolvedWorkerOptions {
   readonly pollMs: number;
   readonly changeStreams: boolean;
   readonly timeoutMs: number | false;
+  readonly slowMs: number;
   readonly logger: TaskLogger | null;
   readonly handleSignals: boolean;
   readonly stopTimeoutMs: number;
@@ -92,6 +99,7 @@ const KNOWN = [
   'pollMs',
   'changeStreams',
   'timeoutMs',
+  'slowMs',
   'logger',
   'handleSignals',
   'stopTimeoutMs',
@@ -103,6 +111,7 @@ export const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 const MAX_CONCURRENCY = 1_000;
 const MAX_PREFETCH = 500;
+const SLOW_MS = 60_000;
 
 export function resolveWorkerOptions(models: unknown, options: WorkerOptions): ResolvedWorkerOptions {
   requireObject('options', options, '`new Worker(Email, { concurrency: 8 })`');
@@ -115,6 +124,7 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
     pollMs = 1_000,
     changeStreams = true,
     timeoutMs = false,
+    slowMs = timeoutMs === false ? SLOW_MS : Math.ceil(timeoutMs / 2),
     logger = null,
     handleSignals = false,
     stopTimeoutMs = 30_000,
@@ -133,6 +143,7 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
       'milliseconds',
       '`timeoutMs: 60_000`, or `false` for no limit',
     );
+  requireInteger('slowMs', slowMs, 1, MAX_TIMER_MS, 'milliseconds', '`slowMs: 60_000`');
   requireBoolean('changeStreams', changeStreams);
   if (logger !== null) requireLogger(logger);
   requireBoolean('handleSignals', handleSignals);
@@ -148,6 +159,7 @@ export function resolveWorkerOptions(models: unknown, options: WorkerOptions): R
     pollMs,
     changeStreams,
     timeoutMs,
+    slowMs,
     logger,
     handleSignals,
     stopTimeoutMs,

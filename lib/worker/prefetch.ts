@@ -1,5 +1,10 @@
+import type { AnyModel } from '../definition/definition';
+import { onControl } from '../side/control';
+import { hearControl } from '../side/control-stream';
+import { isHeldBack } from '../side/pause';
 import { clearTimeout, setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
+import { isAnyPaused } from './status';
 
 /** How far tasks are claimed ahead: those that will start within this time, in milliseconds. */
 const AHEAD_MS = 50;
@@ -16,6 +21,8 @@ export class PrefetchBuffer {
   #held: HeldTask[] = [];
   #meanMs: number | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #models: readonly AnyModel[] = [];
+  #stops: readonly (() => void)[] = [];
 
   constructor(
     private readonly concurrency: number,
@@ -41,7 +48,17 @@ export class PrefetchBuffer {
 
   add(held: readonly HeldTask[]): void {
     this.#held.push(...held);
+    this.#holdBack();
     this.#watch();
+  }
+
+  // Claimed before the pause was heard of, and not begun.
+  #holdBack(): void {
+    if (!isAnyPaused(this.#models)) return;
+    const out = this.#held.filter(({ task }) => isHeldBack(task));
+    if (out.length === 0) return;
+    this.#held = this.#held.filter((held) => !out.includes(held));
+    this.giveBack(out);
   }
 
   next(): HeldTask | undefined {
@@ -57,6 +74,19 @@ export class PrefetchBuffer {
     if (index >= 0) this.#held.splice(index, 1);
 
     return index >= 0;
+  }
+
+  /** Gives back tasks of a pause as soon as it is heard of, until `close()`. */
+  heedPauses(models: readonly AnyModel[], usesChangeStreams: boolean): void {
+    this.#models = models;
+    this.#stops = [
+      ...models.map((model) => onControl(model, () => this.#holdBack())),
+      ...(usesChangeStreams ? models.map(hearControl) : []),
+    ];
+  }
+
+  close(): void {
+    for (const stop of this.#stops) stop();
   }
 
   /** Empties the buffer and returns its tasks. */

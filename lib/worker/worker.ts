@@ -3,10 +3,12 @@ import type { AnyDocument } from '../definition/definition';
 import type { QueueOf } from '../model/input';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
 import { Announcer } from './announcer';
+import { notRunning } from './draining';
 import type { WorkerEvents } from './events';
 import { Run } from './lifecycle';
 import { logWorker } from './log';
 import { type ResolvedWorkerOptions, resolveWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
+import type { WorkerStatus } from './status';
 
 /** One model or several; several share the worker evenly, or by weight. */
 export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];
@@ -68,6 +70,21 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     requireInteger('timeoutMs', timeoutMs, 0, MAX_TIMER_MS, 'milliseconds', '`stop({ timeoutMs: 30_000 })`');
 
     await this.#current?.stop(timeoutMs);
+  }
+
+  /** What the worker does now, and the tasks it holds. */
+  status(): WorkerStatus {
+    return this.#current?.status ?? { state: 'stopped', held: [] };
+  }
+
+  /**
+   * Resolves when nothing is ready and nothing is in hand: at the first look from now on that finds nothing. Tasks that are delayed or wait
+   * for other documents do not count; while anything is paused it waits. Rejects with `TaskQueueError` when the worker does not run, or is
+   * stopped before.
+   */
+  async drained(): Promise<void> {
+    if (!this.#current) throw notRunning();
+    await this.#current.drained();
   }
 
   readonly #owner = {

@@ -23,6 +23,11 @@ const KEY: TaskIndex = {
   unique: true,
   partialFilterExpression: keysOf({ state: LIVE }),
 };
+const ENDED: TaskIndex = {
+  name: 'task_ended',
+  key: { state: 1, '_task.settledAt': -1 },
+  partialFilterExpression: { state: { $in: ['FAILED', 'CANCELLED'] } },
+};
 const EXPIRY: TaskIndex = {
   name: 'task_expiry',
   key: { '_task.expiresFrom': 1 },
@@ -83,7 +88,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('creates one for the category where tasks have one', async () => {
@@ -91,7 +96,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Email)).toEqual([CATEGORY, CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('creates them on the names of `fields`', async () => {
@@ -106,6 +111,11 @@ describe('ensureTaskIndexes', () => {
       expect(await indexesOf(Email)).toEqual([
         { ...CATEGORY, key: { lane: 1, urgency: -1, '_task.availableAt': 1, _id: 1 }, partialFilterExpression },
         { ...CLAIM, key: { urgency: -1, '_task.availableAt': 1, _id: 1 }, partialFilterExpression },
+        {
+          ...ENDED,
+          key: { taskState: 1, '_task.settledAt': -1 },
+          partialFilterExpression: { taskState: { $in: ['FAILED', 'CANCELLED'] } },
+        },
         EXPIRY,
         { ...KEY, partialFilterExpression: keysOf(partialFilterExpression) },
       ]);
@@ -116,7 +126,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, { ...EXPIRY, expireAfterSeconds: 60 }, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, { ...EXPIRY, expireAfterSeconds: 60 }, KEY]);
     });
 
     it.each<[string, Schema, object]>([
@@ -133,7 +143,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await namesOf(Email)).toEqual(['task_claim', 'task_key']);
+      expect(await namesOf(Email)).toEqual(['task_claim', 'task_ended', 'task_key']);
     });
 
     it.each<[string, Schema, object]>([
@@ -153,7 +163,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, EXPIRY, KEY]);
     });
   });
 
@@ -176,7 +186,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('leaves other indexes alone', async () => {
@@ -189,7 +199,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await namesOf(Email)).toEqual(['own', 'report', 'task_claim', 'task_expiry', 'task_key']);
+      expect(await namesOf(Email)).toEqual(['own', 'report', 'task_claim', 'task_ended', 'task_expiry', 'task_key']);
       await Email.push({ to: 'ada' });
       expect(await Email.pop()).not.toBeNull();
     });
@@ -199,7 +209,7 @@ describe('ensureTaskIndexes', () => {
 
       await Promise.all(models.flatMap((Email) => [1, 2, 3].map(() => Email.ensureTaskIndexes())));
 
-      expect(await indexesOf(models[0]!)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(models[0]!)).toEqual([CATEGORY, CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('can be called while Mongoose creates them too', async () => {
@@ -209,7 +219,7 @@ describe('ensureTaskIndexes', () => {
 
       await Promise.all(models.flatMap((Email) => [Email.init(), Email.ensureTaskIndexes(), Email.pop()]));
 
-      expect((await indexesOf(models[0]!)).map(withoutBackground)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY]);
+      expect((await indexesOf(models[0]!)).map(withoutBackground)).toEqual([CATEGORY, CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('is done by the first pop, and by it again when they were dropped', async () => {
@@ -221,7 +231,7 @@ describe('ensureTaskIndexes', () => {
       await Email.collection.dropIndexes();
       expect(await Email.pop()).toMatchObject({ to: 'bob' });
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, EXPIRY, KEY]);
     });
   });
 
@@ -231,13 +241,13 @@ describe('ensureTaskIndexes', () => {
     // As many as keep the server building for a while.
     for (let part = 0; part < 20; part++)
       await nativeOf(Email).insertMany(Array.from({ length: 10_000 }, () => ({ ...email, _task: { ...email._task } })));
-    const building = nativeOf(Email).createIndexes([CLAIM, KEY, EXPIRY] as never);
+    const building = nativeOf(Email).createIndexes([CLAIM, ENDED, KEY, EXPIRY] as never);
     await eventually(async () => expect(await nativeOf(Email).indexExists('task_claim')).toBe(true));
 
     const [popped, stats] = await Promise.all([Email.pop(), Email.stats()]);
 
     expect(popped).not.toBeNull();
-    expect(stats).toMatchObject({ finished: 0, failed: 0 });
+    expect(stats).toMatchObject({ failed: 0, cancelled: 0 });
     await building;
   }, 60_000);
 
@@ -249,7 +259,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, { ...EXPIRY, expireAfterSeconds: 3_600 }, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, { ...EXPIRY, expireAfterSeconds: 3_600 }, KEY]);
       expect(writesTo(monitored)).toEqual([
         { collMod: Email.collection.name, index: { name: 'task_expiry', expireAfterSeconds: 3_600 } },
       ]);
@@ -262,7 +272,7 @@ describe('ensureTaskIndexes', () => {
 
       expect(await Email.pop()).toBeNull();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, { ...EXPIRY, expireAfterSeconds: 3_600 }, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, { ...EXPIRY, expireAfterSeconds: 3_600 }, KEY]);
       await expect(Email.ensureIndexes()).resolves.not.toThrow();
     });
 
@@ -275,7 +285,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('drops it when tasks are to be kept for ever', async () => {
@@ -285,7 +295,7 @@ describe('ensureTaskIndexes', () => {
 
       await Email.ensureTaskIndexes();
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, KEY]);
       expect(writesTo(monitored)).toEqual([{ dropIndexes: Email.collection.name, index: 'task_expiry' }]);
     });
 
@@ -295,7 +305,7 @@ describe('ensureTaskIndexes', () => {
 
       await Promise.all([1, 2, 3, 4].map(() => Email.ensureTaskIndexes()));
 
-      expect(await indexesOf(Email)).toEqual([CLAIM, KEY]);
+      expect(await indexesOf(Email)).toEqual([CLAIM, ENDED, KEY]);
     });
 
     it('changes the index that another version created at that very moment', async () => {
@@ -311,7 +321,7 @@ describe('ensureTaskIndexes', () => {
 
       await mine!.ensureTaskIndexes();
 
-      expect(await indexesOf(mine!)).toEqual([CLAIM, { ...EXPIRY, expireAfterSeconds: 60 }, KEY]);
+      expect(await indexesOf(mine!)).toEqual([CLAIM, ENDED, { ...EXPIRY, expireAfterSeconds: 60 }, KEY]);
     });
   });
 
@@ -398,7 +408,7 @@ describe('ensureTaskIndexes', () => {
 
       await Base.ensureTaskIndexes();
 
-      expect(await indexesOf(Base)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY]);
+      expect(await indexesOf(Base)).toEqual([CATEGORY, CLAIM, ENDED, EXPIRY, KEY]);
     });
 
     it('creates those of the base and the claims of the kind for the kind', async () => {
@@ -411,6 +421,7 @@ describe('ensureTaskIndexes', () => {
         ofKind(CATEGORY, Kind),
         CLAIM,
         ofKind(CLAIM, Kind),
+        ENDED,
         EXPIRY,
         KEY,
       ]);
@@ -423,7 +434,13 @@ describe('ensureTaskIndexes', () => {
 
       await Dated.ensureTaskIndexes();
 
-      expect(await namesOf(Base)).toEqual(['task_claim', `task_claim_Dated${count}`, 'task_expiry', 'task_key']);
+      expect(await namesOf(Base)).toEqual([
+        'task_claim',
+        `task_claim_Dated${count}`,
+        'task_ended',
+        'task_expiry',
+        'task_key',
+      ]);
     });
 
     it('creates all of them for a kind that alone is a queue', async () => {
@@ -432,7 +449,7 @@ describe('ensureTaskIndexes', () => {
 
       await Kind.ensureTaskIndexes();
 
-      expect(await indexesOf(Kind)).toEqual([CATEGORY, CLAIM, EXPIRY, KEY].map((index) => ofKind(index, Kind)));
+      expect(await indexesOf(Kind)).toEqual([CATEGORY, CLAIM, ENDED, EXPIRY, KEY].map((index) => ofKind(index, Kind)));
     });
 
     it('are all declared, so that Mongoose creates them too', async () => {
@@ -440,7 +457,7 @@ describe('ensureTaskIndexes', () => {
 
       await Promise.all([Base.init(), Kind.init(), Kind.ensureTaskIndexes(), Base.ensureTaskIndexes()]);
 
-      expect((await indexesOf(Base)).map(withoutBackground)).toEqual([CLAIM, ofKind(CLAIM, Kind), EXPIRY, KEY]);
+      expect((await indexesOf(Base)).map(withoutBackground)).toEqual([CLAIM, ofKind(CLAIM, Kind), ENDED, EXPIRY, KEY]);
       expect(await Base.diffIndexes()).toEqual({ toDrop: [], toCreate: [] });
       expect(await Kind.diffIndexes()).toEqual({ toDrop: [], toCreate: [] });
     });
@@ -452,7 +469,7 @@ describe('ensureTaskIndexes', () => {
 
     expect(await Email.diffIndexes()).toEqual({ toDrop: [], toCreate: [] });
     expect(await Email.syncIndexes()).toEqual([]);
-    expect(await namesOf(Email)).toEqual(['task_category', 'task_claim', 'task_expiry', 'task_key']);
+    expect(await namesOf(Email)).toEqual(['task_category', 'task_claim', 'task_ended', 'task_expiry', 'task_key']);
   });
 });
 

@@ -139,7 +139,7 @@ describe('indexes', () => {
     const task = await Task.pop();
 
     expect(task?.get('name')).toBe('x');
-    expect(await indexNames(Task)).toEqual(['_id_', 'task_claim', 'task_expiry', 'task_key']);
+    expect(await indexNames(Task)).toEqual(['_id_', 'task_claim', 'task_ended', 'task_expiry', 'task_key']);
   });
 
   it.each([
@@ -169,7 +169,7 @@ describe('indexes', () => {
 
     expect(await Task.syncIndexes()).toEqual(['other_1']);
 
-    const names = ['_id_', 'name_1', 'task_category', 'task_claim', 'task_expiry', 'task_key'];
+    const names = ['_id_', 'name_1', 'task_category', 'task_claim', 'task_ended', 'task_expiry', 'task_key'];
     expect(await indexNames(Task)).toEqual(names);
     expect(await Task.diffIndexes()).toEqual({ toDrop: [], toCreate: [] });
   });
@@ -192,7 +192,7 @@ describe('indexes', () => {
       await Task.push({ name: 'after' });
 
       expect(seen(await Task.pop())).toMatchObject({ name: 'after', attempts: 1 });
-      expect(await indexNames(Task)).toEqual(['_id_', 'task_claim', 'task_expiry', 'task_key']);
+      expect(await indexNames(Task)).toEqual(['_id_', 'task_claim', 'task_ended', 'task_expiry', 'task_key']);
     });
 
     it.each(drops)('are made again by the other verbs when %s are gone', async (what, drop) => {

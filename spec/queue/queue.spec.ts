@@ -556,7 +556,7 @@ describe('queue', () => {
       const errors: unknown[] = [];
       const queue = open({ pollMs: 20, onError: (error) => errors.push(error) }, Surviving);
       const pending = nextOf(queue);
-      await eventually(async () => expect(await Surviving.collection.indexes()).toHaveLength(4));
+      await eventually(async () => expect(await Surviving.collection.indexes()).toHaveLength(5));
 
       await first.kill();
       await eventually(() => expect(errors.length).toBeGreaterThan(1));

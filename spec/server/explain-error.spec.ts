@@ -149,7 +149,7 @@ describe('a user with few rights', () => {
     const names = async () => (await root.collection('parts').indexes()).map(({ name }) => name);
     const create = makeModels(await userWith({ parts: ['createIndex', 'find'] })).Part;
     await create.ensureTaskIndexes();
-    expect(await names()).toEqual(['_id_', 'task_claim', 'task_key', 'task_expiry']);
+    expect(await names()).toEqual(['_id_', 'task_claim', 'task_key', 'task_ended', 'task_expiry']);
 
     const change = { expireAfterSeconds: 60 };
     const lacking = makeModels(await userWith({ parts: DEPLOY }), change).Part;
@@ -161,7 +161,7 @@ describe('a user with few rights', () => {
     const unable = makeModels(await userWith({ parts: DEPLOY }), keep).Part;
     expect((await refusalOf(() => unable.ensureTaskIndexes())).message).toContain('right `dropIndex` on `jobs.parts`');
     await makeModels(await userWith({ parts: [...DEPLOY, 'dropIndex'] }), keep).Part.ensureTaskIndexes();
-    expect(await names()).toEqual(['_id_', 'task_claim', 'task_key']);
+    expect(await names()).toEqual(['_id_', 'task_claim', 'task_key', 'task_ended']);
   });
 
   it.each<Action[]>([[], ['listIndexes']])(

@@ -18,11 +18,19 @@ export interface MonitoredConnection {
 
 const HOUSEKEEPING = ['hello', 'ismaster', 'ping', 'endSessions', 'listIndexes', 'createIndexes', 'collMod', 'create'];
 
-/** A second connection to a spec's database that writes down the commands it sends. It is closed at the end of the spec file. */
-export async function monitoredConnection(uri: string): Promise<MonitoredConnection> {
+/** The look at pauses and cancels, at most one per 750 ms and process: it belongs to no claim. */
+const isLook = (name: string, { filter }: mongo.Document) =>
+  name === 'find' && (filter as { _id?: unknown } | undefined)?._id === 'control';
+
+/**
+ * A second connection to a spec's database that writes down the commands it sends, without looks at pauses unless `countsLooks`. It is
+ * closed at the end of the spec file.
+ */
+export async function monitoredConnection(uri: string, { countsLooks = false } = {}): Promise<MonitoredConnection> {
   const connection = await openConnection(uri, { monitorCommands: true });
   let commands: Command[] = [];
   connection.getClient().on('commandStarted', ({ commandName, command }) => {
+    if (!countsLooks && isLook(commandName, command as mongo.Document)) return;
     commands.push({ name: commandName, body: command as mongo.Document });
   });
 

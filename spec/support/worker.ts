@@ -41,6 +41,7 @@ const NAMES = [
   'retried',
   'failed',
   'released',
+  'slow',
   'lost',
   'cancelled',
   'stopped',

@@ -6,8 +6,11 @@ import {
   fail,
   failures,
   finish,
+  history,
   isEmpty,
   lease,
+  pause,
+  paused,
   pop,
   popMany,
   progress,
@@ -16,14 +19,19 @@ import {
   release,
   renew,
   requeue,
+  resume,
   retry,
   stats,
   taskQueue,
+  workers,
+  type HistoryMinute,
   type Lease,
+  type Pause,
   type Requeued,
   type State,
   type TaskFailure,
   type TaskStats,
+  type WorkerRecord,
 } from 'mongoose-task-queue';
 
 const Mail = model('Mail', taskQueue(new Schema({ to: { type: String, required: true } }), { bind: false }));
@@ -45,6 +53,11 @@ export async function functionsOverAModel(): Promise<void> {
   expectTypeOf(isEmpty(Mail)).toEqualTypeOf<Promise<boolean>>();
   expectTypeOf(ensureTaskIndexes(Mail)).toEqualTypeOf<Promise<void>>();
   expectTypeOf(stats(Mail)).toEqualTypeOf<Promise<TaskStats>>();
+  expectTypeOf(pause(Mail, { reason: 'why' })).toEqualTypeOf<Promise<void>>();
+  expectTypeOf(resume(Mail)).toEqualTypeOf<Promise<void>>();
+  expectTypeOf(paused(Mail)).toEqualTypeOf<Promise<Pause[]>>();
+  expectTypeOf(history(Mail, { minutes: 5 })).toEqualTypeOf<Promise<HistoryMinute[]>>();
+  expectTypeOf(workers(Mail)).toEqualTypeOf<Promise<WorkerRecord[]>>();
   expectTypeOf(requeue(Mail, {})).toEqualTypeOf<Promise<Requeued>>();
   await requeue(Mail, { to: /@example/, $or: [{ to: 'ada' }], '_task.settledAt': { $gte: new Date() } }, { limit: 5 });
   // @ts-expect-error without a filter

@@ -50,7 +50,17 @@ export function severalModelsShareAWorker(): void {
 
 export function eventsHaveTheirValues(worker: Worker<Mail>): void {
   expectTypeOf<keyof WorkerEvents<Mail>>().toEqualTypeOf<
-    'started' | 'cancelled' | 'finished' | 'retried' | 'failed' | 'released' | 'lost' | 'idle' | 'stopped' | 'error'
+    | 'started'
+    | 'finished'
+    | 'retried'
+    | 'failed'
+    | 'released'
+    | 'slow'
+    | 'lost'
+    | 'cancelled'
+    | 'idle'
+    | 'stopped'
+    | 'error'
   >();
   for (const name of ['started', 'finished', 'released'] as const)
     worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[task: Mail]>());
@@ -58,6 +68,7 @@ export function eventsHaveTheirValues(worker: Worker<Mail>): void {
     worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[task: Mail, error: unknown]>());
   for (const name of ['idle', 'stopped'] as const)
     worker.on(name, (...values) => expectTypeOf(values).toEqualTypeOf<[]>());
+  worker.on('slow', (...values) => expectTypeOf(values).toEqualTypeOf<[task: Mail, info: { ms: number }]>());
   worker.on('error', (...values) => expectTypeOf(values).toEqualTypeOf<[error: unknown]>());
 }
 

@@ -1,0 +1,132 @@
+import { randomInt } from 'node:crypto';
+import { hostname } from 'node:os';
+import { ConnectionStates, Types } from 'mongoose';
+import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
+import { clockOf, type ServerClock } from '../server/clock';
+import { answered } from '../server/time-limit';
+import { clearTimeout, setTimeout, sleep } from '../timers';
+import { lineOf } from '../values/describe';
+import { sideOf } from './collection';
+import { Tallies } from './tally';
+
+/** How often a worker writes down that it lives and what it did, in milliseconds. */
+const BEAT_MS = 20_000;
+/** The first time comes within this time, in milliseconds, so that a new worker is seen soon. */
+const FIRST_MS = 2_000;
+/** A worker that has not beaten for so long is gone, in milliseconds: two beats may fail. */
+export const GONE_MS = 60_000;
+/** How long the end of a worker waits for its last write, in milliseconds. */
+const LAST_MS = 500;
+
+/** How busy a worker is. */
+export interface Load {
+  readonly concurrency: number;
+  /** Tasks with a handler that runs. */
+  readonly running: number;
+  /** All claimed tasks: also those that are settled, or wait for a slot. */
+  readonly held: number;
+}
+
+/** Writes down, for one run of a worker, that it lives and what it did: one write per collection and BEAT_MS. */
+export class Beat {
+  readonly #id = new Types.ObjectId();
+  /** The counts of each collection, by a model of it. */
+  readonly #books = new Map<string, { readonly model: AnyModel; readonly tallies: Tallies; isIndexed: boolean }>();
+  readonly #names: string[];
+  #clock: ServerClock | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #hasBeaten = false;
+  #isWarned = false;
+
+  constructor(
+    models: readonly AnyModel[],
+    private readonly load: () => Load,
+  ) {
+    this.#names = models.map(({ modelName }) => modelName);
+    for (const model of models)
+      if (definitionOf(model).options.history && !this.#books.has(namespaceOf(model)))
+        this.#books.set(namespaceOf(model), { model, tallies: new Tallies(), isIndexed: false });
+  }
+
+  /** Call it when the models are connected. */
+  async start(): Promise<void> {
+    const [book] = this.#books.values();
+    if (!book) return;
+    const clock = await clockOf(book.model);
+    await clock.now();
+    this.#clock = clock;
+    this.#setTimer(randomInt(FIRST_MS));
+  }
+
+  record(model: AnyModel, outcome: string, waitMs: number | null, runMs: number | null): void {
+    const book = this.#books.get(namespaceOf(model));
+    if (!book || !this.#clock) return;
+    const { historySeconds } = definitionOf(model).options;
+    const minute = { model: model.modelName, now: this.#clock.estimate(), keptSeconds: historySeconds };
+    book.tallies.add(minute, outcome, waitMs, runMs);
+  }
+
+  /** Writes what is left, and that the worker has gone. It does not wait long. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer ?? undefined);
+    this.#clock = null;
+    const writing = this.#writeAll(true);
+    const limit = new AbortController();
+    await Promise.race([writing, sleep(LAST_MS, undefined, { signal: limit.signal }).catch(() => {})]);
+    limit.abort();
+  }
+
+  #setTimer(ms: number): void {
+    this.#timer = setTimeout(() => void this.#beat(), ms);
+    this.#timer.unref();
+  }
+
+  async #beat(): Promise<void> {
+    await this.#writeAll(false);
+    this.#hasBeaten = true;
+    if (this.#clock) this.#setTimer(BEAT_MS);
+  }
+
+  async #writeAll(isLast: boolean): Promise<void> {
+    await Promise.all([...this.#books.keys()].map((name) => this.#write(name, isLast)));
+  }
+
+  async #write(name: string, isLast: boolean): Promise<void> {
+    const book = this.#books.get(name)!;
+    if (isLast && book.tallies.isEmpty && !this.#hasBeaten) return;
+    const taken = book.tallies.take();
+    try {
+      const side = sideOf(book.model);
+      if (!book.isIndexed) await answered(side.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }));
+      book.isIndexed = true;
+      const sign = isLast ? { deleteOne: { filter: { _id: this.#id as never } } } : this.#sign();
+      const { writeConcern } = definitionOf(book.model);
+      await answered(side.bulkWrite([...taken.statements(), sign], { ordered: false, ...writeConcern }));
+    } catch (error) {
+      book.tallies.putBack(taken);
+      // No warning when the application has closed its connection.
+      if (book.model.db.readyState === ConnectionStates.connected) this.#warn(name, error);
+    }
+  }
+
+  #sign() {
+    const worker = { id: this.#id.toHexString(), host: hostname(), pid: process.pid, models: this.#names };
+    const since = { $ifNull: ['$worker.since', '$$NOW'] };
+    const set = {
+      worker: { $mergeObjects: [{ $literal: { ...worker, ...this.load() } }, { since }] },
+      beat: '$$NOW',
+      expiresAt: { $add: ['$$NOW', GONE_MS] },
+    };
+
+    return { updateOne: { filter: { _id: this.#id as never }, update: [{ $set: set }], upsert: true } };
+  }
+
+  #warn(name: string, error: unknown): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    process.emitWarning(
+      `A worker cannot write its history to ${name}.queue: ${lineOf(error)}. Its tasks are worked on all the same; \`taskQueue(schema, { history: false })\` switches it off.`,
+      'TaskQueueWarning',
+    );
+  }
+}

@@ -1,0 +1,50 @@
+import { Schema } from 'mongoose';
+import { taskQueue } from 'mongoose-task-queue';
+import { controlOf, noteUse, onControl } from '../../lib/side/control';
+import { LOOK_MS, lookOf } from '../../lib/side/look';
+import { sleep } from '../../lib/timers';
+import { monitoredConnection } from '../support/commands';
+import { useDatabase } from '../support/database';
+
+const database = useDatabase();
+
+function makeModel(name: string, connection = database.connection) {
+  return connection.model(name, taskQueue(new Schema({ number: Number })));
+}
+
+describe('a look', () => {
+  it('is one for all kinds of a collection', () => {
+    const Base = makeModel('Base');
+    const Kind = Base.discriminator('Kind', new Schema({}));
+
+    expect(lookOf(Kind as never)).toBe(lookOf(Base));
+  });
+
+  it('that began before a write of this process does not hide it', async () => {
+    const Raced = makeModel('Raced');
+    for (let round = 0; round < 20; round++) {
+      const looks = Array.from({ length: 3 }, () => lookOf(Raced).again());
+      const noted = noteUse(Raced, `use ${round}`);
+      await Promise.all([...looks, noted]);
+
+      expect((await controlOf(Raced)).uses).toContain(`use ${round}`);
+    }
+  });
+
+  it('comes regularly while somebody listens, and never after that', async () => {
+    const monitored = await monitoredConnection(database.uri, { countsLooks: true });
+    const Timed = makeModel('Timed', monitored.connection);
+    await Timed.init();
+    monitored.forget();
+    const stops = [onControl(Timed, () => {}), onControl(Timed, () => {})];
+    await sleep(4 * LOOK_MS);
+    stops.forEach((stop) => stop());
+    const count = monitored.all().length;
+
+    expect(count).toBeGreaterThan(0);
+    expect(count).toBeLessThanOrEqual(5);
+    await sleep(2 * LOOK_MS);
+    // One may have been under way.
+    expect(monitored.all().length).toBeLessThanOrEqual(count + 1);
+  });
+});
