@@ -59,6 +59,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'push/of-key': 'push/key',
   'push/on-duplicate': 'push/duplicates',
   'push/replace': 'push/duplicates',
+  'push/renewal': 'push/requeue-many',
   'push/requeue': 'push/push',
 
   'waiting/arm': 'waiting/park',
@@ -72,6 +73,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'waiting/recheck-time': 'waiting/recheck',
   'waiting/sightings': 'bad-document-told',
   'waiting/waited-for': 'dependencies/conditions',
+  'waiting/write-groups': 'waiting/park',
   'waiting/woken': 'waiting/wake',
 
   'settle/aside': 'push/duplicates',

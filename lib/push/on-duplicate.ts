@@ -60,11 +60,14 @@ function checkDebounce({ delayMs, every, cron }: PushOptions): void {
 
 /** @throws {InvalidOptionError} for a window that outlasts the task by which it is known. */
 export function checkWindow(model: AnyModel, { throttleMs }: PushOptions): void {
-  const { expireAfterSeconds } = definitionOf(model);
-  if (throttleMs === undefined || expireAfterSeconds === false || throttleMs <= expireAfterSeconds * 1_000) return;
+  if (throttleMs === undefined) return;
+  const { expireAfterSeconds, retention } = definitionOf(model);
+  const kept = retention ? Object.values(retention) : [expireAfterSeconds];
+  const shortest = Math.min(...kept.map((seconds) => (seconds === false ? Infinity : seconds)));
+  if (throttleMs <= shortest * 1_000) return;
 
   throw new InvalidOptionError(
-    `Expected \`throttleMs\` not to be longer than the ${expireAfterSeconds} seconds after which tasks of ${model.modelName} expire, got ${throttleMs}: the task is what holds the window. Raise \`expireAfterSeconds\`.`,
+    `Expected \`throttleMs\` not to be longer than the ${shortest} seconds after which tasks of ${model.modelName} expire, got ${throttleMs}: the task is what holds the window. Raise \`expireAfterSeconds\`.`,
   );
 }
 

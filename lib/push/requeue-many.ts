@@ -1,7 +1,7 @@
 import { type mongo, Types } from 'mongoose';
 import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
 import { castFilter } from '../definition/filter';
-import { State, UNDONE_STATES } from '../fields';
+import { UNDONE_STATES } from '../fields';
 import { isDuplicateKey } from '../indexes/key-index';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
@@ -13,6 +13,7 @@ import { plainKey } from '../task/cancellation';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
 import { isExact, keyOf } from '../values/id';
 import { isWritable } from '../values/writable';
+import { renewal } from './renewal';
 
 /** Options of `requeue()`. */
 export interface RequeueOptions {
@@ -171,46 +172,6 @@ function takenOf(error: unknown): { modifiedCount: number; taken: number } {
 
   return { modifiedCount: modifiedCount!, taken: refused.length };
 }
-
-/** The update that requeues a failed task, as `push()` would; key and schedule stay. The next pop judges its dependencies. */
-function renewal({ options, updatedAt }: Definition, delayMs: number): object[] {
-  const due = { $add: ['$$NOW', delayMs] };
-  const expiresFrom = { $cond: [{ $gt: ['$_task.schedule', null] }, '$$REMOVE', due] };
-
-  return [
-    {
-      $set: {
-        [options.fields.state]: State.CREATED,
-        '_task.availableAt': due,
-        '_task.dueAt': due,
-        '_task.expiresFrom': expiresFrom,
-        // A new token: neither a late holder nor the handle that settled the task takes this write for its own.
-        '_task.token': new Types.ObjectId(),
-        '_task.key': plainKey,
-        ...(updatedAt && { [updatedAt.path]: updatedAt.now() }),
-      },
-    },
-    { $unset: CLEARED.map((name) => `_task.${name}`) },
-  ];
-}
-
-const CLEARED = [
-  'attempts',
-  'startedAt',
-  'settledAt',
-  'errors',
-  'progress',
-  'slot',
-  'waitingOn',
-  'recheckAt',
-  'doomedBy',
-  'cancel',
-  'startBy',
-  'aside',
-  'behind',
-  'throttledUntil',
-  'firstPushAt',
-];
 
 function failedOf({ model, options, kind }: Definition, filter: Filter): Filter {
   return {

@@ -1,4 +1,4 @@
-import type { OnCancel } from '../cancel/heed';
+import { heed, type OnCancel } from '../cancel/heed';
 import { renewalMs } from '../claim/takeover';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { LeaseLostError } from '../errors';
@@ -16,6 +16,8 @@ export class HeldTasks {
   readonly #stops = new Map<AnyModel, () => void>();
   readonly #renewing = new Set<AnyModel>();
   #isClosed = false;
+  /** Stop listening for cancels. */
+  #unheed: readonly (() => void)[] = [];
 
   constructor(
     private readonly report: (error: unknown) => void,
@@ -33,6 +35,11 @@ export class HeldTasks {
   /** The tasks of a model's collection: those of its kinds are among them. */
   *of(model: AnyModel): Generator<HeldTask> {
     for (const [one, ofModel] of this.#held) if (one.collection === model.collection) yield* ofModel;
+  }
+
+  /** Hears of cancels of the models' tasks, until `close()`. */
+  heedCancels(models: readonly AnyModel[]): void {
+    this.#unheed = models.map((model) => heed(model, () => [...this.of(model)], this.onCancel));
   }
 
   take(task: AnyDocument): HeldTask {
@@ -58,6 +65,7 @@ export class HeldTasks {
   /** Stops renewing: held tasks are due again when their leases end. */
   close(): void {
     this.#isClosed = true;
+    for (const stop of this.#unheed) stop();
     for (const stop of this.#stops.values()) stop();
     this.#stops.clear();
   }

@@ -1,4 +1,5 @@
-import { heed, type OnCancel } from '../cancel/heed';
+import type { Signals } from './report-outcome';
+import type { OnCancel } from '../cancel/heed';
 import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
 import { releaseMany } from '../settle/release-many';
@@ -20,12 +21,6 @@ const MAX_CLAIM = 1_000;
 /** At most this many finished handlers per slot await their settle: a bigger batch is cheaper, but a crash repeats more work. */
 const MAX_SETTLED_BESIDE = 3;
 
-/** `ending` stops the claims; `abandoned` stops the wait for held tasks. */
-export interface Signals {
-  readonly ending: AbortSignal;
-  readonly abandoned: AbortSignal;
-}
-
 /** Claims tasks for free slots, runs their handlers, and settles them. */
 export class WorkLoop {
   readonly #held: HeldTasks;
@@ -40,8 +35,6 @@ export class WorkLoop {
   /** True after an idle wait: the next claim asks for one task per model. */
   #hasWaited = false;
   #hasLeft = false;
-  /** Stop listening for cancels. */
-  #unheed: readonly (() => void)[] = [];
   /** Resolves when the tasks given back so far are released. */
   #returning: Promise<unknown> = Promise.resolve();
   #slotFreed: () => void = () => {};
@@ -80,15 +73,14 @@ export class WorkLoop {
   /** Works until claiming has ended and no task is held. */
   async done(): Promise<void> {
     const { ending } = this.signals;
-    // A run that was stopped before it was ready may have no connection.
-    if (!ending.aborted)
-      this.#unheed = this.options.sources.map(({ model }) =>
-        heed(model, () => [...this.#held.of(model)], this.#cancel),
-      );
     ending.addEventListener('abort', () => this.#end(), { once: true });
     const { sources, changeStreams } = this.options;
     const models = sources.map(({ model }) => model);
-    if (!ending.aborted) this.#prefetched.heedPauses(models, changeStreams);
+    // A run that was stopped before it was ready may have no connection.
+    if (!ending.aborted) {
+      this.#held.heedCancels(models);
+      this.#prefetched.heedPauses(models, changeStreams);
+    }
     while (!ending.aborted) {
       const wanted = this.#wanted();
       if (wanted === 0) await this.#untilSlotFreed();
@@ -113,7 +105,6 @@ export class WorkLoop {
     this.#idle.close();
     this.#slow.close();
     this.#held.close();
-    for (const stop of this.#unheed) stop();
 
     return [...this.#held].map(({ task }) => task);
   }
@@ -125,14 +116,12 @@ export class WorkLoop {
     this.#slotFreed();
   }
 
-  /** How many tasks to claim next. The prefetch buffer is refilled when half of it was used: a big claim costs less per task. */
+  /** How many tasks to claim next. */
   #wanted(): number {
-    const { target, size } = this.#prefetched;
     const free = this.#hasSlot ? this.options.concurrency - this.#running : 0;
-    if (size >= target / 2 && (size > 0 || free === 0)) return 0;
 
     // After a wait a single task is likely, and a claim of one is the fastest.
-    return Math.min(Math.max(0, free + target - size), this.#hasWaited ? this.options.sources.length : MAX_CLAIM);
+    return Math.min(this.#prefetched.wanted(free), this.#hasWaited ? this.options.sources.length : MAX_CLAIM);
   }
 
   async #fill(wanted: number): Promise<void> {

@@ -61,6 +61,14 @@ export class PrefetchBuffer {
     this.giveBack(out);
   }
 
+  /** How many tasks to claim, with that many free slots. It is refilled when half of it was used: a big claim costs less per task. */
+  wanted(free: number): number {
+    const { target, size } = this;
+    if (size >= target / 2 && (size > 0 || free === 0)) return 0;
+
+    return Math.max(0, free + target - size);
+  }
+
   next(): HeldTask | undefined {
     const next = this.#held.shift();
     this.#timer?.refresh();

@@ -17,6 +17,12 @@ export interface Told {
   record(model: AnyModel, outcome: string, waitMs: number | null, runMs: number | null): void;
 }
 
+/** `ending` stops the claims; `abandoned` stops the wait for held tasks. */
+export interface Signals {
+  readonly ending: AbortSignal;
+  readonly abandoned: AbortSignal;
+}
+
 /** Settles a task by how its handler ended, and tells of it. It never rejects. */
 export async function concludeAndTell(
   held: HeldTask,
