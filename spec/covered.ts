@@ -72,6 +72,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'waiting/predecessor': 'push/duplicates',
   'waiting/recheck-time': 'waiting/recheck',
   'waiting/sightings': 'bad-document-told',
+  'waiting/paused': 'side/pause',
   'waiting/waited-for': 'dependencies/conditions',
   'waiting/write-groups': 'waiting/park',
   'waiting/woken': 'waiting/wake',

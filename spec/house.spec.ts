@@ -19,7 +19,6 @@ const FLOORS = [
   'settle',
   'claim',
   'indexes',
-  'side',
   'dependencies',
   'notify',
   'side',

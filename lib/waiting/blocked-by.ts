@@ -29,6 +29,7 @@ import { tellModel, unlisted } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { keyOf } from '../values/id';
 import { findCycle, findStored, type Known } from './cycle';
+import { explainPaused } from './paused';
 import { explainBehind } from './predecessor';
 
 /** A document that holds a task back, and its standing. */
@@ -47,9 +48,9 @@ export interface BlockingDocument {
 export interface BlockedBy {
   /** The path of the task that refers to the documents; null for what is no dependency. */
   path: string | null;
-  /** How many of them must be done; or `behind`: the task waits until the running task of its key has ended, or `cancelled`. */
-  type: DependencyType | 'behind' | 'cancelled';
-  /** Why a task was cancelled, if a reason was given. */
+  /** How many of them must be done; or `behind`: the task waits until the running task of its key has ended; or `paused`, or `cancelled`. */
+  type: DependencyType | 'behind' | 'paused' | 'cancelled';
+  /** Why a queue was paused or a task cancelled, if a reason was given. */
   reason?: string;
   /** Those that are not done. */
   documents: BlockingDocument[];
@@ -74,9 +75,11 @@ export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
 
   if (stored && state === State.CANCELLED) return [cancelledBy(stored)];
 
-  const behind = stored ? await explainBehind(definition, stored) : [];
+  const held = stored
+    ? [...(await explainPaused(definition, stored)), ...(await explainBehind(definition, stored))]
+    : [];
   const unmet = await explain(model, task._id, stored ? referencesOfRaw(model, stored) : referencesOfDocument(task));
-  return [...behind, ...unmet];
+  return [...held, ...unmet];
 }
 
 function cancelledBy({ _task: task }: RawDocument): BlockedBy {

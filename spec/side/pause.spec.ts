@@ -33,6 +33,21 @@ describe('a paused queue', () => {
     expect(await Still.popMany(10)).toHaveLength(3);
   });
 
+  it('is why its tasks wait, as `blockedBy()` tells, and those of a paused category alone', async () => {
+    const Waits = makeModel('Waits');
+    const [mail, report] = await Waits.push([...of(1, 'mail'), ...of(1, 'report')]);
+    await Waits.pause({ category: 'mail', reason: 'the provider is down' });
+    const pause = { path: null, type: 'paused', documents: [], cycle: null };
+
+    expect(await mail!.blockedBy()).toEqual([{ ...pause, reason: 'the provider is down' }]);
+    expect(await report!.blockedBy()).toEqual([]);
+    await Waits.pause();
+    expect(await report!.blockedBy()).toEqual([pause]);
+    await Waits.resume();
+    await Waits.resume({ category: 'mail' });
+    expect(await mail!.blockedBy()).toEqual([]);
+  });
+
   it('is asked for nothing', async () => {
     const monitored = await monitoredConnection(database.uri);
     const Asked = makeModel('Asked', monitored.connection);

@@ -141,7 +141,7 @@ export async function whatBlocksIsTyped(): Promise<void> {
   expectTypeOf(blocked!.task).toEqualTypeOf(new Report());
   expectTypeOf(blocked!.blockedBy).toEqualTypeOf<BlockedBy[]>();
   expectTypeOf(await blocked!.task.blockedBy()).toEqualTypeOf<BlockedBy[]>();
-  expectTypeOf<BlockedBy['type']>().toEqualTypeOf<DependencyType | 'behind' | 'cancelled'>();
+  expectTypeOf<BlockedBy['type']>().toEqualTypeOf<DependencyType | 'behind' | 'paused' | 'cancelled'>();
   expectTypeOf<BlockedBy['documents'][number]['standing']>().toEqualTypeOf<
     'met' | 'unmet' | 'failed' | 'missing' | 'cancelled'
   >();

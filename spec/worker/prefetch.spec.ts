@@ -60,7 +60,7 @@ describe('tasks that a worker claims ahead', () => {
     await worker.start();
     await eventually(() => expect(calls).toBe(500));
 
-    const claims = monitored.sent('update').filter(({ body }) => JSON.stringify(body).includes('startedAt'));
+    const claims = monitored.sent('update').filter(({ body }) => JSON.stringify(body).includes('"_task.claims"'));
     expect(claims.length).toBeLessThan(100);
   });
 
