@@ -70,7 +70,7 @@ export type { WorkerRecord } from './side/workers';
 export type { TaskStats } from './stats';
 export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
 export type { WorkerStatus } from './worker/status';
-export type { WorkerEvents } from './worker/events';
+export type { SlowInfo, WorkerEvents } from './worker/events';
 export {
   runWorkers,
   type RunWorkersOptions,

@@ -22,6 +22,7 @@ import { writeConfirmed } from '../waiting/bounded-write';
 import { checkReason } from './cancel';
 import { type AsRead, cancelStored, cancelUpdate } from './request';
 
+/** Options of `Model.cancel()`. */
 export interface CancelManyOptions {
   /** A text of 1 to 1 000 characters that tells others why. Default: none. */
   reason?: string | undefined;

@@ -21,6 +21,7 @@ import { trace } from '../task/trace';
 import { refuseUnknown, wrongValue } from '../values/check';
 import { cancelStored } from './request';
 
+/** Options of `task.cancel()`. */
 export interface CancelOptions {
   /** A text of 1 to 1 000 characters that tells others why. Default: none. */
   reason?: string | undefined;

@@ -100,5 +100,6 @@ export interface TaskVerbs {
   cancelRequested(task: DocumentLike): CancelRequest | null;
   /** See {@link TaskMethods.lastProgress}. */
   lastProgress(task: DocumentLike): unknown;
+  /** See {@link TaskMethods.pushOutcome}. */
   pushOutcome(task: DocumentLike): PushOutcome | null;
 }

@@ -20,6 +20,7 @@ const LAST_MS = 500;
 
 /** How busy a worker is. */
 export interface Load {
+  /** At most this many handlers run at once. */
   readonly concurrency: number;
   /** Tasks with a handler that runs. */
   readonly running: number;

@@ -6,10 +6,13 @@ const LAST = 228;
 /** How many times fell into each bucket. */
 export type Buckets = Map<number, number>;
 
+/** Percentiles of times, in milliseconds. Each is at most a twentieth off the exact one. */
 export interface Percentiles {
   /** Half of the times were this or less, in milliseconds; null where there were none. */
   p50: number | null;
+  /** 95 of 100 were this or less; null where there were none. */
   p95: number | null;
+  /** 99 of 100 were this or less; null where there were none. */
   p99: number | null;
 }
 

@@ -8,12 +8,22 @@ import { sideOf } from './collection';
 import { addTo, type Buckets, type Percentiles, percentilesOf } from './histogram';
 import { COUNTED } from './tally';
 
+/** Options of `history()`. */
 export interface HistoryOptions {
   /** How many minutes, from 1 to 2 880, the one that has begun included. Default: 60. */
   minutes?: number | undefined;
 }
 
-type Outcomes = Record<(typeof COUNTED)[number], number>;
+interface Outcomes extends Record<(typeof COUNTED)[number], number> {
+  /** Tasks that were finished. */
+  finished: number;
+  /** Tasks that failed for good. */
+  failed: number;
+  /** Attempts that failed, with another to follow. */
+  retried: number;
+  /** Tasks that were cancelled while a worker had them. */
+  cancelled: number;
+}
 
 /** What workers did in one minute. */
 export interface HistoryMinute extends Outcomes {
@@ -86,7 +96,7 @@ async function readSince(model: AnyModel, at: Date, fields: readonly string[] = 
 }
 
 function minuteOf(at: Date, stored: readonly Stored[]): HistoryMinute {
-  const counts = Object.fromEntries(COUNTED.map((name) => [name, sumOf(stored, name)])) as Outcomes;
+  const counts = Object.fromEntries(COUNTED.map((name) => [name, sumOf(stored, name)])) as unknown as Outcomes;
   const percentiles = (name: 'wait' | 'run') => percentilesOf(merged(stored.map((one) => one[name] ?? {})));
 
   return { at, ...counts, waitMs: percentiles('wait'), runMs: percentiles('run') };

@@ -8,6 +8,7 @@ import type { Control, PauseEntry } from './collection';
 import { changeControl, knownControl } from './control';
 import { lookOf } from './look';
 
+/** Options of `pause()`. */
 export interface PauseOptions {
   /** Only tasks of this category. Default: all. */
   category?: string | undefined;
@@ -20,6 +21,7 @@ export interface PauseOptions {
 export interface Pause {
   /** The category that is paused; null when all are. */
   category: string | null;
+  /** Why, if it was said. */
   reason: string | null;
   /** Since when, by the server's clock. */
   since: Date;

@@ -9,7 +9,9 @@ import { type SideDocument, sideOf } from './collection';
 export interface WorkerRecord extends Load {
   /** A text that names this run of the worker. */
   id: string;
+  /** The name of its machine. */
   host: string;
+  /** The number of its process. */
   pid: number;
   /** The names of all models it works. */
   models: string[];

@@ -1,3 +1,9 @@
+/** How long a handler runs already. */
+export interface SlowInfo {
+  /** Milliseconds since its start. */
+  ms: number;
+}
+
 /** The events of a worker: every transition of a task it holds, and its own. */
 export interface WorkerEvents<Doc> {
   /** Its handler is about to be called. */
@@ -13,7 +19,7 @@ export interface WorkerEvents<Doc> {
   /** Given back without charging an attempt: by the handler, or because the worker stopped. */
   released: [task: Doc];
   /** A handler has not ended within `slowMs`; it goes on. Once for each attempt, with how long it runs, in milliseconds. */
-  slow: [task: Doc, info: { ms: number }];
+  slow: [task: Doc, info: SlowInfo];
   /** Taken over by another consumer, or deleted: this worker wrote nothing. */
   lost: [task: Doc, error: unknown];
   /**

@@ -10,7 +10,9 @@ export interface WorkerStatus {
   state: 'running' | 'paused' | 'stopping' | 'stopped';
   /** The tasks it has claimed. */
   held: {
+    /** Its `_id`. */
     id: unknown;
+    /** The name of its model. */
     model: string;
     /** When the task was claimed, by the server's clock. */
     since: Date | null;
