@@ -41,7 +41,7 @@ const FLOORS = [
 ];
 
 const FEWEST_LINES = 12;
-const MOST_LINES = 220;
+const MOST_LINES = 219;
 
 interface SourceFile {
   /** From `lib`, without the extension. */

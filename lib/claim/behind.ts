@@ -47,7 +47,7 @@ export async function letGo(definition: Definition, key: string, id: Types.Objec
   announce(model);
 }
 
-/** The same for its end that was just written. Without it the successor starts when the lease of the one before it would have ended. */
+/** Lets a successor start after an end that was just written. If that fails, it starts when the lease before it would have ended. */
 export async function letGoAnyhow(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
   await letGo(definition, key, id).catch(() => {});
 }

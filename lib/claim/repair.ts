@@ -54,7 +54,7 @@ export async function mend(definition: Definition, _id: unknown, error?: unknown
   return false;
 }
 
-/** The same for the next task whose bookkeeping has no fields, where none is found by its `_id`. */
+/** Repairs the next task whose bookkeeping has no fields, where none is found by its `_id`. */
 export async function mendNext({ model, writeConcern }: Definition, { filter, hint }: ReadyQuery): Promise<boolean> {
   const isOdd = { $not: { $in: [{ $type: '$_task' }, ['object', 'missing']] } };
   const how = { hint, maxTimeMS: MAX_WAIT_MS, ...writeConcern };

@@ -25,16 +25,15 @@ export interface TaskStatics extends WithTaskQueue {
    * expires. Takes fields or documents, and resolves to the documents, which are CREATED.
    *
    * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored, unless `onDuplicate` says
-   * otherwise; `pushOutcome` of the document tells what was done. Rejects with `TaskStateError` if the tasks of the key change with each of 200
-   * tries. Rejects with Mongoose's
-   * `ValidationError` for values that the schema refuses, and with `TaskStateError` for a document that is RUNNING.
+   * otherwise; `pushOutcome` of the document tells what was done. Rejects with Mongoose's `ValidationError` for values that the schema refuses,
+   * and with `TaskStateError` for a document that is RUNNING, or if the tasks of the key change with each of 200 tries.
    */
   push<Doc>(this: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
-  /** The same for many documents. */
+  /** Stores and queues many documents. */
   push<Doc>(this: ModelOf<Doc>, tasks: readonly NoInfer<Doc>[], options?: PushOptions): Promise<Doc[]>;
-  /** The same for many inputs. */
+  /** Stores and queues what the model makes of many inputs. */
   push<Doc, Raw>(this: ModelOf<Doc, Raw>, inputs: readonly TaskInput<Raw>[], options?: PushOptions): Promise<Doc[]>;
-  /** The same for one input. */
+  /** Stores and queues what the model makes of one input. */
   push<Doc, Raw>(this: ModelOf<Doc, Raw>, input: TaskInput<Raw>, options?: PushOptions): Promise<Doc>;
 
   /**

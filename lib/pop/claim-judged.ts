@@ -54,19 +54,19 @@ async function claimInto(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  pass: Waking,
+  waking: Waking,
 ): Promise<void> {
-  const claiming = claimJudgedNext(won, definition, query, limit, pass);
-  const [woken] = await Promise.allSettled([pass.woken, claiming]);
+  const claiming = claimJudgedNext(won, definition, query, limit, waking);
+  const [woken] = await Promise.allSettled([waking.woken, claiming]);
   await claiming;
   if (woken.status === 'rejected') throw woken.reason;
   const hasNews = won.length === 0 || (won.length < limit && woken.value > 0);
-  if (hasNews && !pass.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, pass);
+  if (hasNews && !waking.wasLookedAfter) await claimJudgedNext(won, definition, query, limit, waking);
 
   const unparked = recheck(definition);
   if (won.length === 0) {
-    if ((await unparked) > 0) await claimJudgedNext(won, definition, query, limit, pass);
-    if (won.length === 0) pass.refusals.orNone(null);
+    if ((await unparked) > 0) await claimJudgedNext(won, definition, query, limit, waking);
+    if (won.length === 0) waking.refusals.orNone(null);
     return;
   }
   // A caller with a task need not wait for the re-check; an error of it is reported by the next one.
@@ -78,7 +78,7 @@ async function claimJudgedNext(
   definition: Definition,
   query: ReadyQuery,
   limit: number,
-  pass: Waking,
+  waking: Waking,
 ): Promise<void> {
   const before = won.length;
   const obstacles = new Obstacles(kindKey(definition.model));
@@ -87,10 +87,10 @@ async function claimJudgedNext(
   let window = Math.min(MAX_WINDOW, Math.max(FIRST_WINDOW, limit - before));
   let most = MAX_ASIDE;
   while (won.length < limit) {
-    pass.look();
+    waking.look();
     const generation = generationOf(definition.model);
     const judgements = await judgeNext(definition, obstacles.past(query), window);
-    if (await pass.hasOvertaken()) {
+    if (await waking.hasOvertaken()) {
       // Once parked, the tasks that must wait are out of the way of the next look.
       await setAside(definition, judgements);
       continue;
@@ -101,7 +101,7 @@ async function claimJudgedNext(
     // One that could not be claimed must not keep back those behind it.
     const sure = ready.filter((one) => !isUnsure(one));
     const asked = [...sure, ...ready.filter(isUnsure)].slice(0, limit - won.length);
-    const claimed = await claimJudged(definition, query, asked, generation, pass);
+    const claimed = await claimJudged(definition, query, asked, generation, waking);
     won.push(...claimed);
     await setAside(definition, judgements);
     // Behind tasks that other consumers have just taken there may be more.
@@ -110,7 +110,7 @@ async function claimJudgedNext(
     const left = new Set(sure.slice(asked.length));
     const isStuck = sightings.note(judgements.filter((one) => !left.has(one))) && left.size === 0;
     if (isStuck || (claimed.length === 0 && asked.length > sure.length)) {
-      const nameless = await pass.refusals.unlessRefused(claimNameless(definition, query), null);
+      const nameless = await waking.refusals.unlessRefused(claimNameless(definition, query), null);
       if (nameless) won.push(nameless);
       else if (isStuck) break;
     }

@@ -120,7 +120,7 @@ const FITS: Fits = withoutPrototype({
   doomedBy: isListOf(isFields),
 });
 
-/** The same for an entry of the errors. They are written again with each that is added, so nothing may be in them that cannot be sent. */
+/** What each field of an entry of `errors` can hold. Entries are written again with each new one, so all of it must be sendable. */
 const FITS_FAILURE: Fits = withoutPrototype({
   message: isText,
   stack: isText,

@@ -74,12 +74,11 @@ export class WorkLoop {
   async done(): Promise<void> {
     const { ending } = this.signals;
     ending.addEventListener('abort', () => this.#end(), { once: true });
-    const { sources, changeStreams } = this.options;
-    const models = sources.map(({ model }) => model);
+    const models = this.options.sources.map(({ model }) => model);
     // A run that was stopped before it was ready may have no connection.
     if (!ending.aborted) {
       this.#held.heedCancels(models);
-      this.#prefetched.heedPauses(models, changeStreams);
+      this.#prefetched.heedPauses(models, this.options.changeStreams);
     }
     while (!ending.aborted) {
       const wanted = this.#wanted();
