@@ -108,7 +108,7 @@ describe('settings of the surroundings', () => {
     await second.finish();
 
     expect(await Whole.stats()).toMatchObject({ created: 1, running: 0, delayed: 1 });
-    expect(await Part.stats()).toMatchObject({ finished: 1 });
+    expect(await Part.stats()).toMatchObject({ created: 0, running: 0, failed: 0 });
   });
 
   it('are looked at without a command', async () => {
