@@ -64,7 +64,8 @@ describe.each(['local', 'available', 'majority', 'snapshot', 'linearizable'] as 
       process.on('warning', warn);
       await startWorker(Job, { pollMs: 600_000, handler: ({ n }) => begun.resolve(n) });
 
-      await eventually(async () => expect(await streamsOn(database.connection)).toBe(1));
+      // That of the tasks, and that of pauses and cancels.
+      await eventually(async () => expect(await streamsOn(database.connection)).toBe(2));
       await database.connection.collection('jobs').insertOne({ n: 1, state: State.CREATED });
       expect(await begun.promise).toBe(1);
 
