@@ -42,7 +42,10 @@ class ControlStream {
     const ofControl = { 'ns.coll': { $in: [...this.#models.keys()] }, 'documentKey._id': 'control' };
     const news = { $or: [{ operationType: 'invalidate' }, ofControl] };
     try {
-      const stream = this.database.watch([{ $match: news }, { $project: { ns: 1 } }], { readPreference: 'primary' });
+      const stream = this.database.watch([{ $match: news }, { $project: { ns: 1 } }], {
+        readPreference: 'primary',
+        readConcern: { level: 'majority' },
+      });
       stream.on('change', ({ ns }: { ns?: { coll: string } }) => (ns ? this.#look(ns.coll) : this.#reopen()));
       stream.on('error', () => this.#stream === stream && this.#fail());
       this.#stream = stream;
