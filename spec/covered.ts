@@ -49,7 +49,6 @@ export const COVERED: Readonly<Record<string, string>> = {
   'settle/expected': 'cancel/cancel',
   'settle/hear': 'cancel/cancel',
   'task/cancellation': 'cancel/cancel',
-  'task/cancelled-error': 'cancel/cancel',
 
   'push/aside': 'push/duplicates',
   'push/duplicate': 'push/duplicates',

@@ -19,6 +19,7 @@ import { isOpen } from '../task/cancellation';
 import { handleOf } from '../task/handle';
 import { trace } from '../task/trace';
 import { refuseUnknown, wrongValue } from '../values/check';
+import { shownId } from '../values/id';
 import { cancelStored } from './request';
 
 /** Options of `task.cancel()`. */
@@ -149,7 +150,7 @@ function isLive({ state }: StoredState): boolean {
 function refused(task: AnyDocument, found: StoredState | null): Error {
   if (found && isLive(found)) return refusal(task, 'cancel', found);
 
-  const name = `${modelOf(task).modelName} ${String(task._id)}`;
+  const name = `${modelOf(task).modelName} ${shownId(task._id)}`;
   const is = task.isNew ? 'it was never stored' : found ? `it is ${found.state ?? 'no task'}` : 'it was deleted';
   return new TaskStateError(
     `Expected ${name} to be CREATED or RUNNING for \`cancel()\`, but ${is}.`,

@@ -29,7 +29,7 @@ export function isOverdue({ startBy, attempts = 0, startedAt }: Bookkeeping, now
   return startedAt === undefined || (attempts === 1 && startedAt > startBy);
 }
 
-/** The same, for an update. A date is greater than a missing value, and a missing value than no date. */
+/** Whether the request is open, as an expression of an update. A date is greater than a missing value, and a missing value than no date. */
 export const openRequest = { $gt: ['$_task.cancel.at', '$_task.settledAt'] };
 
 /** The request for a `$set` stage. The reason is data, whatever it looks like. */
