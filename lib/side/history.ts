@@ -4,6 +4,7 @@ import { isUnauthorized } from '../server/permanent';
 import { NEWEST, only } from '../server/read';
 import { persistently } from '../server/transient';
 import { refuseUnknown, requireInteger } from '../values/check';
+import { groupBy } from '../values/group';
 import { sideOf } from './collection';
 import { addTo, type Buckets, type Percentiles, percentilesOf } from './histogram';
 import { COUNTED } from './tally';
@@ -52,14 +53,11 @@ export async function history(model: AnyModel, options: HistoryOptions = {}): Pr
   definitionOf(model);
   await connected(model);
   const from = await beginning(model, minutes);
-  const stored = await readSince(model, from);
+  const stored = groupBy(await readSince(model, from), ({ _id }) => _id.at.toISOString());
 
   return Array.from({ length: minutes }, (_, index) => {
     const at = new Date(from.getTime() + index * MINUTE_MS);
-    return minuteOf(
-      at,
-      stored.filter(({ _id }) => _id.at.getTime() === at.getTime()),
-    );
+    return minuteOf(at, stored.get(at.toISOString()) ?? []);
   });
 }
 
