@@ -18,7 +18,7 @@ import { readBookkeeping } from '../task/bookkeeping';
 import { isOpen } from '../task/cancellation';
 import { handleOf } from '../task/handle';
 import { trace } from '../task/trace';
-import { refuseUnknown, wrongValue } from '../values/check';
+import { refuseUnknown, requireReason } from '../values/check';
 import { shownId } from '../values/id';
 import { cancelStored } from './request';
 
@@ -31,7 +31,6 @@ export interface CancelOptions {
   session?: ClientSession | null | undefined;
 }
 
-const MAX_REASON = 1_000;
 /** At most this many tries while the task changes. */
 const TRIES = 10;
 
@@ -53,9 +52,7 @@ export async function cancelTask<D extends AnyDocument>(task: D, options: Cancel
 }
 
 export function checkReason(reason: unknown): void {
-  if (reason === undefined) return;
-  if (typeof reason === 'string' && reason !== '' && reason.length <= MAX_REASON) return;
-  throw wrongValue('reason', `a text of 1 to ${MAX_REASON} characters`, reason, "`reason: 'the order was withdrawn'`");
+  requireReason(reason, "`reason: 'the order was withdrawn'`");
 }
 
 /** Those who hold the task hear of the request, and those who wait for it of its end. */

@@ -2,7 +2,7 @@ import { type AnyDocument, type AnyModel, type Definition, definitionOf, modelOf
 import { InvalidOptionError } from '../errors';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
-import { refuseUnknown, requireText, wrongValue } from '../values/check';
+import { refuseUnknown, requireReason, requireText } from '../values/check';
 import { keyOf } from '../values/id';
 import type { Control, PauseEntry } from './collection';
 import { changeControl, knownControl } from './control';
@@ -27,19 +27,11 @@ export interface Pause {
   since: Date;
 }
 
-const MAX_REASON = 1_000;
-
 /** Lets no task of the model be claimed, in any process. See `TaskStatics.pause`. */
 export async function pause(model: AnyModel, options: PauseOptions = {}): Promise<void> {
   refuseUnknown(options, ['category', 'reason'], 'pause()');
   const { reason } = options;
-  if (reason !== undefined && (typeof reason !== 'string' || reason === '' || reason.length > MAX_REASON))
-    throw wrongValue(
-      'reason',
-      `a text of 1 to ${MAX_REASON} characters`,
-      reason,
-      "`reason: 'the mail server is down'`",
-    );
+  requireReason(reason, "`reason: 'the mail server is down'`");
   const target = targetOf(model, options.category);
   const mine = entries(target, '$eq');
   const entry = {

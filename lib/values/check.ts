@@ -63,6 +63,14 @@ export function requireText(name: string, value: unknown, instead: string): void
   if (typeof value !== 'string' || value === '') throw wrongValue(name, 'a text that is not empty', value, instead);
 }
 
+const MAX_REASON = 1_000;
+
+/** A reason that is kept for others to read: none, or a text that is not too long. */
+export function requireReason(value: unknown, instead: string): void {
+  if (value === undefined || (typeof value === 'string' && value !== '' && value.length <= MAX_REASON)) return;
+  throw wrongValue('reason', `a text of 1 to ${MAX_REASON} characters`, value, instead);
+}
+
 export function requireFunction(name: string, value: unknown, instead: string): void {
   if (typeof value !== 'function') throw wrongValue(name, 'a function', value, instead);
 }
