@@ -10,7 +10,7 @@ import { NEVER } from '../values/check';
 import { arm, armDoomed } from './arm';
 import { notBeforeDue, recheckAt } from './recheck-time';
 import { revivedBy, waitedFor } from './waited-for';
-import { groups, write } from './write-groups';
+import { writeGrouped } from './write-groups';
 
 /** A task that must wait, as it was read. */
 export interface Waiting {
@@ -35,15 +35,10 @@ export async function park(definition: Definition, waiting: readonly Waiting[], 
   if (waiting.length === 0) return;
 
   const token = new Types.ObjectId();
-  await write(
-    definition,
-    await groups(
-      definition,
-      waiting,
-      ({ on }) => on,
-      (one) => parkUpdate(definition, one, token, near),
-    ),
-  );
+  await writeGrouped(definition, waiting, {
+    about: ({ on }) => on,
+    update: (one) => parkUpdate(definition, one, token, near),
+  });
   await arm(definition, waiting);
 }
 
@@ -52,15 +47,10 @@ export async function doom(definition: Definition, doomed: readonly Doomed[]): P
   if (doomed.length === 0) return;
 
   const token = new Types.ObjectId();
-  await write(
-    definition,
-    await groups(
-      definition,
-      doomed,
-      ({ by }) => by,
-      (one) => doomUpdate(definition, one, token),
-    ),
-  );
+  await writeGrouped(definition, doomed, {
+    about: ({ by }) => by,
+    update: (one) => doomUpdate(definition, one, token),
+  });
   await armDoomed(definition, doomed);
 }
 
@@ -72,15 +62,10 @@ export async function keepDoomed(
 ): Promise<void> {
   if (doomed.length === 0) return;
 
-  await write(
-    definition,
-    await groups(
-      definition,
-      doomed,
-      ({ by }) => by,
-      (one) => [{ $set: doomedFields(definition, one, near) }],
-    ),
-  );
+  await writeGrouped(definition, doomed, {
+    about: ({ by }) => by,
+    update: (one) => [{ $set: doomedFields(definition, one, near) }],
+  });
   await armDoomed(definition, doomed);
 }
 

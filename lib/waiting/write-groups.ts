@@ -26,19 +26,33 @@ interface Group {
   readonly weight: number;
 }
 
-export async function groups<One extends { readonly task: RawDocument }>(
+/** What becomes of a task, and what it waits for, by which its write is weighed. */
+interface Change<One> {
+  about(one: One): readonly Awaited[];
+  update(one: One): object[];
+}
+
+/** Writes tasks that are still as they were read, in few statements. Those that refuse are repaired or skipped. */
+export async function writeGrouped<One extends { readonly task: RawDocument }>(
   definition: Definition,
   all: readonly One[],
-  about: (one: One) => readonly Awaited[],
-  updateOf: (one: One) => object[],
+  change: Change<One>,
+): Promise<void> {
+  await write(definition, await groups(definition, all, change));
+}
+
+async function groups<One extends { readonly task: RawDocument }>(
+  definition: Definition,
+  all: readonly One[],
+  change: Change<One>,
 ): Promise<Group[]> {
   const found = new Map<unknown, Group>();
   for (const one of all) {
-    const { length } = about(one);
+    const { length } = change.about(one);
     const isOfItsOwn = length >= OF_ITS_OWN;
     if (isOfItsOwn) await nextTurn();
     const read = asRead(definition, one.task);
-    const update = updateOf(one);
+    const update = change.update(one);
     const name = isOfItsOwn ? one : digestOf({ read, update });
     const group = found.get(name) ?? { read, update, ids: [], weight: 1 + length / AS_MUCH_AS_A_TASK };
     found.set(name, group);
@@ -63,7 +77,7 @@ function asRead({ model, options }: Definition, task: RawDocument): Filter {
   );
 }
 
-export async function write(definition: Definition, all: readonly Group[]): Promise<void> {
+async function write(definition: Definition, all: readonly Group[]): Promise<void> {
   const { model, writeConcern: concern } = definition;
   const each = all.flatMap((group) => group.ids.filter(isWritable).map((id) => ({ id, group })));
   const refused = await writeConfirmed(model, concern, each, {
