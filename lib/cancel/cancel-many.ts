@@ -10,6 +10,7 @@ import {
 } from '../definition/definition';
 import { castFilter } from '../definition/filter';
 import { LIVE_STATES, State } from '../fields';
+import { liveFilter } from '../indexes/claim-index';
 import { indexesReady } from '../indexes/prepare';
 import { announce } from '../notify/arrivals';
 import { NEWEST } from '../server/read';
@@ -71,13 +72,12 @@ export async function cancelMany(
   return total;
 }
 
-function liveOf({ model, options, kind }: Definition, filter: Filter, isLimited: boolean): Filter {
-  const ofKind = kind && { [kind.key]: kind.value };
-  const isLive = { [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind };
+function liveOf(definition: Definition, filter: Filter, isLimited: boolean): Filter {
+  const { model, options } = definition;
   // With a limit, a second call goes on where the first has ended.
   const isNews = isLimited ? [{ $nor: [{ [options.fields.state]: State.RUNNING, $expr: openRequest }] }] : [];
 
-  return { $and: [castFilter(model, filter, 'cancel'), isLive, ...isNews] };
+  return { $and: [castFilter(model, filter, 'cancel'), liveFilter(definition), ...isNews] };
 }
 
 /** Yields the tasks in `_id` order, each once. */

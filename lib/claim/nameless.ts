@@ -3,7 +3,7 @@ import { State } from '../fields';
 import { read } from '../server/read';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
-import { withFailure } from '../task/ending';
+import { ended, withFailure } from '../task/ending';
 import { heldBy } from '../task/held';
 import { nameless, type TellFailed } from '../task/tell-failed';
 import { describe } from '../values/describe';
@@ -74,12 +74,8 @@ async function fail(definition: Definition, task: RawDocument): Promise<boolean>
     '_task.availableAt': availableAt,
     '_task.token': token,
   };
-  const failed = {
-    [options.fields.state]: State.FAILED,
-    '_task.availableAt': '$_task.dueAt',
-    '_task.settledAt': '$$NOW',
-  };
-  const update = [{ $set: { ...failed, ...withFailure({ ...describe(REASON), attempt: attempts }) } }];
+  const failure = withFailure({ ...describe(REASON), attempt: attempts });
+  const update = [{ $set: { ...ended(definition, State.FAILED), ...failure } }];
   const { modifiedCount } = await persistently(() =>
     collectionOf(model).updateOne(held, update, { hint, ...writeConcern }),
   );
