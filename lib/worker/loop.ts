@@ -1,4 +1,3 @@
-import type { Signals } from './report-outcome';
 import type { OnCancel } from '../cancel/heed';
 import type { AnyDocument } from '../definition/definition';
 import { Idle } from '../queue/idle';
@@ -13,7 +12,7 @@ import { HeldTasks } from './held-tasks';
 import type { ResolvedWorkerOptions } from './options';
 import { perform, startLimit } from './perform';
 import { PrefetchBuffer } from './prefetch';
-import { concludeAndTell, tellFailed, tellOutcome, type Told } from './report-outcome';
+import { concludeAndTell, type Signals, tellFailed, tellOutcome, type Told } from './report-outcome';
 import { SlowWatch } from './slow-watch';
 
 /** At most this many tasks per claim. */
