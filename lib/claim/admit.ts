@@ -6,7 +6,7 @@ import { persistently } from '../server/transient';
 import { type Bookkeeping, isBookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { cancelled, isOpen, isOverdue, NOT_IN_TIME, OF_LIVE } from '../task/cancellation';
 import { cancelledOf } from '../task/cancelled-error';
-import { heldBy } from '../task/held';
+import { attemptsBefore, heldAsClaimed } from '../task/held';
 import type { TellFailed } from '../task/tell-failed';
 import { followEnd, startSuccessor } from './behind';
 
@@ -60,8 +60,8 @@ async function startable(definition: Definition, raw: RawDocument): Promise<RawD
 
 async function end(definition: Definition, raw: RawDocument, reason: string | undefined): Promise<void> {
   // The claim that found it was no attempt.
-  const attempts = { '_task.attempts': { $subtract: ['$_task.attempts', 1] } };
-  await write(definition, raw, [{ $set: { ...cancelled(definition, reason), ...attempts } }, { $unset: OF_LIVE }]);
+  const end = { ...cancelled(definition, reason), '_task.attempts': attemptsBefore };
+  await write(definition, raw, [{ $set: end }, { $unset: OF_LIVE }]);
   await followEnd(definition, raw);
   announce(definition.model);
 }
@@ -74,7 +74,7 @@ async function forgetCancel(definition: Definition, raw: RawDocument): Promise<v
 
 async function write(definition: Definition, raw: RawDocument, update: object): Promise<void> {
   const { model, writeConcern } = definition;
-  const held = heldBy(definition, (raw['_task'] as Bookkeeping).token!, [raw._id]);
+  const held = heldAsClaimed(definition, [raw]);
   await persistently(() => collectionOf(model).updateOne(held, update, { hint: '_id_', ...writeConcern }));
 }
 

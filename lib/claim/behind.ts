@@ -10,7 +10,7 @@ import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
 import { plainKey } from '../task/cancellation';
-import { heldBy } from '../task/held';
+import { attemptsBefore, heldAsClaimed } from '../task/held';
 
 /** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000;
@@ -97,7 +97,9 @@ async function begin(definition: Definition, raw: RawDocument): Promise<RawDocum
   const how = { returnDocument: 'after', ...(hidden && { projection: hidden }), ...writeConcern } as const;
   const update = { $unset: { '_task.behind': true as const } };
   const begun = await leniently(model, (read) =>
-    persistently(() => collectionOf(model).findOneAndUpdate(held(definition, raw), update, { ...how, ...read })),
+    persistently(() =>
+      collectionOf(model).findOneAndUpdate(heldAsClaimed(definition, [raw]), update, { ...how, ...read }),
+    ),
   );
   const { dueAt, startedAt } = (begun?._task ?? {}) as Bookkeeping;
   if (!begun || !dueAt || !startedAt || dueAt <= startedAt) return begun;
@@ -111,12 +113,10 @@ async function putBack(definition: Definition, raw: RawDocument, at: Record<stri
   const { model, options, writeConcern } = definition;
   const returned = {
     [options.fields.state]: State.CREATED,
-    '_task.attempts': { $subtract: ['$_task.attempts', 1] },
+    '_task.attempts': attemptsBefore,
     ...at,
   };
-  await persistently(() => collectionOf(model).updateOne(held(definition, raw), [{ $set: returned }], writeConcern));
-}
-
-function held(definition: Definition, { _id, _task: task }: RawDocument) {
-  return heldBy(definition, (task as Bookkeeping).token!, [_id]);
+  await persistently(() =>
+    collectionOf(model).updateOne(heldAsClaimed(definition, [raw]), [{ $set: returned }], writeConcern),
+  );
 }

@@ -3,6 +3,7 @@ import { State } from '../fields';
 import { tryLater } from '../server/retry-later';
 import { persistently } from '../server/transient';
 import { cancelledOr } from '../task/cancellation';
+import { attemptsBefore } from '../task/held';
 
 const MAX_TIME_MS = 1_000;
 
@@ -31,7 +32,7 @@ async function putBack(definition: Definition, held: Filter, how: object): Promi
   const returned = cancelledOr(definition, {
     [options.fields.state]: State.CREATED,
     '_task.availableAt': '$_task.dueAt',
-    '_task.attempts': { $subtract: ['$_task.attempts', 1] },
+    '_task.attempts': attemptsBefore,
     // What was not begun was not started.
     '_task.startedAt': { $cond: [isFirst, '$$REMOVE', '$_task.startedAt'] },
   });

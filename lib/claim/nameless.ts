@@ -4,7 +4,7 @@ import { read } from '../server/read';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
 import { ended, withFailure } from '../task/ending';
-import { heldBy } from '../task/held';
+import { heldAsClaimed } from '../task/held';
 import { nameless, type TellFailed } from '../task/tell-failed';
 import { describe } from '../values/describe';
 import { isExact } from '../values/id';
@@ -47,7 +47,7 @@ export async function failNameless(
 export async function claimNameless(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   const claimed = await claimOne(definition, query);
   if (!claimed || !(await isReachable(definition, claimed))) return claimed;
-  await giveBack(definition, heldBy(definition, bookkeepingOf(claimed).token!, [claimed._id]));
+  await giveBack(definition, heldAsClaimed(definition, [claimed]));
 
   return null;
 }

@@ -1,4 +1,3 @@
-import type { Types } from 'mongoose';
 import { claimIds } from '../claim/claim-many';
 import { giveBack, giveBackLater } from '../claim/give-back';
 import { claimNameless } from '../claim/nameless';
@@ -7,8 +6,7 @@ import { Tried } from '../claim/tried';
 import type { Definition, RawDocument } from '../definition/definition';
 import { kindKey } from '../dependencies/references';
 import { generationOf } from '../server/clock';
-import type { Bookkeeping } from '../task/handle';
-import { heldBy } from '../task/held';
+import { heldAsClaimed } from '../task/held';
 import { isExact } from '../values/id';
 import { type Judgement, judgeNext, setAside } from '../waiting/judged';
 import { outdatedOf } from '../waiting/outdated';
@@ -41,7 +39,7 @@ export async function claimReady(
     await claimInto(won, definition, query, limit, new Waking(definition, isSpread));
   } catch (error) {
     // The claimed tasks go back: no consumer would get them before their leases end.
-    for (const task of won) giveBackLater(definition, heldBy(definition, tokenOf(task), [task._id]));
+    for (const task of won) giveBackLater(definition, heldAsClaimed(definition, [task]));
     throw error;
   }
 
@@ -164,22 +162,12 @@ async function claimJudged(
   const ids = ready.map(({ task }) => task._id as unknown);
   const claimed = await refusals.unlessRefused(claimIds(definition, query, ids), []);
   if (claimed.length === 0) return claimed;
-  const heldAmong = (tasks: readonly RawDocument[]) =>
-    heldBy(
-      definition,
-      tokenOf(claimed[0]!),
-      tasks.map(({ _id }) => _id as unknown),
-    );
   try {
     const outdated = new Set(await outdatedOf(definition, ready, claimed, generation));
-    if (outdated.size > 0) await giveBack(definition, heldAmong([...outdated]));
+    if (outdated.size > 0) await giveBack(definition, heldAsClaimed(definition, [...outdated]));
     return claimed.filter((task) => !outdated.has(task));
   } catch (error) {
-    giveBackLater(definition, heldAmong(claimed));
+    giveBackLater(definition, heldAsClaimed(definition, claimed));
     throw error;
   }
-}
-
-function tokenOf(task: RawDocument): Types.ObjectId {
-  return (task['_task'] as Bookkeeping).token!;
 }

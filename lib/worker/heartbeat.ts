@@ -10,7 +10,7 @@ import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { isOpen } from '../task/cancellation';
 import { handleOf } from '../task/handle';
-import { heldBy } from '../task/held';
+import { attemptsBefore, heldBy } from '../task/held';
 import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
 import type { HeldTask } from './held-task';
@@ -30,7 +30,7 @@ export async function renewAll(
   const { options, writeConcern } = definition;
   const byToken = groupBy(held, ({ token }) => token);
   const until = new Date((await serverNow(model)).getTime() + options.leaseMs);
-  const renewed = takeoverAt({ $subtract: ['$_task.attempts', 1] }, options);
+  const renewed = takeoverAt(attemptsBefore, options);
   const statements = [...byToken].map(([token, tasks]) => ({
     updateMany: {
       filter: {
