@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ConnectionStates, Types } from 'mongoose';
 import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
-import { clockOf, type ServerClock } from '../server/clock';
+import { clockOf, knownNow, type ServerClock } from '../server/clock';
 import { answered } from '../server/time-limit';
 import { clearTimeout, setTimeout, sleep } from '../timers';
 import { lineOf } from '../values/describe';
@@ -35,6 +35,7 @@ export class Beat {
   readonly #books = new Map<string, { readonly model: AnyModel; readonly tallies: Tallies; isIndexed: boolean }>();
   readonly #names: string[];
   #clock: ServerClock | null = null;
+  #hasStopped = false;
   #timer: NodeJS.Timeout | null = null;
   #hasBeaten = false;
   #isWarned = false;
@@ -49,28 +50,39 @@ export class Beat {
         this.#books.set(namespaceOf(model), { model, tallies: new Tallies(), isIndexed: false });
   }
 
-  /** Call it when the models are connected. */
+  /** Call it when the models are connected. Resolves when it counts by the server's clock; nothing has to wait for that. */
   async start(): Promise<void> {
-    const [book] = this.#books.values();
-    if (!book) return;
-    const clock = await clockOf(book.model);
-    await clock.now();
-    this.#clock = clock;
+    if (this.#books.size === 0) return;
     this.#setTimer(randomInt(FIRST_MS));
+    await this.#readClock();
+  }
+
+  async #readClock(): Promise<void> {
+    const [book] = this.#books.values();
+    try {
+      const clock = await clockOf(book!.model);
+      await clock.now();
+      this.#clock = clock;
+    } catch {
+      // The server is out of reach: the next beat reads it.
+    }
   }
 
   record(model: AnyModel, outcome: string, waitMs: number | null, runMs: number | null): void {
     const book = this.#books.get(namespaceOf(model));
-    if (!book || !this.#clock) return;
+    if (!book || this.#hasStopped) return;
+    // The settle of a task has read the same clock, also where this beat has not yet.
+    const now = this.#clock?.estimate() ?? knownNow(model);
+    if (!now) return;
     const { historySeconds } = definitionOf(model).options;
-    const minute = { model: model.modelName, now: this.#clock.estimate(), keptSeconds: historySeconds };
+    const minute = { model: model.modelName, now, keptSeconds: historySeconds };
     book.tallies.add(minute, outcome, waitMs, runMs);
   }
 
   /** Writes what is left, and that the worker has gone. It does not wait long. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer ?? undefined);
-    this.#clock = null;
+    this.#hasStopped = true;
     const writing = this.#writeAll(true);
     const limit = new AbortController();
     await Promise.race([writing, sleep(LAST_MS, undefined, { signal: limit.signal }).catch(() => {})]);
@@ -85,7 +97,9 @@ export class Beat {
   async #beat(): Promise<void> {
     await this.#writeAll(false);
     this.#hasBeaten = true;
-    if (this.#clock) this.#setTimer(BEAT_MS);
+    if (this.#hasStopped) return;
+    this.#setTimer(BEAT_MS);
+    if (!this.#clock) await this.#readClock();
   }
 
   async #writeAll(isLast: boolean): Promise<void> {

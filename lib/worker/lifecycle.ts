@@ -11,7 +11,7 @@ import { WorkLoop } from './loop';
 import { type ResolvedWorkerOptions, SIGNALS } from './options';
 import { areAllPaused, heldStatus, type WorkerStatus } from './status';
 
-/** How long `stop()` waits, after its limit, for aborted tasks to be given back, in milliseconds. */
+/** How long `stop()` waits, after its limit, for aborted tasks to be given back and for the last beat, in milliseconds. */
 const LEAVE_MS = 700;
 
 /** The functions of the worker that a run calls. */
@@ -112,13 +112,13 @@ export class Run {
     const over = once(this.#over.signal, 'abort');
     if (this.options.handleSignals) for (const name of SIGNALS) process.on(name, this.owner.onSignal);
     // A run that is stopped before it is ready may have no connection.
-    if (!this.isEnding) await this.#beat.start().catch((error: unknown) => this.announcer.report(error));
+    if (!this.isEnding) void this.#beat.start();
     await Promise.race([over, this.#loop.done()]);
 
-    clearTimeout(this.#leaving ?? undefined);
     for (const name of SIGNALS) process.off(name, this.owner.onSignal);
     this.#reportLeft(this.#loop.leave());
-    await this.#beat.stop();
+    await Promise.race([over, this.#beat.stop()]);
+    clearTimeout(this.#leaving ?? undefined);
     this.#hasEnded = true;
     this.owner.forget(this);
     this.announcer.announce('stopped');

@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Schema } from 'mongoose';
-import { constant, LeaseLostError, UnrecoverableError, State, taskQueue } from 'mongoose-task-queue';
+import { constant, LeaseLostError, State, taskQueue, UnrecoverableError } from 'mongoose-task-queue';
+import { ServerClock } from '../../lib/server/clock';
+import { sideOf } from '../../lib/side/collection';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { deferred, type Deferred } from '../support/deferred';
@@ -221,6 +224,41 @@ describe('a worker with something that does not come to its end', () => {
       await Promise.all([patient, starting]);
       expect(events.map(([name]) => name)).toEqual(['released', 'stopped', 'stopped']);
     });
+  });
+
+  it('ends by stop() in time also where its last beat hangs', async () => {
+    const Email = makeEmail();
+    const never = deferred<never>();
+    jest.spyOn(sideOf(Email), 'bulkWrite').mockImplementation(() => never.promise);
+    const { handler, call } = heldHandler<Email>();
+    const worker = makeWorker(Email, { handler });
+    const finished = nextEvent(worker, 'finished');
+    await worker.start();
+    await Email.push([{ to: 'ada' }, { to: 'eve' }]);
+    // Something is counted, so that there is something to write.
+    (await call(1)).end.resolve();
+    await finished;
+    await call(2);
+    const giveBack = hang(Email, 'updateOne');
+
+    // Both are timers of this process: whatever holds it up, the earlier one comes first.
+    const limit = sleep(1_000).then(() => 'too late');
+    expect(await Promise.race([worker.stop({ timeoutMs: 0 }).then(() => 'stopped'), limit])).toBe('stopped');
+    await limit;
+    giveBack.end();
+  });
+
+  it('works its tasks also where the clock of its beat cannot be read', async () => {
+    const Email = makeEmail();
+    await Email.push({ to: 'ada' });
+    await Email.isEmpty();
+    jest.spyOn(ServerClock.prototype, 'now').mockImplementation(() => new Promise(() => {}));
+    const worker = makeWorker(Email, { handler: () => {} });
+    const finished = nextEvent(worker, 'finished');
+    await worker.start();
+
+    await finished;
+    await worker.stop();
   });
 
   describe('and a `timeoutMs`, which', () => {
