@@ -3,6 +3,7 @@ import { taskQueue, type DependencyPolicy, type DependencyType } from 'mongoose-
 import { writeInParts } from '../../lib/dependencies/chunks';
 import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
+import { eventually } from '../support/eventually';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
 
 jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
@@ -219,6 +220,10 @@ describe('a task that refers to thousands of documents', () => {
       .filter(({ body }) => body['find'] === Task.collection.name && body['hint'] === 'task_claim');
     const limits = reads.map(({ body }) => body['limit'] as number);
     expect(Math.max(...limits)).toBeLessThanOrEqual(8);
-    expect(await Task.stats()).toMatchObject({ blocked: 60 });
-  }, 30_000);
+    // On a busy machine a write may take longer than a pop waits for it: the next ones park what is left.
+    await eventually(async () => {
+      expect(await Task.pop()).toBeNull();
+      expect(await Task.stats()).toMatchObject({ blocked: 60 });
+    });
+  });
 });
