@@ -121,6 +121,8 @@ export const COVERED: Readonly<Record<string, string>> = {
 
   'server/confirm': 'write-concern',
   'server/retry-later': 'claim/late',
+  'server/per-client': 'notify/due',
+  'server/shared-stream': 'notify/change-stream',
 
   'task/bookkeeping': 'bad-document-told',
   'task/ending': 'settle/settle',

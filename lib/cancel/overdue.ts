@@ -54,7 +54,7 @@ async function prepare(model: AnyModel): Promise<void> {
 }
 
 /** Ends the tasks that were not started in time and that nobody claims: parked, delayed or behind others. */
-export async function endOverdue(model: AnyModel): Promise<void> {
+async function endOverdue(model: AnyModel): Promise<void> {
   const definition = definitionOf(model);
   const { options, kind, writeConcern } = definition;
   const overdue: Filter = {

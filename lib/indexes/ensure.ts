@@ -3,7 +3,7 @@ import { hasDependencies } from '../dependencies/references';
 import { IndexConflictError } from '../errors';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
-import { isUnauthorized } from '../server/permanent';
+import { isDuplicate, isUnauthorized } from '../server/permanent';
 import { patiently } from '../server/transient';
 import { declare } from './declared';
 import { settleDuplicates } from './duplicates';
@@ -14,8 +14,6 @@ import { taskIndexes, waitingIndexes } from './task-indexes';
 
 /** Code names of the server's errors when an existing index conflicts with a new one. */
 const CONFLICTS: (string | undefined)[] = ['IndexOptionsConflict', 'IndexKeySpecsConflict'];
-
-const DUPLICATE_KEY = 11_000;
 
 /**
  * Creates the missing indexes and updates the expiry of existing ones. `pop()` waits for it once per process; call it in a deploy step
@@ -92,8 +90,8 @@ async function create(model: AnyModel, indexes: readonly TaskIndex[]): Promise<v
   const collection = collectionOf(model);
   const wanted = indexes as Parameters<typeof collection.createIndexes>[0];
   const created = () => patiently(() => collection.createIndexes(wanted));
-  await created().catch(async (error: { code?: unknown }) => {
-    if (error.code !== DUPLICATE_KEY) throw error;
+  await created().catch(async (error: unknown) => {
+    if (!isDuplicate(error)) throw error;
     await settleDuplicates(definitionOf(model));
     await created();
   });

@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import type { Definition, Filter } from '../definition/definition';
 import { LIVE_STATES } from '../fields';
+import { isDuplicate } from '../server/permanent';
 import type { Bookkeeping } from '../task/bookkeeping';
 import { indexName, liveFilter } from './claim-index';
 import type { TaskIndex } from './existing';
@@ -47,7 +48,7 @@ export function liveOf(definition: Definition, ...forms: NonNullable<Bookkeeping
 /** Whether the index of keys refused a write. */
 export function isDuplicateKey(error: unknown): boolean {
   // For one statement of a bulk write the driver keeps only the text of the error.
-  const { code, keyPattern, message, errmsg } = error as Partial<mongo.MongoServerError>;
+  const { keyPattern, message, errmsg } = error as Partial<mongo.MongoServerError>;
 
-  return code === 11_000 && (keyPattern ? '_task.key' in keyPattern : `${message}${errmsg}`.includes('task_key'));
+  return isDuplicate(error) && (keyPattern ? '_task.key' in keyPattern : `${message}${errmsg}`.includes('task_key'));
 }

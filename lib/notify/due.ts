@@ -1,4 +1,5 @@
 import { type AnyModel, namespaceOf } from '../definition/definition';
+import { perClient } from '../server/per-client';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
 import { announce } from './arrivals';
@@ -12,7 +13,7 @@ interface Alarm {
   timer: NodeJS.Timeout | null;
 }
 
-const alarms = new WeakMap<object, Map<string, Alarm>>();
+const alarmOf = perClient(namespaceOf, (): Alarm => ({ times: [], timer: null }));
 
 /** Wakes the idle consumers of this process when a task that it pushed, or put back, becomes due. */
 export function announceAt(model: AnyModel, due: Date, now: Date): void {
@@ -48,14 +49,4 @@ function insert(times: number[], time: number): void {
   const later = times.findIndex((other) => other > time);
   times.splice(later === -1 ? times.length : later, 0, time);
   if (times.length > MAX_TIMES) times.pop();
-}
-
-function alarmOf(model: AnyModel): Alarm {
-  const client = model.db.getClient() as unknown as object;
-  const ofClient = alarms.get(client) ?? new Map<string, Alarm>();
-  alarms.set(client, ofClient);
-  const alarm = ofClient.get(namespaceOf(model)) ?? { times: [], timer: null };
-  ofClient.set(namespaceOf(model), alarm);
-
-  return alarm;
 }

@@ -94,7 +94,7 @@ function isPlainValue(value: unknown): boolean {
   return bsonType === 'ObjectId' || bsonType === 'Decimal128' || bsonType === 'Long';
 }
 
-export function markStored({ document, task }: NewTask): void {
+function markStored({ document, task }: NewTask): void {
   for (const path in rawFields(document)) document.unmarkModified(path);
   document.isNew = false;
   handleOf(document).stored = task;

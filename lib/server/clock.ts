@@ -116,7 +116,7 @@ export class ServerClock {
 }
 
 /** @throws {UnsupportedServerError} for a server older than MongoDB 6.0. */
-export function requireServer(maxWireVersion: number): void {
+function requireServer(maxWireVersion: number): void {
   if (maxWireVersion >= OLDEST_WIRE_VERSION) return;
   throw new UnsupportedServerError(
     `Expected MongoDB 6.0 or newer, got a server with wire version ${maxWireVersion} (6.0 has ${OLDEST_WIRE_VERSION}). Upgrade the server.`,

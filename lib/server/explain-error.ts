@@ -22,7 +22,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Replaces the server's error for a missing right by one that names the right and shows no document. */
-export function unauthorized(error: unknown): unknown {
+function unauthorized(error: unknown): unknown {
   if (!isUnauthorized(error) || error instanceof UnauthorizedError) return error;
   // As in: not authorized on jobs to execute command { insert: "emails", documents: [ …
   const said = error instanceof Error ? error.message : '';

@@ -8,6 +8,7 @@ const COMMAND_NOT_FOUND = 59;
 const CANNOT_CREATE_INDEX = 67;
 const COMMAND_NOT_SUPPORTED = 115;
 const NOT_IMPLEMENTED = 238;
+const DUPLICATE_KEY = 11_000;
 
 /** Codes of answers that a server would repeat: a right is missing, or the server lacks the feature. */
 const PERMANENT = new Set<unknown>([
@@ -30,6 +31,11 @@ export function isPermanent(error: unknown): boolean {
 /** Whether a right is missing. */
 export function isUnauthorized(error: unknown): boolean {
   return codeOf(error) === UNAUTHORIZED;
+}
+
+/** Whether a unique index refused a write. */
+export function isDuplicate(error: unknown): boolean {
+  return codeOf(error) === DUPLICATE_KEY;
 }
 
 /** Replaces the error of a server that lacks a needed feature by one that says so; any other error is returned as it is. */

@@ -2,12 +2,11 @@ import { type mongo, Types } from 'mongoose';
 import { type AnyModel, definitionOf } from '../definition/definition';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
+import { isDuplicate } from '../server/permanent';
 import { persistently } from '../server/transient';
 import { lineOf } from '../values/describe';
 import { CONTROL, type Control, sideOf } from './collection';
 import { lookOf } from './look';
-
-const DUPLICATE_KEY = 11_000;
 
 /** The control document of a model's collection, as it was less than LOOK_MS ago, or later. */
 export function controlOf(model: AnyModel): Promise<Control> {
@@ -55,8 +54,8 @@ export async function changeControl(
   const { writeConcern } = definitionOf(model);
   const write = () => sideOf(model).updateOne(CONTROL, update, { upsert, ...writeConcern });
   await persistently(() =>
-    write().catch((error: { code?: unknown }) => {
-      if (error.code !== DUPLICATE_KEY) throw error;
+    write().catch((error: unknown) => {
+      if (!isDuplicate(error)) throw error;
       // Another process has just made the document.
       return write();
     }),

@@ -1,4 +1,5 @@
 import { type AnyModel, namespaceOf } from '../definition/definition';
+import { perClient } from '../server/per-client';
 import { isUnauthorized } from '../server/permanent';
 import { leniently, NEWEST } from '../server/read';
 import { persistently } from '../server/transient';
@@ -133,15 +134,4 @@ export class Look {
   }
 }
 
-const looks = new WeakMap<object, Map<string, Look>>();
-
-export function lookOf(model: AnyModel): Look {
-  // A connection that was never opened has no client.
-  const client = (model.db.getClient() ?? model.db) as unknown as object;
-  const ofClient = looks.get(client) ?? new Map<string, Look>();
-  looks.set(client, ofClient);
-  const look = ofClient.get(namespaceOf(model)) ?? new Look(model);
-  ofClient.set(namespaceOf(model), look);
-
-  return look;
-}
+export const lookOf = perClient(namespaceOf, (model) => new Look(model));

@@ -40,7 +40,7 @@ export interface TaskContext {
 }
 
 /** The context of a task. Its signal is created on demand: it costs more than all else a worker does for a task. */
-export function contextOf(held: TaskContext): TaskContext {
+function contextOf(held: TaskContext): TaskContext {
   return {
     get signal() {
       return held.signal;
