@@ -14,6 +14,7 @@ import { busyNote, keep, table } from './report';
 import { release } from './release';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
+import { stats } from './stats';
 import { wakeups } from './wakeups';
 
 const measures: Record<string, Measure> = {
@@ -25,6 +26,7 @@ const measures: Record<string, Measure> = {
   release,
   contention,
   backlog,
+  stats,
   wakeups,
   idle,
 };

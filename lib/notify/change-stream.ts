@@ -13,6 +13,9 @@ export interface Watched {
   readonly isAwaited: boolean;
 }
 
+/** The driver's errors for a client that the application has closed: no reason to warn. */
+const CLOSED_BY_THE_APPLICATION = new Set(['MongoClientClosedError', 'MongoNotConnectedError']);
+
 /** The names of the fields that an update has set, as whole texts, since they contain dots; `['']` for an insert. */
 const written = {
   $ifNull: [{ $map: { input: { $objectToArray: '$updateDescription.updatedFields' }, in: '$$this.k' } }, ['']],
@@ -78,8 +81,7 @@ class DatabaseChanges {
   }
 
   #warn(databaseName: string, error: Error): void {
-    // The application has closed its connection, or is about to.
-    if (this.#isWarned || error.name === 'MongoClientClosedError') return;
+    if (this.#isWarned || CLOSED_BY_THE_APPLICATION.has(error.name)) return;
     this.#isWarned = true;
     process.emitWarning(
       `The change stream on ${databaseName} failed, so idle queues poll: ${(explained(error) as Error).message}`,
