@@ -46,8 +46,8 @@ const standard = {
 module.exports = {
   projects: existsSync('.standard/spec') ? [legacy, standard] : [legacy],
   reporters: ['default', '<rootDir>/spec/support/summary-reporter.cjs'],
-  // Of a spec that hangs: on a busy machine others take a minute.
-  testTimeout: 120_000,
+  // Of a spec that hangs: on a busy machine others take minutes.
+  testTimeout: 240_000,
   maxWorkers: 2,
   // A failed spec may leave a server or a connection open. Jest then waits for it, which tells a person but stops a machine.
   forceExit: Boolean(process.env.CI),

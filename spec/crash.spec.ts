@@ -36,7 +36,7 @@ describe('workers that are killed, that hang and that come back late', () => {
     await Promise.all(workers.map(({ exit }) => exit));
     reports = workers.flatMap(({ messages }) => messages);
     writes = (await readHistory()).filter(({ before }) => 'state' in before);
-  }, 60_000);
+  });
 
   function startWorker(): void {
     const seed = Math.floor(random() * 2 ** 31);

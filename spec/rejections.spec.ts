@@ -15,5 +15,5 @@ describe('a process that unhandled rejections end', () => {
 
     expect(program.messages.filter((message) => 'survived' in message)).toHaveLength(done as number);
     await expect(program.exit).resolves.toEqual({ code: 0, signal: null });
-  }, 120_000);
+  });
 });

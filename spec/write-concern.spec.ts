@@ -23,7 +23,7 @@ describe('a write that the majority has late', () => {
     folder = await mkdtemp(join(tmpdir(), 'write-concern-'));
     servers = await startServers({ servers: 'set of three' } as Mode, folder);
     connection = await openConnection(servers.uri);
-  }, 90_000);
+  });
 
   afterAll(async () => {
     await servers.heal();
@@ -233,23 +233,19 @@ describe('a write that the majority has late', () => {
     }
   }
 
-  it.each([1, 3])(
-    'a claim of %i that is rolled back is made again, and counts once',
-    async (limit) => {
-      const Job = makeModel(`RolledBack${limit}`);
-      await Job.push(Array.from({ length: limit }, (_, n) => ({ n })));
-      await Job.isEmpty();
-      const running = async () => (await Job.countDocuments({ state: 'RUNNING' })) === limit;
+  it.each([1, 3])('a claim of %i that is rolled back is made again, and counts once', async (limit) => {
+    const Job = makeModel(`RolledBack${limit}`);
+    await Job.push(Array.from({ length: limit }, (_, n) => ({ n })));
+    await Job.isEmpty();
+    const running = async () => (await Job.countDocuments({ state: 'RUNNING' })) === limit;
 
-      const tasks = await rollingBack(running, () => Job.popMany(limit));
+    const tasks = await rollingBack(running, () => Job.popMany(limit));
 
-      expect(tasks.map(({ n }) => n)).toEqual(Array.from({ length: limit }, (_, n) => n));
-      const stored = await Job.find().lean<{ _task: { token: Types.ObjectId; claims: number } }[]>();
-      expect(stored.map(({ _task: task }) => task.token.toHexString())).toEqual(tasks.map((task) => task.lease?.token));
-      expect(stored.map(({ _task: task }) => task.claims)).toEqual(tasks.map((task) => task.lease?.fence));
-    },
-    60_000,
-  );
+    expect(tasks.map(({ n }) => n)).toEqual(Array.from({ length: limit }, (_, n) => n));
+    const stored = await Job.find().lean<{ _task: { token: Types.ObjectId; claims: number } }[]>();
+    expect(stored.map(({ _task: task }) => task.token.toHexString())).toEqual(tasks.map((task) => task.lease?.token));
+    expect(stored.map(({ _task: task }) => task.claims)).toEqual(tasks.map((task) => task.lease?.fence));
+  });
 
   it('a task whose dependency is finished only where it is rolled back is not handed out', async () => {
     const Source = connection.model('Source', taskQueue(new Schema({})));
@@ -276,7 +272,7 @@ describe('a write that the majority has late', () => {
     expect(popped).toBeNull();
     expect(await Source.findById(source._id)).toMatchObject({ state: 'CREATED' });
     expect(await Report.findById(report._id)).toMatchObject({ state: 'CREATED' });
-  }, 60_000);
+  });
 
   /** Nothing new comes to the secondaries, which stay members, until `end`. */
   async function holdBack(): Promise<{ end(): Promise<unknown> }> {
@@ -324,6 +320,5 @@ describe('a write that the majority has late', () => {
       await popped!.finish();
       expect(await Table.pop()).toMatchObject({ leg: leg._id });
     },
-    90_000,
   );
 });

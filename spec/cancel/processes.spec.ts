@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually';
 import { propertyRuns } from '../support/property';
 
 const PROCESSES = 4;
-const WAIT = { timeoutMs: 60_000 };
+const WAIT = { timeoutMs: 120_000 };
 
 describe('workers of several processes', () => {
   const database = useDatabase();

@@ -185,7 +185,6 @@ describe('a task that refers to thousands of documents', () => {
       expect((await Task.pop())?._id).toEqual(onFailed === 'ignore' ? _id : undefined);
       if (onFailed === 'fail') expect((await stored(Task, _id))['state']).toBe('FAILED');
     },
-    20_000,
   );
 
   it('marks all others when an open transaction has written one of them, and is looked at again soon', async () => {

@@ -79,7 +79,7 @@ describe('tasks that wait for different changes of one document', () => {
     expect(countSetAside(monitored.all(), 'jobs').size).toBeLessThan(3);
     expect(await Job.pop()).toBeNull();
     expect(await Job.stats()).toMatchObject({ blocked: 2 * MANY, ready: 0 });
-  }, 60_000);
+  });
 
   it('are woken for theirs a part at a time, and judged once each', async () => {
     const [first, second] = await Source.push([{}, {}]);

@@ -35,6 +35,5 @@ describe('processes at work while faults happen', () => {
       expect({ ...counts, findings }).toEqual({ ...NOTHING, findings: '' });
       expect(named(evidence, 'settled').length).toBeGreaterThan(0);
     },
-    180_000,
   );
 });

@@ -249,7 +249,7 @@ describe('ensureTaskIndexes', () => {
     expect(popped).not.toBeNull();
     expect(stats).toMatchObject({ failed: 0, cancelled: 0 });
     await building;
-  }, 60_000);
+  });
 
   describe('with another expiry than before', () => {
     it('changes the index in place', async () => {

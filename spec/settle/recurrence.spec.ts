@@ -692,7 +692,7 @@ describe('a recurring task', () => {
     // Each of those that were killed may have finished a run and not told of it.
     expect(Math.max(...counts) - counts.length).toBeLessThanOrEqual(programs.length);
     expect(await database.connection.collection('ticks').countDocuments()).toBe(1);
-  }, 60_000);
+  });
 
   /** The server carries out the next update, and its answer does not arrive. */
   function loseAnswer(): void {

@@ -312,5 +312,5 @@ describe('a document of a transaction that runs again', () => {
       }),
       { numRuns: Number(process.env['RUNS'] ?? 60) },
     );
-  }, 120_000);
+  });
 });

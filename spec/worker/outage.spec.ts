@@ -53,7 +53,7 @@ describe('a worker, when its mongod is restarted', () => {
     connection = await openConnection(`${mongod.uri}survival`);
     Shift = makeShift(connection, LEASE_MS);
     await Shift.ensureTaskIndexes();
-  }, 60_000);
+  });
   afterAll(async () => {
     await connection.destroy();
     await mongod.stop();
@@ -89,7 +89,7 @@ describe('a worker, when its mongod is restarted', () => {
     );
     expect(signal.aborted).toBe(false);
     expect(await stored(Shift, held._id)).toMatchObject({ _task: { claims: 1 } });
-  }, 90_000);
+  });
 
   it('can be stopped meanwhile, and charges no attempt to what it gives back', async () => {
     const held = await Shift.push({ kind: 'held' });
@@ -109,7 +109,7 @@ describe('a worker, when its mongod is restarted', () => {
         _task: { attempts: 0, token: expect.any(Types.ObjectId) as unknown },
       }),
     );
-  }, 90_000);
+  });
 });
 
 describe('a worker, when the primary of its replica set steps down', () => {
@@ -120,7 +120,7 @@ describe('a worker, when the primary of its replica set steps down', () => {
     // One of its own: all other specs would notice.
     mongod = await startMongod({ replicaSet: true, parameters: { ttlMonitorSleepSecs: 60 } });
     connection = await openConnection(mongod.uri, { dbName: 'election' });
-  }, 60_000);
+  });
   afterAll(async () => {
     await connection.destroy();
     await mongod.stop();
@@ -142,5 +142,5 @@ describe('a worker, when the primary of its replica set steps down', () => {
     });
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toContain(String(next._id));
-  }, 90_000);
+  });
 });
