@@ -22,7 +22,8 @@ export interface BlockedTask<Doc> {
 export interface TaskStatics extends WithTaskQueue {
   /**
    * Stores one task or many (many in one bulk insert) and queues them: each ends FINISHED, FAILED or CANCELLED, or stays in the queue until it
-   * expires. Takes fields or documents, and resolves to the documents, which are CREATED.
+   * expires. Takes fields or documents, and resolves to the documents, which are CREATED. Many documents that are stored already are queued by
+   * one write for each thousand, and handed out in the order of their `_id`s; those with changes are saved one by one.
    *
    * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored, unless `onDuplicate` says
    * otherwise; `pushOutcome` of the document tells what was done. Rejects with Mongoose's `ValidationError` for values that the schema refuses,

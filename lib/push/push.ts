@@ -15,6 +15,7 @@ import { insertTasks } from './insert';
 import { type Pushed, pushUnderKey } from './key';
 import { checkOnDuplicate, checkWindow, debounceOf, DUPLICATE_OPTIONS, type OnDuplicateOptions } from './on-duplicate';
 import { requeue } from './requeue';
+import { requeueBatch } from './requeue-batch';
 import { checkStartBy, prepareStartBy, startByOf, watchStartBy } from './start-by';
 
 /** Options of `push()`. */
@@ -54,6 +55,9 @@ const KNOWN = [
   ...DUPLICATE_OPTIONS,
 ];
 
+/** At most this many documents are saved at once. */
+const AT_ONCE = 100;
+
 /** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
 export async function pushNew(
   model: AnyModel,
@@ -70,11 +74,10 @@ export async function pushNew(
     );
   }
   const documents = input.map((one) => toDocument(model, one));
-  if (documents.length > 1 && documents.every(({ isNew }) => isNew)) return pushMany(model, documents, options);
+  if (documents.length === 1) return [await pushTask(documents[0]!, options)];
 
-  const pushed = [];
-  for (const document of documents) pushed.push(await pushTask(document, options));
-  return pushed;
+  await pushAll(model, documents, options);
+  return documents;
 }
 
 /** Queues a document. See `TaskMethods.push`. */
@@ -107,7 +110,7 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   return live;
 }
 
-async function pushMany(model: AnyModel, documents: AnyDocument[], options: PushOptions): Promise<AnyDocument[]> {
+async function pushAll(model: AnyModel, documents: readonly AnyDocument[], options: PushOptions): Promise<void> {
   documents.forEach(checkPriority);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
@@ -115,15 +118,34 @@ async function pushMany(model: AnyModel, documents: AnyDocument[], options: Push
   const task = bookkeeping(now, options);
   await prepareStartBy(model, task, session);
   for (const document of documents) keepForUndo(session, document);
-  await insert(model, documents, task, session);
 
+  const created = documents.filter(({ isNew }) => isNew);
+  const stored = documents.filter(({ isNew }) => !isNew);
+  if (created.length > 0) await insert(model, created, task, session);
+  const left = new Set(stored.length > 0 ? await requeueBatch(model, stored, task, session) : []);
   for (const document of documents) {
+    if (left.has(document)) continue;
     trace('pushed', document);
     handleOf(document).pushOutcome = 'queued';
   }
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
   watchStartBy(model, task, now, session);
-  return documents;
+  await pushEach([...left], options, session);
+}
+
+/** Pushes documents one by one: modified ones have to be saved, and those in the queue say why they cannot be pushed. */
+async function pushEach(
+  documents: readonly AnyDocument[],
+  options: PushOptions,
+  session: ClientSession | null,
+): Promise<void> {
+  // A session takes one operation at a time.
+  const atOnce = session ? 1 : AT_ONCE;
+  for (let start = 0; start < documents.length; start += atOnce) {
+    const pushes = documents.slice(start, start + atOnce).map((document) => pushTask(document, options));
+    const refused = (await Promise.allSettled(pushes)).find(({ status }) => status === 'rejected');
+    if (refused) throw (refused as PromiseRejectedResult).reason;
+  }
 }
 
 async function insert(

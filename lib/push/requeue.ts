@@ -12,7 +12,7 @@ import { shownId } from '../values/id';
 import { explainPush } from './input';
 
 /** States from which a document enters the queue; null is a document stored before its model had the plugin. */
-const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, State.CANCELLED, null];
+export const SETTLED = [State.PENDING, State.FINISHED, State.FAILED, State.CANCELLED, null];
 const ENDS = new Set<string | null>([State.FINISHED, State.FAILED, State.CANCELLED]);
 const TRIES = 3;
 
@@ -35,7 +35,7 @@ export async function requeue(
   const own = lease ? { '_task.token': new Types.ObjectId(lease.token) } : {};
   let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
-  completeFields(document);
+  document.set(missingFields(document));
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
@@ -70,7 +70,7 @@ async function requireOwnEnd(document: AnyDocument, session: ClientSession | nul
   throw error instanceof LeaseLostError ? error : refused(document, found.state);
 }
 
-function renewed(task: Bookkeeping): Change {
+export function renewed(task: Bookkeeping): Change {
   const cleared = {
     key: undefined,
     attempts: undefined,
@@ -104,13 +104,15 @@ function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
   return { state: State.CREATED, task: { ...times, ...Object.fromEntries(given) } };
 }
 
-// A document stored before its model had the plugin gets, when it is pushed, the defaults of a new one.
-function completeFields(document: AnyDocument): void {
+/** What a document that was stored before its model had the plugin lacks: when it is pushed, it gets the defaults of a new one. */
+export function missingFields(document: AnyDocument): Record<string, unknown> {
   const { fields } = definitionOf(modelOf(document)).options;
-  if (isMissing(document, fields.priority)) document.set(fields.priority, Priority.MEDIUM);
-  if (isMissing(document, fields.createdAt) && isAdded(document.schema.path(fields.createdAt))) {
-    document.set(fields.createdAt, new Date());
-  }
+  const isOurs = isAdded(document.schema.path(fields.createdAt));
+
+  return {
+    ...(isMissing(document, fields.priority) && { [fields.priority]: Priority.MEDIUM }),
+    ...(isOurs && isMissing(document, fields.createdAt) && { [fields.createdAt]: new Date() }),
+  };
 }
 
 function isMissing(document: AnyDocument, path: string): boolean {

@@ -52,6 +52,11 @@ export async function writeIf(
   }
 }
 
+/** Whether a write of the document's state is under way. */
+export function isBeingWritten(document: AnyDocument): boolean {
+  return underWay.has(document);
+}
+
 function passTurn(document: AnyDocument): void {
   const next = underWay.get(document)!.shift();
   if (next) next();
