@@ -21,6 +21,7 @@ export {
   ensureTaskIndexes,
   fail,
   failures,
+  findByKey,
   finish,
   history,
   isEmpty,
@@ -53,6 +54,7 @@ export type { TaskQueuePlugin, TaskSchema } from './model/schema';
 export type { Lease, PushOutcome, TaskFailure } from './task/handle';
 export type { PopOptions } from './pop/pop';
 export type { OnDuplicate } from './push/duplicate';
+export type { FindByKeyOptions } from './push/find-by-key';
 export type { PushOptions } from './push/push';
 export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';

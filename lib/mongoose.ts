@@ -15,10 +15,13 @@ export function requireMongoose(schema: AnySchema): void {
       `Expected Mongoose ${range}, got ${version}, in which dependencies and leases do not hold. Install one that is supported: \`npm install mongoose@${range.split(' ')[0]}\`.`,
     );
   if (schema instanceof Schema) return;
+  const { modelName } = ((schema as unknown) ?? {}) as { modelName?: unknown };
   throw new InvalidOptionError(
     isSchema(schema)
       ? `Expected a schema of the Mongoose that mongoose-task-queue loads (${version}), got one of another copy of Mongoose: what one of them makes the other does not recognise. Install one copy; \`npm ls mongoose\` lists them.`
-      : `Expected a Mongoose schema, got ${shown(schema)}. Write \`taskQueue(new Schema({ … }))\`.`,
+      : typeof modelName === 'string'
+        ? `Expected a schema, got the model ${modelName}: a model is fixed when it is compiled. Write \`taskQueue(schema)\` before \`mongoose.model('${modelName}', schema)\`.`
+        : `Expected a Mongoose schema, got ${shown(schema)}. Write \`taskQueue(new Schema({ … }))\`.`,
   );
 }
 

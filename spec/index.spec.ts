@@ -19,6 +19,7 @@ const NAMES = [
   'ensureTaskIndexes',
   'fail',
   'failures',
+  'findByKey',
   'finish',
   'history',
   'isEmpty',

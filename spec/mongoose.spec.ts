@@ -33,6 +33,20 @@ describe('taskQueue()', () => {
     expect(() => schema.plugin(taskQueue as never)).toThrow('another copy of Mongoose');
   });
 
+  it('refuses a model, and says where to apply it', () => {
+    const Email = new mongoose.Mongoose().model('Email', new Schema({ to: String }));
+
+    expect(() => taskQueue(Email as never)).toThrow(
+      new InvalidOptionError(
+        "Expected a schema, got the model Email: a model is fixed when it is compiled. Write `taskQueue(schema)` before `mongoose.model('Email', schema)`.",
+      ),
+    );
+  });
+
+  it.each([null, undefined, {}, 'Email'])('refuses %j', (value) => {
+    expect(() => taskQueue(value as never)).toThrow('Expected a Mongoose schema, got');
+  });
+
   it('takes schemas of every instance of Mongoose', () => {
     const instance = new mongoose.Mongoose();
 

@@ -67,7 +67,7 @@ export interface TaskMethods {
 
   /**
    * Ends a recurring task: a run under way is the last, a run that has not begun does not take place. Does nothing to a task that does not
-   * recur. Find the task by its key: `Model.findOne({ '_task.key': 'nightly' })`.
+   * recur. Find the task by its key: `Model.findByKey('nightly')`.
    */
   unschedule<Doc>(this: Doc): Promise<Doc>;
 

@@ -1,5 +1,6 @@
 import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
 import type { PopOptions } from '../pop/pop';
+import type { FindByKeyOptions } from '../push/find-by-key';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
@@ -55,6 +56,12 @@ export interface TaskStatics extends WithTaskQueue {
    * throws or breaks leaves its task to its lease.
    */
   queue<Doc>(this: ModelOf<Doc>, options?: QueueOptions): AsyncGenerator<Doc, void, void>;
+
+  /**
+   * The live task (CREATED or RUNNING) that has this `key`, or null. Where one runs and its successor waits behind it (`onDuplicate`), the
+   * successor. The document holds nothing: `push()`, `cancel()` and `unschedule()` are for such a document.
+   */
+  findByKey<Doc>(this: ModelOf<Doc>, key: string, options?: FindByKeyOptions): Promise<Doc | null>;
 
   /** Whether no task can be popped now: tasks that are delayed, blocked or held do not count. */
   isEmpty(this: ModelOf<unknown>, options?: Pick<PopOptions, 'category'>): Promise<boolean>;

@@ -2,6 +2,7 @@ import type { CancelOptions } from '../cancel/cancel';
 import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
 import type { CancelRequest } from '../cancel/cancelled';
 import type { PopOptions } from '../pop/pop';
+import type { FindByKeyOptions } from '../push/find-by-key';
 import type { PushOptions } from '../push/push';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
@@ -41,6 +42,8 @@ export interface TaskVerbs {
   queue<Doc>(model: ModelOf<Doc>, options?: QueueOptions): AsyncGenerator<Doc, void, void>;
   /** See {@link TaskStatics.isEmpty}. */
   isEmpty(model: ModelOf<unknown>, options?: Pick<PopOptions, 'category'>): Promise<boolean>;
+  /** See {@link TaskStatics.findByKey}. */
+  findByKey<Doc>(model: ModelOf<Doc>, key: string, options?: FindByKeyOptions): Promise<Doc | null>;
   /** See {@link TaskStatics.ensureTaskIndexes}. */
   ensureTaskIndexes(model: ModelOf<unknown>): Promise<void>;
   /** See {@link TaskStatics.stats}. */

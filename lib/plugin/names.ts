@@ -18,15 +18,17 @@ export function refuseTaken(
 ): void {
   const { fields } = options;
   const bound = options.bind ? { ...methods, ...getters } : {};
-  for (const name of neededPaths(options)) {
-    if (!isPath(schema, fields[name]) && !(fields[name] in bound)) continue;
-    throw new InvalidOptionError(
-      `The name \`${fields[name]}\` is taken, and the queue needs a path for the task's ${name}. Write \`taskQueue(schema, { fields: { ${name}: '…' } })\` with a free name.`,
-    );
-  }
-  if (!options.bind) return;
+  const paths = neededPaths(options).filter((name) => isPath(schema, fields[name]) || fields[name] in bound);
+  const names = options.bind ? boundNames(schema, { statics, methods, getters }) : [];
+  const messages = [
+    ...(paths.length > 0 ? [takenPaths(paths, fields)] : []),
+    ...(names.length > 0 ? [taken(names)] : []),
+  ];
+  if (messages.length > 0) throw new InvalidOptionError(messages.join('\n'));
+}
 
-  const names = [
+function boundNames(schema: AnySchema, { statics, methods, getters }: Bindings): string[] {
+  return [
     ...Object.keys(statics)
       .filter((name) => name in schema.statics)
       .map((name) => `static \`${name}\``),
@@ -34,7 +36,6 @@ export function refuseTaken(
       .filter((name) => isTaken(schema, name))
       .map((name) => `\`${name}\``),
   ];
-  if (names.length > 0) throw takenNames(names);
 }
 
 /** @throws {InvalidOptionError} for a path, static or method of the plugin that was replaced later. */
@@ -56,17 +57,24 @@ export function refuseReplaced(
     ...Object.entries(methods).filter(([name, own]) => schema.methods[name] !== (own as unknown)),
     ...Object.entries(getters).filter(([name]) => isTaken(schema, name)),
   ].map(([name]) => `\`${name}\``);
-  if (replaced.length > 0) throw takenNames(replaced);
+  if (replaced.length > 0) throw new InvalidOptionError(taken(replaced));
 }
 
 function neededPaths({ category }: ResolvedOptions): (keyof FieldNames)[] {
   return category ? ['state', 'priority', 'category'] : ['state', 'priority'];
 }
 
-function takenNames(names: string[]): InvalidOptionError {
-  return new InvalidOptionError(
-    `The schema has ${names.join(', ')} already. Write \`taskQueue(schema, { bind: false })\`, which adds no statics and methods, and use the functions: \`pop(Model)\`, \`finish(task)\`, …`,
-  );
+function takenPaths(paths: readonly (keyof FieldNames)[], fields: FieldNames): string {
+  const write = `Write \`taskQueue(schema, { fields: { ${paths.map((name) => `${name}: '…'`).join(', ')} } })\` with`;
+  if (paths.length > 1)
+    return `The names ${paths.map((name) => `\`${fields[name]}\``).join(', ')} are taken, and the queue needs paths for the task's ${paths.join(', ')}. ${write} free names.`;
+
+  const [name] = paths as [keyof FieldNames];
+  return `The name \`${fields[name]}\` is taken, and the queue needs a path for the task's ${name}. ${write} a free name.`;
+}
+
+function taken(names: readonly string[]): string {
+  return `The schema has ${names.join(', ')} already. Write \`taskQueue(schema, { bind: false })\`, which adds no statics and methods, and use the functions: \`pop(Model)\`, \`finish(task)\`, …`;
 }
 
 function isTaken(schema: AnySchema, name: string): boolean {

@@ -19,6 +19,7 @@ import type { TaskQueuePlugin } from '../model/schema';
 import { COPY, requireMongoose, requireOwnCopy } from '../mongoose';
 import { type ResolvedOptions, resolveOptions, type TaskQueueOptions } from '../options';
 import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
+import { findByKey, type FindByKeyOptions } from '../push/find-by-key';
 import { pushNew, type PushOptions, pushTask } from '../push/push';
 import { requeueFailed, type RequeueOptions } from '../push/requeue-many';
 import { queue, type QueueOptions } from '../queue/queue';
@@ -51,6 +52,9 @@ const statics = {
   },
   isEmpty(this: AnyModel, options?: Pick<PopOptions, 'category'>) {
     return isEmpty(this, options);
+  },
+  findByKey(this: AnyModel, key: string, options?: FindByKeyOptions) {
+    return findByKey(this, key, options);
   },
   ensureTaskIndexes(this: AnyModel) {
     return ensureTaskIndexes(this);

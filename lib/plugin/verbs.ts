@@ -5,6 +5,7 @@ import type { AnyDocument, AnyModel, Filter } from '../definition/definition';
 import * as indexes from '../indexes/ensure';
 import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
+import * as keys from '../push/find-by-key';
 import { pushNew, type PushOptions, pushTask } from '../push/push';
 import { requeueFailed } from '../push/requeue-many';
 import * as queues from '../queue/queue';
@@ -40,6 +41,8 @@ export const popMany = pops.popMany as TaskVerbs['popMany'];
 export const isEmpty = pops.isEmpty as TaskVerbs['isEmpty'];
 /** Takes ready tasks for ever. See {@link TaskStatics.queue}. */
 export const queue = queues.queue as TaskVerbs['queue'];
+/** The live task that has a key. See {@link TaskStatics.findByKey}. */
+export const findByKey = keys.findByKey as TaskVerbs['findByKey'];
 /** Ends a task as FINISHED. See {@link TaskMethods.finish}. */
 export const finish = settles.finish as TaskVerbs['finish'];
 /** Ends a task as FAILED. See {@link TaskMethods.fail}. */

@@ -1,14 +1,6 @@
 import type { ClientSession } from 'mongoose';
 import { letGoIfEnded } from '../claim/behind';
-import {
-  type AnyDocument,
-  type Definition,
-  definitionOf,
-  hydrate,
-  modelOf,
-  type RawDocument,
-  rootOf,
-} from '../definition/definition';
+import { type AnyDocument, type Definition, definitionOf, modelOf, type RawDocument } from '../definition/definition';
 import { whenCommitted } from '../definition/transaction';
 import { TaskStateError } from '../errors';
 import { isLive } from '../fields';
@@ -22,7 +14,7 @@ import { keyOf } from '../values/id';
 import { cancelAside, closeWindow, leaseEnd, moveAside, successorOf } from './aside';
 import { nextStep, type OnDuplicate } from './duplicate';
 import { KeyTakenError } from './key-index';
-import { keysReady, type OfKey, readOfKey } from './of-key';
+import { hydrateOfKey, keysReady, type OfKey, readOfKey } from './of-key';
 import { type Debounce, replace } from './replace';
 
 /** A push under a key. */
@@ -145,15 +137,14 @@ async function isStored({ session, write }: KeyedPush, task: Bookkeeping): Promi
 }
 
 async function keep(
-  { model, hidden, kindOnly, options }: Definition,
+  definition: Definition,
   { document, task, session }: KeyedPush,
   raw: RawDocument,
 ): Promise<Pushed | null> {
   const isOwn = keyOf(raw._id) === keyOf(document._id);
-  // Kinds of one base share their keys: the task may be of another kind.
-  const kept = isOwn ? document : hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
+  const kept = isOwn ? document : hydrateOfKey(definition, raw);
   // If it ended before the schedule could be written to it, the key is free: push again.
-  if (isLive(kept.get(options.fields.state)) && !(await reschedule(kept, task, session))) return null;
+  if (isLive(kept.get(definition.options.fields.state)) && !(await reschedule(kept, task, session))) return null;
 
   return { task: kept, outcome: 'kept' };
 }

@@ -1,5 +1,13 @@
 import { type ClientSession, mongo } from 'mongoose';
-import { type AnyModel, collectionOf, type Definition, type RawDocument } from '../definition/definition';
+import {
+  type AnyDocument,
+  type AnyModel,
+  collectionOf,
+  type Definition,
+  hydrate,
+  type RawDocument,
+  rootOf,
+} from '../definition/definition';
 import { isLive } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { formsOf, liveOf, ofKey } from '../indexes/key-index';
@@ -36,6 +44,11 @@ export async function readOfKey(definition: Definition, key: string, session: Cl
     forgetIndexes(model);
     throw runAgain(model);
   }
+}
+
+/** The handle of a task that was read by its key: kinds of one base share their keys, so it may be of another kind. */
+export function hydrateOfKey({ model, hidden, kindOnly }: Definition, raw: RawDocument): AnyDocument {
+  return hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
 }
 
 async function find(definition: Definition, key: string, session: ClientSession | null): Promise<OfKey> {

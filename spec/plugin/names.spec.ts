@@ -2,7 +2,7 @@ import { createConnection, Schema, type SchemaDefinition } from 'mongoose';
 import { finish, InvalidOptionError, pop, taskQueue } from '../../lib';
 import { useDatabase } from '../support/database';
 
-const STATICS = ['push', 'pop', 'popMany', 'queue', 'isEmpty', 'ensureTaskIndexes', 'stats', 'requeue'];
+const STATICS = ['push', 'pop', 'popMany', 'queue', 'isEmpty', 'findByKey', 'ensureTaskIndexes', 'stats', 'requeue'];
 const METHODS = ['push', 'finish', 'fail', 'retry', 'release', 'renew'];
 const GETTERS = ['lease', 'attempts', 'failures'];
 
@@ -60,6 +60,19 @@ describe('a name that the schema has already', () => {
     expect(schema.path('priority').instance).toBe('String');
     expect(schema.path('taskState').instance).toBe('String');
     expect(schema.path('taskPriority').instance).toBe('Number');
+  });
+
+  it('is told for all of them at once', () => {
+    const schema = schemaOf({ state: Number, priority: String, lease: Number });
+    schema.static('pop', () => 'own');
+    schema.method('finish', () => 'own');
+
+    expect(() => apply(schema)).toThrow(
+      new InvalidOptionError(
+        "The names `state`, `priority` are taken, and the queue needs paths for the task's state, priority. Write `taskQueue(schema, { fields: { state: '…', priority: '…' } })` with free names.\n" +
+          `The schema has static \`pop\`, \`finish\`, \`lease\` already. ${OTHER_WAY}`,
+      ),
+    );
   });
 
   it.each(STATICS)('is refused for the static %s', (name) => {
