@@ -4,6 +4,11 @@ export const COVERED: Readonly<Record<string, string>> = {
   batcher: 'race',
   errors: 'bad-input',
 
+  'testing/crash': 'testing/run-one',
+  'testing/expect-pushed': 'testing/run-one',
+  'testing/index': 'testing/drain',
+  'testing/phase': 'testing/advance',
+
   'model/fields': 'types',
   'model/input': 'types',
   'model/methods': 'types',
