@@ -16,6 +16,9 @@ const swc = [
 // published as ES modules only. Both go through swc.
 const driverFile = 'mongodb/lib/runtime_adapters\\.js$';
 
+// `MONGOOSE=8` runs the specs beside Mongoose 8.
+const mongoose = process.env.MONGOOSE === '8' ? { '^mongoose$': '<rootDir>/node_modules/mongoose8' } : {};
+
 const shared = {
   testEnvironment: '<rootDir>/spec/support/environment.cjs',
   globalSetup: '<rootDir>/spec/support/global-setup.ts',
@@ -28,7 +31,7 @@ const legacy = {
   roots: ['<rootDir>/spec'],
   testMatch: ['**/*.spec.ts'],
   testPathIgnorePatterns: ['/spec/standard/', '/spec/types/'],
-  moduleNameMapper: { '^mongoose-task-queue$': '<rootDir>/lib/index.ts' },
+  moduleNameMapper: { '^mongoose-task-queue$': '<rootDir>/lib/index.ts', ...mongoose },
   transform: { '^.+\\.[tj]s$': swc },
   transformIgnorePatterns: [`/node_modules/(?!@nestjs/|(.*/)?${driverFile})`],
 };
@@ -39,6 +42,7 @@ const standard = {
   displayName: 'standard',
   roots: ['<rootDir>/.standard/spec'],
   testMatch: ['**/*.spec.js'],
+  moduleNameMapper: mongoose,
   transform: { [driverFile]: swc, '\\.ts$': swc }, // of our files, only the global setup is TypeScript here
   transformIgnorePatterns: [`/node_modules/(?!(.*/)?${driverFile})`],
 };

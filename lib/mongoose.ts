@@ -4,7 +4,10 @@ import { InvalidOptionError } from './errors';
 import { shown } from './values/check';
 
 /** The supported majors of Mongoose, each with its oldest minor: the range of the peer dependency. */
-export const SUPPORTED_MONGOOSE: readonly (readonly [major: number, minor: number])[] = [[9, 4]];
+export const SUPPORTED_MONGOOSE: readonly (readonly [major: number, minor: number])[] = [
+  [8, 24],
+  [9, 4],
+];
 
 /** @throws {InvalidOptionError} for an unsupported version of Mongoose, or a schema of another copy of it. */
 export function requireMongoose(schema: AnySchema): void {
@@ -12,7 +15,7 @@ export function requireMongoose(schema: AnySchema): void {
   const range = SUPPORTED_MONGOOSE.map(([major, minor]) => `^${major}.${minor}.0`).join(' || ');
   if (!isSupported(version))
     throw new InvalidOptionError(
-      `Expected Mongoose ${range}, got ${version}, in which dependencies and leases do not hold. Install one that is supported: \`npm install mongoose@${range.split(' ')[0]}\`.`,
+      `Expected Mongoose ${range}, got ${version}, in which dependencies and leases do not hold. Install one that is supported: \`npm install mongoose@${range.split(' ').at(-1)}\`.`,
     );
   if (schema instanceof Schema) return;
   const { modelName } = ((schema as unknown) ?? {}) as { modelName?: unknown };

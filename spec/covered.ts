@@ -9,6 +9,10 @@ export const COVERED: Readonly<Record<string, string>> = {
   'testing/index': 'testing/drain',
   'testing/phase': 'testing/advance',
 
+  'differences/create-casting': 'types',
+  'differences/element': 'declare/dependency',
+  'differences/generics': 'types',
+
   'model/fields': 'types',
   'model/input': 'types',
   'model/methods': 'types',
@@ -17,6 +21,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'model/statics': 'types',
   'model/verbs': 'types',
 
+  'plugin/insert-many': 'settle/forged',
   'plugin/paths': 'plugin/plugin',
   'plugin/verbs': 'index',
 

@@ -36,6 +36,7 @@ const FLOORS = [
   'turns',
   'mongoose',
   'any',
+  'differences',
   'values',
   'timers',
   'errors',

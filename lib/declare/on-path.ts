@@ -1,5 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { AnySchema } from '../any';
+import { elementType } from '../differences/element';
 import { InvalidOptionError } from '../errors';
 import { exampleOf, resolveDependency } from './check-dependency';
 import { type Dependency, DependencyType } from './dependency';
@@ -7,14 +8,12 @@ import { type Dependency, DependencyType } from './dependency';
 /** The part of a schema path that holds a dependency. */
 export interface DeclaringPath {
   readonly options: { dependsOn?: unknown };
-  /** For an array, the type of its elements. */
-  readonly embeddedSchemaType?: { readonly options: { dependsOn?: unknown } };
   clone(): DeclaringPath;
 }
 
 /** The declarations on a path: an array may have one of its own and one on its elements. */
-export function declarationsOn({ options, embeddedSchemaType }: DeclaringPath): unknown[] {
-  return [options.dependsOn, embeddedSchemaType?.options.dependsOn].filter((one) => (one ?? null) !== null);
+export function declarationsOn(path: DeclaringPath): unknown[] {
+  return [path.options.dependsOn, elementType(path)?.options.dependsOn].filter((one) => (one ?? null) !== null);
 }
 
 /**

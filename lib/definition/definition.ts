@@ -1,5 +1,6 @@
 import type { mongo } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema, RawDocument } from '../any';
+import { elementType } from '../differences/element';
 import { InvalidOptionError } from '../errors';
 import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
@@ -179,7 +180,6 @@ function hiddenIn(schema: AnySchema): Record<string, 0> | null {
 interface SelectablePath {
   options: { select?: boolean };
   schema?: AnySchema;
-  embeddedSchemaType?: { options: { select?: boolean } };
 }
 
 // Finds the paths that Mongoose's own queries hide: also in sub-documents and lists of them, and lists whose elements are hidden.
@@ -190,7 +190,7 @@ function hiddenPaths(schema: AnySchema, prefix: string, above: readonly AnySchem
     const path = prefix + name;
     // The values of a Map have no path.
     if (name.endsWith('.$*')) return [];
-    if ([type, type.embeddedSchemaType].some((one) => one?.options.select === false)) return [path];
+    if ([type, elementType(type)].some((one) => one?.options.select === false)) return [path];
 
     return type.schema && !around.includes(type.schema) ? hiddenPaths(type.schema, `${path}.`, around) : [];
   });

@@ -2,6 +2,7 @@ import { exampleOf, resolveDependency } from '../declare/check-dependency';
 import { type Dependency, DependencyType } from '../declare/dependency';
 import { declarationsOn, type DeclaringPath, insideMany, writeDependency } from '../declare/on-path';
 import { type AnyModel, type AnySchema, optionsOf } from '../definition/definition';
+import { elementType } from '../differences/element';
 import { InvalidOptionError } from '../errors';
 import { readClass, readEarlyClasses } from './classes';
 
@@ -19,7 +20,6 @@ export interface Clause extends Dependency {
 interface SchemaPath extends DeclaringPath {
   instance: string;
   options: { dependsOn?: unknown; ref?: unknown; refPath?: unknown };
-  embeddedSchemaType?: SchemaPath;
   schema?: AnySchema;
   $isSingleNested?: boolean;
   enumValues?: unknown[];
@@ -95,8 +95,9 @@ function clauseAt(schema: AnySchema, name: string, path: string, root: AnySchema
 
 function toClause(path: string, type: SchemaPath, dependency: Dependency, root: AnySchema): Clause {
   const isArray = type.instance === 'Array';
-  const ref = type.options.ref ?? type.embeddedSchemaType?.options.ref ?? null;
-  const refPath = type.options.refPath ?? type.embeddedSchemaType?.options.refPath ?? null;
+  const element = elementType(type);
+  const ref = type.options.ref ?? element?.options.ref ?? null;
+  const refPath = type.options.refPath ?? element?.options.refPath ?? null;
 
   if (ref === null && refPath === null) {
     throw new InvalidOptionError(
@@ -151,7 +152,7 @@ function* declaredAt(path: string, type: SchemaPath, seen = new Set<AnySchema>()
 }
 
 function* declaredBelow(path: string, type: SchemaPath, seen = new Set<AnySchema>()): Generator<string> {
-  const element = type.embeddedSchemaType;
+  const element = elementType(type);
   if (element?.instance === 'Array') yield* declaredAt(path, element, seen);
   if (!type.schema || seen.has(type.schema)) return;
 

@@ -1,4 +1,6 @@
-import type { ApplyBasicCreateCasting, DeepPartial, QueryFilter, Types } from 'mongoose';
+import type { Types } from 'mongoose';
+import type { CreateCasting, DeepPartial } from '../differences/create-casting';
+import type { FilterOf } from '../differences/generics';
 import type { State } from '../fields';
 
 /**
@@ -44,9 +46,9 @@ type WithId<T> = '_id' extends keyof T ? T : T & { _id: Types.ObjectId };
  * `category`, without the state. Types do not know which fields have defaults, so none is required here: a missing field is a
  * `ValidationError` at run time.
  */
-export type TaskInput<Raw> = DeepPartial<ApplyBasicCreateCasting<WithId<Omit<Raw, '__v'>>>> & {
+export type TaskInput<Raw> = DeepPartial<CreateCasting<WithId<Omit<Raw, '__v'>>>> & {
   [K in StateKey<Raw>]?: never;
 };
 
 /** A filter as `Model.find()` takes it, also by the queue's own data, such as `'_task.settledAt'`. */
-export type TaskFilter<Raw> = QueryFilter<Raw> & { [path: `_task.${string}`]: unknown };
+export type TaskFilter<Raw> = FilterOf<Raw> & { [path: `_task.${string}`]: unknown };

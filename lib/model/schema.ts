@@ -1,15 +1,14 @@
 import type {
   ApplySchemaOptions,
   Document,
-  HydratedDocument,
   InferSchemaType,
   IsItRecordAndNotAny,
   ObtainDocumentType,
   ObtainSchemaGeneric,
   ResolveSchemaOptions,
-  Schema,
 } from 'mongoose';
 import type { AnySchema } from '../definition/definition';
+import type { DefinitionOf, HydratedOf, LeanOf, SchemaOf } from '../differences/generics';
 import type { TaskQueueOptions } from '../options';
 import type { WithTaskFields } from './fields';
 import type { BoundMethods, BoundStatics } from './model';
@@ -18,7 +17,7 @@ import type { BoundMethods, BoundStatics } from './model';
  * The schema `S` after the plugin: its documents have the fields and methods of a task, its models the statics. The types of raw and
  * hydrated documents are both given, since Mongoose would make them `any`.
  */
-export type TaskSchema<S extends AnySchema, O extends TaskQueueOptions = {}> = Schema<
+export type TaskSchema<S extends AnySchema, O extends TaskQueueOptions = {}> = SchemaOf<
   WithTaskFields<InferSchemaType<S>, O>,
   ObtainSchemaGeneric<S, 'M'>,
   ObtainSchemaGeneric<S, 'TInstanceMethods'> & BoundMethods<O>,
@@ -36,8 +35,8 @@ export type TaskSchema<S extends AnySchema, O extends TaskQueueOptions = {}> = S
     ResolvedOptions<S>
   >,
   HydratedTask<S, O>,
-  ObtainSchemaGeneric<S, 'TSchemaDefinition'>,
-  WithTaskFields<ObtainSchemaGeneric<S, 'TLeanResultType'>, O>
+  DefinitionOf<S>,
+  WithTaskFields<LeanOf<S>, O>
 >;
 
 type ResolvedOptions<S extends AnySchema> = ResolveSchemaOptions<ObtainSchemaGeneric<S, 'TSchemaOptions'>>;
@@ -54,7 +53,7 @@ type HydratedTask<S extends AnySchema, O extends TaskQueueOptions> =
       > &
         WithTaskFields<ObtainSchemaGeneric<S, 'THydratedDocumentType'>, O> &
         BoundMethods<O>
-    : HydratedDocument<
+    : HydratedOf<
         WithTaskFields<InferSchemaType<S>, O>,
         ObtainSchemaGeneric<S, 'TVirtuals'> & ObtainSchemaGeneric<S, 'TInstanceMethods'> & BoundMethods<O>,
         ObtainSchemaGeneric<S, 'TQueryHelpers'>,

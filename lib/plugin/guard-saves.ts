@@ -1,4 +1,3 @@
-import { Document, overwriteMiddlewareArguments } from 'mongoose';
 import type { AnyDocument, AnySchema } from '../definition/definition';
 import { LeaseLostError } from '../errors';
 import { beforeAll, builtIn } from '../settle/middleware';
@@ -21,31 +20,11 @@ export function addHooks(schema: AnySchema): void {
   schema.pre('save', beforeSave!);
   schema.post('save', afterSave!);
   schema.post('save', afterFailedSave!);
-  // `insertMany()` runs no save hooks.
-  schema.pre('insertMany', withoutForged as never);
 }
 
 const keep = builtIn(function keep(this: AnyDocument) {
   keepForUndo(this.$session(), this);
 });
-
-const withoutForged = builtIn(function withoutForged(input: unknown) {
-  const inputs = [input].flat();
-  inputs.forEach((one) => one instanceof Document && dropForged(one as AnyDocument));
-  if (!inputs.some(isForged)) return undefined;
-
-  return overwriteMiddlewareArguments(inputs.map((one) => (isForged(one) ? ownFields(one) : one)));
-});
-
-function ownFields(input: { _task: unknown }): object {
-  const { _task: _, ...fields } = input;
-
-  return fields;
-}
-
-function isForged(input: unknown): input is { _task: unknown } {
-  return typeof input === 'object' && input !== null && !(input instanceof Document) && '_task' in input;
-}
 
 const hooks = [
   function takeTask(this: AnyDocument, raw: { _task?: Bookkeeping }) {

@@ -34,6 +34,7 @@ import { stats } from '../stats';
 import { attempts, failures, lastProgress, lease, pushOutcome } from '../task/handle';
 import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { addHooks } from './guard-saves';
+import { guardInsertMany } from './insert-many';
 import { refuseReplaced, refuseTaken } from './names';
 import { addFields } from './paths';
 
@@ -177,6 +178,7 @@ function compiled(model: AnyModel): void {
   clausesOf(model);
   declareIndexes(model);
   watchModels(model);
+  guardInsertMany(model);
   if (!options.bind) return;
 
   for (const [name, read] of Object.entries(getters)) {

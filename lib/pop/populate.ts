@@ -1,5 +1,6 @@
 import type { PopulateOptions } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema } from '../definition/definition';
+import { elementType } from '../differences/element';
 import { InvalidOptionError } from '../errors';
 import { isUnreadable } from '../server/read';
 import { wrongValue } from '../values/check';
@@ -54,12 +55,11 @@ function isNamedByTask(model: AnyModel, options: Partial<PopulateOptions> | null
 function refPathOf(model: AnyModel, path: string): unknown {
   const type = (model.schema as AnySchema).path(path) as unknown as Referring | undefined;
 
-  return type?.options.refPath ?? type?.embeddedSchemaType?.options.refPath;
+  return type?.options.refPath ?? elementType(type)?.options.refPath;
 }
 
 interface Referring {
   readonly options: { readonly refPath?: unknown };
-  readonly embeddedSchemaType?: Referring;
 }
 
 function listOf(populate: unknown): unknown[] {
