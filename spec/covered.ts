@@ -12,6 +12,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'differences/create-casting': 'types',
   'differences/element': 'declare/dependency',
   'differences/generics': 'types',
+  'differences/own-hooks': 'push/insert-batch',
 
   'model/fields': 'types',
   'model/input': 'types',

@@ -1,7 +1,5 @@
 import type { AnyModel, AnySchema } from '../definition/definition';
-
-// Mongoose marks its own middleware with this symbol and runs it even where the user's is switched off.
-const BUILT_IN = Symbol.for('mongoose:built-in-middleware');
+import { BUILT_IN, isOfMongoose } from '../differences/own-hooks';
 
 type Hook = { fn?: object } & object;
 interface Registry {
@@ -43,7 +41,7 @@ function lookForHooks(schema: AnySchema): boolean {
   if (!registry?._pres || !registry._posts) return true;
 
   const hooks = [registry._pres.get('save'), registry._posts.get('save')].flatMap((list) => list ?? []);
-  return !hooks.every((hook) => (hook.fn ?? (hook as object)) && BUILT_IN in (hook.fn ?? hook));
+  return !hooks.every((hook) => isOfMongoose(hook.fn ?? hook));
 }
 
 function registryOf(schema: AnySchema): Registry | undefined {

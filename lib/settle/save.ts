@@ -25,11 +25,11 @@ export function throwHookError(document: AnyDocument): void {
   if (thrown) throw thrown.error;
 }
 
-// Mongoose sets `$__.saving` before it sets `$op`.
+// `$op` alone does not tell: Mongoose 8 leaves it at 'save' after a `bulkSave()`.
 function isBeingSaved(document: AnyDocument): boolean {
   const { $op, $__ } = document as { $op: string | null; $__?: { saving?: unknown } };
 
-  return Boolean($op ?? $__?.saving);
+  return Boolean($__?.saving) || $op === 'validate';
 }
 
 /** How many periods a save waits for an answer (see `answered`): its hooks are the user's and may take long. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Mongod, startMongod } from './mongod';
 
 declare global {
@@ -8,6 +9,10 @@ declare global {
 export default async function startServers(): Promise<void> {
   // The models are run by themselves, and need none.
   if (process.env['MODEL_SIZE'] === 'full') return;
+
+  // The processes that specs start are to have the same Mongoose.
+  if (process.env['MONGOOSE'] === '8')
+    process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} --require ${resolve(__dirname, 'mongoose8.cjs')}`;
 
   const [standalone, replicaSet] = await Promise.all([startMongod(), startMongod({ replicaSet: true })]);
   process.env['MONGODB_STANDALONE_URI'] = standalone.uri;
