@@ -12,7 +12,7 @@ let unmarked: ReadonlySet<string> | undefined;
 
 /** Whether a save hook is Mongoose's own, or the library's, and not the user's. */
 export function isOfMongoose(hook: object): boolean {
-  return BUILT_IN in hook || (unmarked ??= textsOfUnmarked()).has(String(hook));
+  return BUILT_IN in hook || (unmarked ??= textsOfUnmarked()).has(textOf(hook));
 }
 
 /** Mongoose 8 marks only some of its hooks, and makes them anew for each schema: they are known by the text of their functions. */
@@ -25,5 +25,9 @@ function textsOfUnmarked(): ReadonlySet<string> {
   const { _pres: pres, _posts: posts } = (schema as Hooked).s?.hooks ?? {};
   const hooks = [pres, posts].flatMap((registry) => registry?.get('save') ?? []);
 
-  return new Set(hooks.map(({ fn }) => String(fn)));
+  return new Set(hooks.map(({ fn }) => textOf(fn ?? {})));
+}
+
+function textOf(hook: object): string {
+  return typeof hook === 'function' ? Function.prototype.toString.call(hook) : '';
 }

@@ -12,7 +12,8 @@ export default async function startServers(): Promise<void> {
 
   // The processes that specs start are to have the same Mongoose.
   if (process.env['MONGOOSE'] === '8')
-    process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} --require ${resolve(__dirname, 'mongoose8.cjs')}`;
+    process.env['NODE_OPTIONS'] =
+      `${process.env['NODE_OPTIONS'] ?? ''} --require ${resolve(__dirname, 'mongoose8.cjs')}`;
 
   const [standalone, replicaSet] = await Promise.all([startMongod(), startMongod({ replicaSet: true })]);
   process.env['MONGODB_STANDALONE_URI'] = standalone.uri;

@@ -1,14 +1,5 @@
 import { expectTypeOf } from 'expect-type';
-import {
-  createConnection,
-  model,
-  Schema,
-  type ClientSession,
-  type DefaultSchemaOptions,
-  type HydratedDocument,
-  type Model,
-  type Types,
-} from 'mongoose';
+import { createConnection, model, Schema, type ClientSession, type Types } from 'mongoose';
 import { taskQueue, type Lease, type State, type TaskFailure, type TaskStats } from 'mongoose-task-queue';
 
 interface IMail {
@@ -37,7 +28,6 @@ export async function everyVerbHasTheTypeOfTheDocument(): Promise<void> {
   expectTypeOf(task.to).toEqualTypeOf<string>();
   expectTypeOf(task.tags).toEqualTypeOf<string[]>();
   expectTypeOf(task._id).toEqualTypeOf<Types.ObjectId>();
-  expectTypeOf(task.id).toEqualTypeOf<string>();
   expectTypeOf(task.state).toEqualTypeOf<State>();
   expectTypeOf(task.priority).toEqualTypeOf<number>();
   expectTypeOf(task.createdAt).toEqualTypeOf<Date>();
@@ -146,31 +136,6 @@ export async function aDeclaredTypeIsKept(): Promise<void> {
   await Declared.push({ to: 'ada@example.org' });
   // @ts-expect-error not in the interface
   await Declared.push({ bcc: 'ada@example.org' });
-}
-
-interface IBatch {
-  rows: { sku: string }[];
-}
-type BatchDocument = HydratedDocument<IBatch, { rows: Types.DocumentArray<{ sku: string }> }>;
-const Batch = model(
-  'Batch',
-  taskQueue(
-    new Schema<IBatch, Model<IBatch>, {}, {}, {}, {}, DefaultSchemaOptions, IBatch, BatchDocument>({
-      rows: [{ sku: String }],
-    }),
-  ),
-);
-const Created = model('Created', taskQueue(Schema.create({ rows: [{ sku: String }] })));
-
-export async function aDocumentTypeOfTheirOwnIsKept(): Promise<void> {
-  const batch = (await Batch.pop())!;
-  const created = (await Created.pop())!;
-
-  expectTypeOf(batch.rows).toEqualTypeOf<Types.DocumentArray<{ sku: string }>>();
-  expectTypeOf((await batch.finish()).state).toEqualTypeOf<State>();
-  expectTypeOf(created).not.toBeAny();
-  expectTypeOf(created.rows.create).toBeFunction();
-  expectTypeOf((await created.finish()).state).toEqualTypeOf<State>();
 }
 
 export function theSchemaIsStillOne(): void {
