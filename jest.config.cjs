@@ -16,7 +16,8 @@ const swc = [
 // published as ES modules only. Both go through swc.
 const driverFile = 'mongodb/lib/runtime_adapters\\.js$';
 
-// `MONGOOSE=8` runs the specs beside Mongoose 8.
+// `MONGOOSE=8` runs the specs beside Mongoose 8, without the one that needs Typegoose: this version of it asks for Mongoose 9.
+const needsMongoose9 = process.env.MONGOOSE === '8' ? ['/spec/dependencies/classes.spec.ts'] : [];
 const mongoose = process.env.MONGOOSE === '8' ? { '^mongoose$': '<rootDir>/node_modules/mongoose8' } : {};
 
 const shared = {
@@ -30,7 +31,7 @@ const legacy = {
   displayName: 'legacy',
   roots: ['<rootDir>/spec'],
   testMatch: ['**/*.spec.ts'],
-  testPathIgnorePatterns: ['/spec/standard/', '/spec/types/'],
+  testPathIgnorePatterns: ['/spec/standard/', '/spec/types/', ...needsMongoose9],
   moduleNameMapper: { '^mongoose-task-queue$': '<rootDir>/lib/index.ts', ...mongoose },
   transform: { '^.+\\.[tj]s$': swc },
   transformIgnorePatterns: [`/node_modules/(?!@nestjs/|(.*/)?${driverFile})`],

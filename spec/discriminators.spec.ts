@@ -1,6 +1,7 @@
 import { Schema, Types, type Model } from 'mongoose';
 import { pop, State, taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from './support/database';
+import { isMongoose8 } from './support/on-mongoose9';
 import { nativeOf, stored } from './support/raw';
 import { seen } from './support/seen';
 
@@ -274,9 +275,10 @@ describe('discriminators', () => {
     expect((await Base.pop())?.constructor).toBe(Kind);
   });
 
-  it.each([
+  it.each<[string, unknown]>([
     ['a number', 7],
-    ['an id', new Types.ObjectId()],
+    // Mongoose 8 sets no such value, with or without the plugin.
+    ...(isMongoose8 ? [] : [['an id', new Types.ObjectId()] as [string, unknown]]),
     ['a text with signs', 'a.b $c'],
   ])('may be told apart by %s', async (kind, value) => {
     const type = typeof value === 'number' ? Number : typeof value === 'string' ? String : Schema.Types.ObjectId;

@@ -12,6 +12,7 @@ import {
   optionsOf,
 } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
+import { refuseUuidIds } from '../differences/uuid-ids';
 import { InvalidOptionError } from '../errors';
 import { declareIndexes, ensureTaskIndexes } from '../indexes/ensure';
 import { declareOutboxes } from '../indexes/outbox';
@@ -174,6 +175,7 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
 function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
+  refuseUuidIds(model);
   refuseReplaced(schema, options, bindings);
   clausesOf(model);
   declareIndexes(model);

@@ -57,7 +57,8 @@ function snapshotDocument(document: AnyDocument): Restore {
   const populated = copyOf(tracking.populated);
   const adhocPaths = copyOf(tracking.adhocPaths);
   const errors = copyOf($errors);
-  const restoreFields = snapshotObject(rawFields(document));
+  const _doc = rawFields(document);
+  const restoreFields = snapshotObject(_doc);
 
   return () => {
     restoreFields();
@@ -71,7 +72,8 @@ function snapshotDocument(document: AnyDocument): Restore {
       isDeleted,
       validationError,
     });
-    Object.assign(tracked, { $isNew, $errors: errors });
+    // A save may have put the fields in another object, in order to sort them.
+    Object.assign(tracked, { _doc, $isNew, $errors: errors });
     if (__index !== undefined) tracked.__index = __index;
   };
 }

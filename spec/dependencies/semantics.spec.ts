@@ -1,6 +1,7 @@
 import { mongo, Schema, Types } from 'mongoose';
 import { DependencyType, State, taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
+import { isMongoose8 } from '../support/on-mongoose9';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
 
 const { ObjectId } = Schema.Types;
@@ -212,11 +213,17 @@ describe('a task with dependencies', () => {
     });
   });
 
+  const uuids: [string, unknown, unknown[]] = [
+    'a UUID',
+    Schema.Types.UUID,
+    [new mongo.UUID().toString(), new mongo.UUID().toString()],
+  ];
   it.each([
     ['a text', String, ['a', 'b']],
     ['a number', Number, [1, 2]],
     ['a Date', Date, [new Date(1), new Date(2)]],
-    ['a UUID', Schema.Types.UUID, [new mongo.UUID().toString(), new mongo.UUID().toString()]],
+    // Tasks with such ids are refused beside Mongoose 8.
+    ...(isMongoose8 ? [] : [uuids]),
     ['a number of 64 bits', BigInt, [5n, 2n ** 60n]],
     ['a decimal', Schema.Types.Decimal128, ['1.5', '2.5']],
     ['bytes', Buffer, [Buffer.from('a'), Buffer.from('b')]],
