@@ -2,6 +2,7 @@ import { mongo, Schema, Types, type Connection } from 'mongoose';
 import { taskQueue, type DependencyPolicy } from 'mongoose-task-queue';
 import { castReference } from '../../lib/dependencies/cast';
 import { useDatabase } from '../support/database';
+import { isMongoose8 } from '../support/on-mongoose9';
 import { nativeOf, stored } from '../support/raw';
 
 const { Mixed, ObjectId } = Schema.Types;
@@ -212,7 +213,10 @@ describe('an id as its model has it', () => {
     ['anything', Mixed, 'abc', 'abc'],
   ];
 
-  it.each(kinds)('is %s', async (_name, type, id, reference) => {
+  // Tasks with such ids are refused beside Mongoose 8.
+  const possible = kinds.filter(([name]) => !isMongoose8 || name !== 'a UUID');
+
+  it.each(possible)('is %s', async (_name, type, id, reference) => {
     const name = nameOfKind();
     const Source = database.connection.model(name, taskQueue(new Schema({ _id: type as never })));
     const schema = new Schema({ source: { type: Mixed, ref: name, dependsOn: 'DIRECT' } });
