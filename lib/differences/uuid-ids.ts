@@ -1,13 +1,13 @@
 import mongoose from 'mongoose';
-import type { AnyModel } from '../any';
 import { InvalidOptionError } from '../errors';
 
 /**
  * @throws {InvalidOptionError} for a model whose `_id` is a UUID beside Mongoose 8: a document then gives its id as a text, by which
  * no write finds it.
  */
-export function refuseUuidIds(model: AnyModel): void {
-  const { schema, modelName } = model as { schema: { path(name: string): unknown }; modelName: string };
+export function refuseUuidIds(model: { modelName: string; schema: unknown }): void {
+  const { modelName } = model;
+  const schema = model.schema as { path(name: string): unknown };
   const { instance } = (schema.path('_id') ?? {}) as { instance?: string };
   if (instance !== 'UUID' || !mongoose.version.startsWith('8.')) return;
 
