@@ -108,6 +108,7 @@ async function insertSaved(
   const restores = documents.map(remember);
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);
+    if (tasks.length > 1) setVersion(document);
     stage(document, { task: uncloned(task) });
     handleOf(document).saving = true;
   }
@@ -126,6 +127,12 @@ async function insertSaved(
       else handleOf(document).stored = { ...task };
     });
   }
+}
+
+// A `save()` sets the version of a new document, the `bulkSave()` of Mongoose 8 does not.
+function setVersion(document: AnyDocument): void {
+  const key = document.schema.get('versionKey');
+  if (typeof key === 'string' && document.isNew && document.get(key) === undefined) document.set(key, 0);
 }
 
 /** What Mongoose takes for a single value it sends as it is, and what a task waits for may be thousands. */
