@@ -91,7 +91,6 @@ export const COVERED: Readonly<Record<string, string>> = {
   'settle/verbs': 'settle/settle',
 
   'claim/batch': 'race',
-  'claim/behind': 'push/duplicates',
   'claim/candidates': 'pop/pop',
   'claim/claim-many': 'race',
   'claim/claim-one': 'race',

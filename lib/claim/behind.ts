@@ -1,6 +1,6 @@
 import type { ClientSession, Types } from 'mongoose';
-import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
-import { State } from '../fields';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { State, UNDONE_STATES } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { keyText, liveOf, ofKey } from '../indexes/key-index';
 import { withIndexes } from '../indexes/prepare';
@@ -47,6 +47,11 @@ export async function letGo(definition: Definition, key: string, id: Types.Objec
   announce(model);
 }
 
+/** Whether a task has a key: only then another can wait for its end. */
+export function isKeyed({ _task: task }: RawDocument): boolean {
+  return (task as Bookkeeping | undefined)?.key !== undefined;
+}
+
 /** Lets a successor start after an end that was just written. If that fails, it starts when the lease before it would have ended. */
 export async function letGoAnyhow(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
   await letGo(definition, key, id).catch(() => {});
@@ -57,6 +62,22 @@ export async function followEnd(definition: Definition, { _task: task }: RawDocu
   const { key, aside } = (task ?? {}) as Bookkeeping;
   const text = keyText(key);
   if (aside && text !== undefined) await letGoIfEnded(definition, text, aside);
+}
+
+/**
+ * Lets the successors start of those tasks that are FAILED or CANCELLED, whatever else the filter says of their state. What is stored decides:
+ * one may have been moved aside since it was read.
+ */
+export async function followEnds(definition: Definition, tasks: Filter): Promise<void> {
+  const { model, options } = definition;
+  const over = { ...tasks, [options.fields.state]: { $in: [...UNDONE_STATES] }, '_task.aside': { $exists: true } };
+  try {
+    const how = { projection: { '_task.key': 1, '_task.aside': 1 }, hint: '_id_', ...NEWEST };
+    const find = () => collectionOf(model).find(over, how).toArray();
+    for (const one of await persistently(find)) await followEnd(definition, one);
+  } catch {
+    // They start when the leases of those before them would have ended.
+  }
 }
 
 /** For a `$set` stage that ends a task: one that was aside when it was read has its key back. */
