@@ -9,7 +9,6 @@ import { leniently, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
-import { plainKey } from '../task/cancellation';
 import { attemptsBefore, heldAsClaimed } from '../task/held';
 
 /** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
@@ -78,11 +77,6 @@ export async function followEnds(definition: Definition, tasks: Filter): Promise
   } catch {
     // They start when the leases of those before them would have ended.
   }
-}
-
-/** For a `$set` stage that ends a task: one that was aside when it was read has its key back. */
-export function keyAfter({ _task: task }: RawDocument): Record<string, unknown> {
-  return (task as Bookkeeping | undefined)?.aside === undefined ? {} : { '_task.key': plainKey };
 }
 
 /** Lets the successor start if the task before it is not there any more: it may have ended while the successor was written. */

@@ -45,4 +45,77 @@ describe('a task that comes behind another of its key', () => {
     expect((await stored(Report, held._id)).state).toBe('CANCELLED');
     expect(next?.number).toBe(2);
   });
+
+  describe('where a dependency fails tasks', () => {
+    const make = () => {
+      const Source = database.connection.model('Source', taskQueue(new Schema({ name: String })));
+      const path = { type: Schema.Types.ObjectId, ref: 'Source' };
+      const dependencies = { source: { type: 'DIRECT', onFailed: 'fail' } } as const;
+      const schema = new Schema({ number: Number, source: path });
+      return { Source, Bill: database.connection.model('Bill', taskQueue(schema, { dependencies, backoff: () => 0 })) };
+    };
+    let Source: ReturnType<typeof make>['Source'];
+    let Bill: ReturnType<typeof make>['Bill'];
+
+    beforeAll(() => {
+      ({ Source, Bill } = make());
+    });
+    beforeEach(() => nativeOf(Bill).deleteMany({}));
+
+    const failedSource = async () => {
+      const source = await Source.push({});
+      await source.fail(new Error('no luck'));
+      return source;
+    };
+
+    it('keeps one that is revived behind the one that runs by then', async () => {
+      const source = await failedSource();
+      const doomed = await Bill.push({ number: 1, source: source._id }, { key });
+      expect(await Bill.pop()).toBeNull();
+      expect((await stored(Bill, doomed._id)).state).toBe('FAILED');
+      await Bill.push({ number: 2 }, { key });
+      const held = (await Bill.pop())!;
+      await Bill.deleteOne({ _id: (await Bill.push({ number: 3 }, { key, onDuplicate: 'after' }))._id });
+
+      await source.push();
+
+      expect(await Bill.pop()).toBeNull();
+      expect((await stored(Bill, doomed._id)).state).toBe('CREATED');
+      await (await Source.pop())!.finish();
+      expect(await Bill.pop()).toBeNull();
+      await held.finish();
+      expect((await Bill.pop())?.number).toBe(1);
+    });
+
+    it('leaves one failed whose key is taken, and keeps nobody else back', async () => {
+      const source = await failedSource();
+      const doomed = await Bill.push({ number: 1, source: source._id }, { key });
+      const other = await Bill.push({ number: 2, source: source._id });
+      expect(await Bill.pop()).toBeNull();
+      await Bill.push({ number: 3 }, { key, delayMs: 60_000 });
+
+      await source.push();
+      await (await Source.pop())!.finish();
+
+      expect((await Bill.pop())?.id).toBe(other.id);
+      expect(await Bill.pop()).toBeNull();
+      expect((await stored(Bill, doomed._id)).state).toBe('FAILED');
+    });
+
+    it('starts when one is failed that was moved aside while it was judged', async () => {
+      const source = await Source.push({});
+      await (await Source.pop())!.finish();
+      await Bill.push({ number: 1, source: source._id }, { key });
+      const held = (await Bill.pop())!;
+      await nativeOf(Source).updateOne({ _id: source._id }, { $set: { state: 'FAILED' } });
+      await endLease(Bill, held._id);
+      const doom = beforeNext(Bill, 'bulkWrite', () => Bill.push({ number: 2 }, { key, onDuplicate: 'after' }));
+
+      const next = (await Bill.pop()) ?? (await Bill.pop());
+
+      expect(doom.happened).toBe(true);
+      expect(await stored(Bill, held._id)).toMatchObject({ state: 'FAILED', _task: { key } });
+      expect(next?.number).toBe(2);
+    });
+  });
 });
