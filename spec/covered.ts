@@ -43,6 +43,7 @@ export const COVERED: Readonly<Record<string, string>> = {
 
   'cancel/cancelled': 'cancel/cancel',
   'cancel/overdue': 'push/start-by',
+  'cancel/start-by-index': 'push/start-by',
   'cancel/request': 'cancel/cancel',
   'claim/admit': 'cancel/cancel',
   'definition/filter': 'push/requeue-many',
