@@ -1,4 +1,4 @@
-import type { ClientSession, Types } from 'mongoose';
+import { type ClientSession, Types } from 'mongoose';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { State, UNDONE_STATES } from '../fields';
 import { indexName } from '../indexes/claim-index';
@@ -87,6 +87,36 @@ export async function letGoIfEnded(definition: Definition, key: string, id: Type
   } catch {
     // It starts when the lease of the one before it would have ended.
   }
+}
+
+/**
+ * The bookkeeping of a task that is stored without a look at its key in the same write: whatever has happened to that meanwhile, who claims the
+ * task looks. Nobody knows the name that it is behind, and so nobody lets it go, before `findPlace()` has.
+ */
+export function uncertain(task: Bookkeeping): Bookkeeping {
+  return { ...task, behind: new Types.ObjectId() };
+}
+
+/** Puts such a task behind the one that is aside, or lets it go if there is none. */
+export async function findPlace(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+  try {
+    const aside = await findAside(definition, key);
+    if (!aside) return await letGo(definition, key, id);
+    const { aside: name } = aside._task as Bookkeeping;
+    if (!name) return;
+    await persistently(() => rename(definition, key, id, name));
+    await letGoIfEnded(definition, key, name);
+  } catch {
+    // Who claims it looks.
+  }
+}
+
+function rename(definition: Definition, key: string, from: Types.ObjectId, to: Types.ObjectId): Promise<unknown> {
+  const { model, options, writeConcern } = definition;
+  const filter = { ...ofKey(definition, key), [options.fields.state]: State.CREATED, '_task.behind': from };
+  const how = { hint: indexName(definition, 'key'), ...writeConcern };
+
+  return collectionOf(model).updateOne(filter, { $set: { '_task.behind': to } }, how);
 }
 
 /**

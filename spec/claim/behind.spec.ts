@@ -46,6 +46,81 @@ describe('a task that comes behind another of its key', () => {
     expect(next?.number).toBe(2);
   });
 
+  describe('that Mongoose saves', () => {
+    const make = () => {
+      const schema = new Schema({ number: Number, parts: [Number] });
+      return database.connection.model('Part', taskQueue(schema, { backoff: () => 0 }));
+    };
+    let Part: ReturnType<typeof make>;
+    const every = 3_600_000;
+
+    beforeAll(async () => {
+      Part = make();
+      await Part.ensureTaskIndexes();
+    });
+    beforeEach(() => nativeOf(Part).deleteMany({}));
+
+    /** A push over the running task whose program ends as soon as it has moved that one aside. */
+    const moveAside = async () => {
+      await Part.push({ number: 9, parts: [9] }, { key, onDuplicate: 'after' });
+      await Part.deleteOne({ number: 9 });
+    };
+
+    const makeDue = (number: number) =>
+      nativeOf(Part).updateOne({ number }, { $set: { '_task.availableAt': new Date(0), '_task.dueAt': new Date(0) } });
+
+    it('waits for one that came between the look at the key and the save', async () => {
+      const held: InstanceType<typeof Part>[] = [];
+      const save = beforeNext(Part, 'insertOne', async () => {
+        await Part.push({ number: 1, parts: [1] }, { key });
+        held.push((await Part.pop())!);
+        await moveAside();
+      });
+
+      await Part.push({ number: 2, parts: [2] }, { key });
+
+      expect(save.happened).toBe(true);
+      expect(held).toHaveLength(1);
+      expect(await Part.pop()).toBeNull();
+      await held[0]!.finish();
+      expect((await Part.pop())?.number).toBe(2);
+    });
+
+    it('waits for a run that began between the look at the key and the save', async () => {
+      await Part.push({ number: 1, parts: [1] }, { key, every });
+      const first = (await Part.pop())!;
+      const held: InstanceType<typeof Part>[] = [];
+      const save = beforeNext(Part, 'insertOne', async () => {
+        await first.finish();
+        await endLease(Part, first._id);
+        held.push((await Part.pop())!);
+        await moveAside();
+      });
+
+      await Part.push({ number: 2, parts: [2] }, { key, onDuplicate: 'after' });
+
+      expect(save.happened).toBe(true);
+      expect(held[0]!.id).toBe(first.id);
+      await makeDue(2);
+      expect(await Part.pop()).toBeNull();
+      await held[0]!.finish();
+      await makeDue(2);
+      expect((await Part.pop())?.number).toBe(2);
+    });
+
+    it('is refused by the unique index where its key was taken between the look at it and the save', async () => {
+      const save = beforeNext(Part, 'insertOne', async () => {
+        await Part.push({ number: 1, parts: [1] }, { key });
+      });
+
+      const kept = await Part.push({ number: 2, parts: [2] }, { key });
+
+      expect(save.happened).toBe(true);
+      expect(kept).toMatchObject({ number: 1, pushOutcome: 'kept' });
+      expect(await Part.countDocuments()).toBe(1);
+    });
+  });
+
   describe('where a dependency fails tasks', () => {
     const make = () => {
       const Source = database.connection.model('Source', taskQueue(new Schema({ name: String })));
