@@ -108,6 +108,23 @@ describe('a task that comes behind another of its key', () => {
       expect((await Part.pop())?.number).toBe(2);
     });
 
+    it('waits also where it was stored before, for one that came between the look at the key and the write', async () => {
+      const created = await Part.create({ number: 2, parts: [2] });
+      const held: InstanceType<typeof Part>[] = [];
+      const write = beforeNext(Part, 'updateOne', async () => {
+        await Part.push({ number: 1, parts: [1] }, { key });
+        held.push((await Part.pop())!);
+        await moveAside();
+      });
+
+      await created.push({ key });
+
+      expect(write.happened).toBe(true);
+      expect(await Part.pop()).toBeNull();
+      await held[0]!.finish();
+      expect((await Part.pop())?.id).toBe(created.id);
+    });
+
     it('is refused by the unique index where its key was taken between the look at it and the save', async () => {
       const save = beforeNext(Part, 'insertOne', async () => {
         await Part.push({ number: 1, parts: [1] }, { key });
