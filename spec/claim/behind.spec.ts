@@ -3,9 +3,11 @@ import { taskQueue } from 'mongoose-task-queue';
 import { releaseMany } from '../../lib/settle/release-many';
 import { useDatabase } from '../support/database';
 import { beforeNext } from '../support/interleave';
-import { endLease, nativeOf, stored } from '../support/raw';
+import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 
 const key = 'report-7';
+/** Of the writes, those of one task that was read before. */
+const isOfOne = (filter: object) => '_id' in filter;
 
 describe('a task that comes behind another of its key', () => {
   const database = useDatabase();
@@ -44,6 +46,59 @@ describe('a task that comes behind another of its key', () => {
     expect(end.happened).toBe(true);
     expect((await stored(Report, held._id)).state).toBe('CANCELLED');
     expect(next?.number).toBe(2);
+  });
+
+  it('is stored when the task that it was to replace has begun meanwhile', async () => {
+    const first = await pushAs('keep', 1);
+    const replace = beforeNext(Report, 'updateOne', () => Report.pop(), isOfOne);
+
+    const second = await pushAs('after', 2);
+
+    expect(replace.happened).toBe(true);
+    expect(second.pushOutcome).toBe('behind');
+    expect((await stored(Report, first._id)).number).toBe(1);
+  });
+
+  it('has the input of a push that came while a claim looked at it', async () => {
+    await pushAs('keep', 1);
+    const held = (await Report.pop())!;
+    const behind = await pushAs('after', 2);
+    await nativeOf(Report).deleteOne({ _id: held._id });
+    await endLease(Report, behind._id);
+    const begin = beforeNext(Report, 'findOneAndUpdate', () => pushAs('after', 3), isOfOne);
+
+    const popped = (await Report.pop())!;
+
+    expect(begin.happened).toBe(true);
+    expect(popped.number).toBe(3);
+    expect((await stored(Report, behind._id)).number).toBe(3);
+  });
+
+  it('is behind the run that began between the look at the key and its insert', async () => {
+    await Report.push({ number: 1 }, { key, every: 3_600_000 });
+    const first = (await Report.pop())!;
+    const held: InstanceType<typeof Report>[] = [];
+    const isOfSuccessor = (filter: object) => '_task.aside' in filter;
+    const again = async () => {
+      await first.finish();
+      await endLease(Report, first._id);
+      held.push((await Report.pop())!);
+      // The program of this push ends as soon as it has moved that run aside.
+      await pushAs('after', 9);
+      await Report.deleteOne({ number: 9 });
+    };
+    const insert = beforeNext(Report, 'updateOne', again, isOfSuccessor);
+
+    const behind = await pushAs('after', 2);
+
+    expect(insert.happened).toBe(true);
+    expect(held[0]?.id).toBe(first.id);
+    const past = { '_task.availableAt': new Date(0), '_task.dueAt': new Date(0) };
+    await rawUpdate(Report, behind._id, { $set: past });
+    expect(await Report.pop()).toBeNull();
+    await held[0]!.finish();
+    await rawUpdate(Report, behind._id, { $set: past });
+    expect((await Report.pop())?.number).toBe(2);
   });
 
   describe('that Mongoose saves', () => {
