@@ -2,7 +2,7 @@ import { Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import { releaseMany } from '../../lib/settle/release-many';
 import { useDatabase } from '../support/database';
-import { beforeNext } from '../support/interleave';
+import { beforeNext, stop, Stopped } from '../support/interleave';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 
 const key = 'report-7';
@@ -72,6 +72,37 @@ describe('a task that comes behind another of its key', () => {
     expect(begin.happened).toBe(true);
     expect(popped.number).toBe(3);
     expect((await stored(Report, behind._id)).number).toBe(3);
+  });
+
+  it('is there before the one that it supersedes is cancelled', async () => {
+    const first = await pushAs('keep', 1);
+    beforeNext(Report, 'updateOne', stop, (filter) => '_task.aside' in filter);
+
+    await expect(Report.push({ number: 2 }, { key, onDuplicate: 'supersede' })).rejects.toThrow(Stopped);
+
+    expect((await stored(Report, first._id)).state).toBe('CREATED');
+    expect((await Report.pop())?.number).toBe(1);
+  });
+
+  it('is not let go by the end of an earlier one', async () => {
+    await pushAs('keep', 1);
+    const held = (await Report.pop())!;
+    const second = await pushAs('after', 2);
+    await endLease(Report, second._id);
+    const begun: InstanceType<typeof Report>[] = [];
+    const goOn = async () => {
+      begun.push((await Report.pop())!);
+      await pushAs('after', 3);
+    };
+    const letGo = beforeNext(Report, 'updateOne', goOn, (filter) => '_task.behind' in filter && !('$expr' in filter));
+
+    await held.finish();
+
+    expect(letGo.happened).toBe(true);
+    expect(begun[0]?.number).toBe(2);
+    expect(await Report.pop()).toBeNull();
+    await begun[0]!.finish();
+    expect((await Report.pop())?.number).toBe(3);
   });
 
   it('is behind the run that began between the look at the key and its insert', async () => {
