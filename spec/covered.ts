@@ -48,6 +48,7 @@ export const COVERED: Readonly<Record<string, string>> = {
 
   'cancel/cancelled': 'cancel/cancel',
   'cancel/overdue': 'push/start-by',
+  'cancel/start-by-index': 'push/start-by',
   'cancel/request': 'cancel/cancel',
   'claim/admit': 'cancel/cancel',
   'definition/filter': 'push/requeue-many',
@@ -96,7 +97,6 @@ export const COVERED: Readonly<Record<string, string>> = {
   'settle/verbs': 'settle/settle',
 
   'claim/batch': 'race',
-  'claim/behind': 'push/duplicates',
   'claim/candidates': 'pop/pop',
   'claim/claim-many': 'race',
   'claim/claim-one': 'race',

@@ -53,6 +53,11 @@ async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void
   await ensureOutboxes(model);
 }
 
+/** Creates indexes besides those of every queue, as `ensureTaskIndexes()` does. */
+export async function ensureIndexes(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
+  await ensure(model, indexes);
+}
+
 /** Compares all indexes, then creates or changes some. Resolves to the indexes that existed before. */
 async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<readonly TaskIndex[]> {
   const existing = await existingIndexes(model).catch(async (error: unknown) => {

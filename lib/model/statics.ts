@@ -68,7 +68,7 @@ export interface TaskStatics extends WithTaskQueue {
 
   /**
    * Creates the indexes of the queue and updates their expiry. The first `pop()` awaits it. Rejects with `IndexConflictError` when an
-   * existing index differs in anything else.
+   * existing index differs in anything else. The index of `startBy` is created once any program has pushed with one.
    */
   ensureTaskIndexes(this: ModelOf<unknown>): Promise<void>;
 

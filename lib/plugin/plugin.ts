@@ -3,6 +3,7 @@ import type { Connection } from 'mongoose';
 import { type CancelOptions, cancelTask } from '../cancel/cancel';
 import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
 import { cancelled, cancelRequested } from '../cancel/cancelled';
+import { ensureDeployed } from '../cancel/start-by-index';
 import {
   type AnyDocument,
   type AnyModel,
@@ -13,7 +14,7 @@ import {
 } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
 import { InvalidOptionError } from '../errors';
-import { declareIndexes, ensureTaskIndexes } from '../indexes/ensure';
+import { declareIndexes } from '../indexes/ensure';
 import { declareOutboxes } from '../indexes/outbox';
 import type { TaskQueuePlugin } from '../model/schema';
 import { COPY, requireMongoose, requireOwnCopy } from '../mongoose';
@@ -57,7 +58,7 @@ const statics = {
     return findByKey(this, key, options);
   },
   ensureTaskIndexes(this: AnyModel) {
-    return ensureTaskIndexes(this);
+    return ensureDeployed(this);
   },
   stats(this: AnyModel) {
     return stats(this);

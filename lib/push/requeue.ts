@@ -96,7 +96,8 @@ function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
   const { availableAt, dueAt, schedule, key, behind, throttledUntil, firstPushAt } = task;
   // A recurring task does not expire.
   const expiresFrom = recurs ? undefined : task.expiresFrom;
-  const times = isMoved || schedule || behind ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
+  const isLater = availableAt! > dueAt!;
+  const times = isMoved || schedule || isLater ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
 
   const others = { schedule, key, behind, throttledUntil, firstPushAt };
   const given = Object.entries(others).filter(([, value]) => value !== undefined);
