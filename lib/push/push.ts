@@ -4,6 +4,7 @@ import { requireSettings } from '../definition/settings';
 import { sessionOf, whenCommitted } from '../definition/transaction';
 import { InvalidOptionError } from '../errors';
 import { announceAt } from '../notify/due';
+import { type TraceContext, whilePushing } from '../observe';
 import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
 import { serverNow } from '../server/clock';
 import { keepForUndo } from '../settle/snapshot';
@@ -70,7 +71,10 @@ export async function pushNew(
     );
   }
   const documents = input.map((one) => toDocument(model, one));
-  if (documents.length > 1 && documents.every(({ isNew }) => isNew)) return pushMany(model, documents, options);
+  if (documents.length > 1 && documents.every(({ isNew }) => isNew)) {
+    documents.forEach(checkPriority);
+    return whilePushing(documents, (context) => pushMany(model, documents, options, context));
+  }
 
   const pushed = [];
   for (const document of documents) pushed.push(await pushTask(document, options));
@@ -81,12 +85,17 @@ export async function pushNew(
 export async function pushTask(document: AnyDocument, options: PushOptions = {}): Promise<AnyDocument> {
   checkOptions(options);
   checkPriority(document);
+  checkWindow(modelOf(document), options);
+
+  return whilePushing([document], (context) => pushOne(document, options, context));
+}
+
+async function pushOne(document: AnyDocument, options: PushOptions, context?: TraceContext): Promise<AnyDocument> {
   const model = modelOf(document);
-  checkWindow(model, options);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   requireSettings(model);
-  const task = bookkeeping(now, options);
+  const task = bookkeeping(now, options, context);
   await prepareStartBy(model, task, session);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
@@ -107,12 +116,16 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
   return live;
 }
 
-async function pushMany(model: AnyModel, documents: AnyDocument[], options: PushOptions): Promise<AnyDocument[]> {
-  documents.forEach(checkPriority);
+async function pushMany(
+  model: AnyModel,
+  documents: AnyDocument[],
+  options: PushOptions,
+  context?: TraceContext,
+): Promise<AnyDocument[]> {
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   requireSettings(model);
-  const task = bookkeeping(now, options);
+  const task = bookkeeping(now, options, context);
   await prepareStartBy(model, task, session);
   for (const document of documents) keepForUndo(session, document);
   await insert(model, documents, task, session);
@@ -137,7 +150,7 @@ async function insert(
   return documents[0]!;
 }
 
-function bookkeeping(now: Date, options: PushOptions): Bookkeeping {
+function bookkeeping(now: Date, options: PushOptions, context?: TraceContext): Bookkeeping {
   const { delayMs = 0, runAt, key, onDuplicate, throttleMs, every, cron, timeZone } = options;
   // A time in the past means "as soon as possible", not "before tasks that have waited longer".
   const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
@@ -153,6 +166,7 @@ function bookkeeping(now: Date, options: PushOptions): Bookkeeping {
     ...startByOf(due, options),
     ...(throttleMs !== undefined && { throttledUntil: new Date(now.getTime() + throttleMs) }),
     ...(onDuplicate === 'debounce' && { firstPushAt: now }),
+    ...(context && { trace: context }),
   };
 }
 
