@@ -16,8 +16,8 @@ export interface Instrumentation {
   push<T>(documents: readonly AnyDocument[], run: (trace?: TraceContext) => Promise<T>): Promise<T>;
   pop<T extends AnyDocument | readonly AnyDocument[] | null>(model: AnyModel, run: () => Promise<T>): Promise<T>;
   settle<T>(task: AnyDocument, verb: string, run: () => Promise<T>): Promise<T>;
-  /** Called right before the handler of a worker. */
-  perform(task: AnyDocument): ObservedCall;
+  /** Called right before the handler of a worker. Null if it does not look on. */
+  perform(task: AnyDocument): ObservedCall | null;
 }
 
 /** One call of a handler, seen by an instrumentation. */
