@@ -1,5 +1,10 @@
 /**
- * Spans and metrics of task queues for OpenTelemetry. Needs `@opentelemetry/api`: `npm install @opentelemetry/api`. See `docs/tracing.md`.
+ * Spans and metrics of task queues for OpenTelemetry, by its API: `npm install @opentelemetry/api`. See `docs/tracing.md`.
+ *
+ * @example
+ * import { instrument } from 'mongoose-task-queue/opentelemetry';
+ *
+ * instrument({ propagate: true });
  *
  * @module opentelemetry
  */
