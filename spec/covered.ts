@@ -3,6 +3,21 @@ export const COVERED: Readonly<Record<string, string>> = {
   any: 'types',
   batcher: 'race',
   errors: 'bad-input',
+  observe: 'opentelemetry/instrument',
+  peer: 'package',
+
+  'metrics/attempts': 'metrics/metrics',
+  'metrics/client': 'package',
+  'metrics/gauges': 'metrics/metrics',
+  'metrics/index': 'metrics/metrics',
+  'metrics/options': 'metrics/metrics',
+
+  'opentelemetry/api': 'package',
+  'opentelemetry/conventions': 'opentelemetry/observer',
+  'opentelemetry/description': 'opentelemetry/observer',
+  'opentelemetry/exceptions': 'opentelemetry/instrument',
+  'opentelemetry/index': 'opentelemetry/instrument',
+  'opentelemetry/operation': 'opentelemetry/instrument',
 
   'model/fields': 'types',
   'model/input': 'types',

@@ -7,6 +7,8 @@ const LIB = join(__dirname, '../lib');
 /** From the top to the bottom: a file imports from its own room and from those further down. docs/design.md describes them. */
 const FLOORS = [
   'index',
+  'metrics',
+  'opentelemetry',
   'plugin',
   'worker',
   'model',
@@ -33,10 +35,12 @@ const FLOORS = [
   'fields',
   'batcher',
   'turns',
+  'observe',
   'mongoose',
   'any',
   'values',
   'timers',
+  'peer',
   'errors',
 ];
 
