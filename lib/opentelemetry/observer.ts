@@ -1,10 +1,9 @@
 import { type AnyDocument, type AnyModel, modelOf } from '../definition/definition';
 import type { Instrumentation, ObservedCall, TraceContext } from '../observe';
 import { safely } from '../values/describe';
-import { api } from './api';
 import type { Description } from './description';
 import { beginNow, Operation, type Place } from './operation';
-import { activeContext, carrierOf, linksTo, traceOf, within } from './propagation';
+import { activeContext, carrierOf, linksTo, spanContextOf, traceOf, within } from './propagation';
 import type { Telemetry } from './telemetry';
 
 /** Tells OpenTelemetry what a queue does: a span and metrics for each push, pop that brings a task, call of a handler, and settle. */
@@ -67,7 +66,7 @@ export class Observer implements Instrumentation {
   /** A callback that works on tasks which were popped by hand. */
   process<T>(tasks: readonly AnyDocument[], isBatch: boolean, run: () => Promise<T>): Promise<T> {
     const active = activeContext();
-    const isAlone = !api.trace.getSpanContext(active);
+    const isAlone = !spanContextOf(active);
     const parent = isAlone && !isBatch ? traceOf(tasks[0]!) : active;
 
     return (

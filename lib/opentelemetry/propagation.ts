@@ -1,4 +1,4 @@
-import type { Context, Link } from '@opentelemetry/api';
+import type { Context, Link, SpanContext } from '@opentelemetry/api';
 import type { AnyDocument } from '../definition/definition';
 import type { TraceContext } from '../observe';
 import { handleOf } from '../task/handle';
@@ -41,10 +41,15 @@ export function traceOf(task: AnyDocument): Context {
 /** Links to the contexts in which tasks were pushed. Those of several tell which is whose. */
 export function linksTo(tasks: readonly AnyDocument[], isBatch: boolean): Link[] {
   return tasks.flatMap((task) => {
-    const context = api.trace.getSpanContext(originOf(task));
+    const context = spanContextOf(originOf(task));
 
     return context ? [{ context, ...(isBatch && { attributes: messageOf(task) }) }] : [];
   });
+}
+
+/** The span of a context; undefined too for what a propagator or a context manager gave instead of a context. */
+export function spanContextOf(context: Context): SpanContext | undefined {
+  return safely(() => api.trace.getSpanContext(context));
 }
 
 /** The context in which this is called. */

@@ -196,6 +196,12 @@ describe('telemetry that throws', () => {
     propagation.setGlobalPropagator({ inject: fail, extract: fail, fields: fail });
     uninstrument = instrument({ propagate: true });
     await life();
+    uninstrument();
+    propagation.disable();
+    const inject = (_: unknown, carrier: object) => void Object.assign(carrier, { traceparent: 'odd' });
+    propagation.setGlobalPropagator({ inject, extract: () => ({}) as never, fields: () => [] });
+    uninstrument = instrument({ propagate: true });
+    await life();
     propagation.disable();
   });
 
