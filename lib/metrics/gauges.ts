@@ -75,8 +75,9 @@ export class Gauges {
   }
 
   #report(queue: string, error: unknown): void {
-    if (this.options.onError) return void safely(() => this.options.onError!(error, queue));
-    if (this.#warned.has(queue)) return;
+    const { onError } = this.options;
+    if (onError) safely(() => onError(error, queue));
+    if (onError || this.#warned.has(queue)) return;
     this.#warned.add(queue);
     process.emitWarning(
       `The figures of ${queue} could not be read: ${lineOf(error)}. Pass \`onError\` to see every error.`,
