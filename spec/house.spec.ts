@@ -8,6 +8,8 @@ const LIB = join(__dirname, '../lib');
 const FLOORS = [
   'testing',
   'index',
+  'metrics',
+  'opentelemetry',
   'plugin',
   'worker',
   'model',
@@ -34,10 +36,12 @@ const FLOORS = [
   'fields',
   'batcher',
   'turns',
+  'observe',
   'mongoose',
   'any',
   'values',
   'timers',
+  'peer',
   'errors',
 ];
 

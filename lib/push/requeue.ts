@@ -43,7 +43,9 @@ export async function requeue(
     const filter = isLive
       ? { [fields.state]: State.CREATED, ...(isMoved && requireSchedule(schedule)) }
       : { [fields.state]: { $in: SETTLED }, ...own };
-    const change = isLive ? moved(task, isMoved, scheduleIn(schedule) !== undefined) : renewed(task);
+    const change = isLive
+      ? moved(task, isMoved, scheduleIn(schedule) !== undefined)
+      : renewed(task, handleOf(document).stored);
     if (await writeIf(document, filter, change, session).catch(explainPush(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
       throwHookError(document);
@@ -70,7 +72,7 @@ async function requireOwnEnd(document: AnyDocument, session: ClientSession | nul
   throw error instanceof LeaseLostError ? error : refused(document, found.state);
 }
 
-export function renewed(task: Bookkeeping): Change {
+export function renewed(task: Bookkeeping, { trace }: Bookkeeping): Change {
   const cleared = {
     key: undefined,
     attempts: undefined,
@@ -84,7 +86,7 @@ export function renewed(task: Bookkeeping): Change {
 
   const unscheduled = { schedule: undefined, slot: undefined, lastRun: undefined };
   const unkeyed = { behind: undefined, throttledUntil: undefined, firstPushAt: undefined };
-  const fresh = { progress: undefined, expiresFrom: undefined, errors: undefined };
+  const fresh = { progress: undefined, expiresFrom: undefined, errors: undefined, ...(trace && { trace: undefined }) };
 
   return {
     state: State.CREATED,
