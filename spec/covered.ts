@@ -12,6 +12,18 @@ export const COVERED: Readonly<Record<string, string>> = {
   'model/statics': 'types',
   'model/verbs': 'types',
 
+  'doctor/bookkeeping': 'doctor/index',
+  'doctor/bounds': 'doctor/index',
+  'doctor/claim': 'doctor/index',
+  'doctor/finding': 'doctor/index',
+  'doctor/indexes': 'doctor/index',
+  'doctor/keys': 'doctor/index',
+  'doctor/leases': 'doctor/index',
+  'doctor/marks': 'doctor/index',
+  'doctor/server': 'doctor/index',
+  'doctor/unmarked': 'doctor/index',
+  'doctor/waiting': 'doctor/index',
+
   'plugin/paths': 'plugin/plugin',
   'plugin/verbs': 'index',
 
@@ -106,6 +118,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'claim/unreadable': 'bad-document-told',
 
   'indexes/claim-index': 'claim/ready',
+  'indexes/compare': 'indexes/ensure',
   'indexes/declared': 'indexes/ensure',
   'indexes/duplicates': 'indexes/ensure',
   'indexes/existing': 'indexes/ensure',

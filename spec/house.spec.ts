@@ -8,6 +8,7 @@ const LIB = join(__dirname, '../lib');
 const FLOORS = [
   'index',
   'plugin',
+  'doctor',
   'worker',
   'model',
   'queue',
