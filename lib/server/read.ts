@@ -19,8 +19,6 @@ export interface Find {
   readonly sort?: Readonly<Record<string, 1 | -1>>;
   readonly hint?: string;
   readonly collation?: { readonly locale: string };
-  /** How long the server may take, in milliseconds. Default: any time. */
-  readonly maxTimeMS?: number;
   /** Default: the newest data. */
   readonly readConcern?: { readonly level: 'majority' };
   /** How long the server may look, in milliseconds. */
