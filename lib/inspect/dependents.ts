@@ -76,7 +76,10 @@ async function findDependents(
 }
 
 function isIndexed({ schema }: AnyModel, path: string): boolean {
-  return (schema as AnySchema).indexes().some(([key, { partialFilterExpression, sparse } = {}]) => {
-    return Object.keys(key)[0] === path && !partialFilterExpression && !sparse;
-  });
+  return (schema as AnySchema)
+    .indexes()
+    .some(
+      ([key, { partialFilterExpression, sparse }]) =>
+        Object.keys(key)[0] === path && !partialFilterExpression && !sparse,
+    );
 }

@@ -5,6 +5,7 @@ import { serverNow } from '../server/clock';
 import type { Bookkeeping } from '../task/bookkeeping';
 import type { Action, TaskDetails } from './answers';
 import { blockersOf } from './blockers';
+import { holdersOf } from './crew';
 import { editablePaths } from './fields';
 import { failuresIn, lifeOf } from './life';
 import { rowOf } from './row';
@@ -18,7 +19,8 @@ export async function detailsOf(view: View, model: AnyModel, id: unknown): Promi
   const { raw, state, task } = await readStored(model, id);
   const { fields } = definitionOf(model).options;
   const now = await serverNow(model);
-  const row = rowOf(view, model, raw);
+  const holders = state === State.RUNNING ? await holdersOf(model) : undefined;
+  const row = rowOf(view, model, raw, holders);
   const shower = new Shower(view, model);
   const isHeld = state === State.RUNNING;
   const isShown = (name: string) => !view.isHidden(model, `_task.${name}`);

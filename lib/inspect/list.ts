@@ -1,9 +1,11 @@
-import type { AnyModel, Filter, RawDocument } from '../definition/definition';
+import { type AnyModel, definitionOf, type Filter, type RawDocument } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
+import { State } from '../fields';
 import { connected, serverNow } from '../server/clock';
 import { requireInteger, shown } from '../values/check';
 import type { TaskPage } from './answers';
 import { aggregateBounded, countBounded, MAX_COUNT, readBounded, TooSlowError } from './bounded';
+import { holdersOf } from './crew';
 import { firstPaths } from './fields';
 import { type Query, queryOf, type Search } from './filter';
 import { checkPath } from './operators';
@@ -40,7 +42,9 @@ export async function listTasks(view: View, model: AnyModel, options: ListOption
     planOf(model, query),
     countBounded(model, query.filter, query.hint),
   ]);
-  const rows = found.raw.slice(0, limit).map((raw) => rowOf(view, model, raw));
+  const { state } = definitionOf(model).options.fields;
+  const holders = found.raw.some((raw) => raw[state] === State.RUNNING) ? await holdersOf(model) : undefined;
+  const rows = found.raw.slice(0, limit).map((raw) => rowOf(view, model, raw, holders));
   const seen = skip + found.raw.length;
 
   return {

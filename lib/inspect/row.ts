@@ -4,6 +4,7 @@ import { State } from '../fields';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { isPlain } from '../values/writable';
 import type { TaskRow } from './answers';
+import type { Holders } from './crew';
 import { summaryPaths } from './fields';
 import { idText, labelOf } from './ids';
 import { inLine, isoOf, Shower } from './shown';
@@ -49,7 +50,7 @@ export function rowProjection(view: View, model: AnyModel): Record<string, 0 | 1
 }
 
 /** A task as it is listed. */
-export function rowOf(view: View, model: AnyModel, raw: RawDocument): TaskRow {
+export function rowOf(view: View, model: AnyModel, raw: RawDocument, holders: Holders = new Map()): TaskRow {
   const { fields, category } = definitionOf(model).options;
   const task = readBookkeeping({ ...(raw['_task'] as Bookkeeping) });
   const state = typeof raw[fields.state] === 'string' ? (raw[fields.state] as string) : State.PENDING;
@@ -67,7 +68,7 @@ export function rowOf(view: View, model: AnyModel, raw: RawDocument): TaskRow {
     attempts: task.attempts ?? 0,
     summary: summaryOf(view, model, raw),
     reason: reasonOf(state, task),
-    holder: null,
+    holder: (state === State.RUNNING && holders.get(task.token?.toHexString() ?? '')) || null,
   };
 }
 
