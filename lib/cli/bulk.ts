@@ -1,7 +1,9 @@
 import type { AnyModel } from '../any';
-import { queryOf } from '../inspect/filter';
-import { read } from '../server/read';
-import { serverNow } from '../server/clock';
+import { act } from '../inspect/act';
+import type { ActOptions, Outcome } from '../inspect/act-options';
+import { MAX_COUNT } from '../inspect/bounded';
+import { idText } from '../inspect/ids';
+import { idsOf, type TaskAction } from '../inspect/target';
 import { type Context, taskNamed, viewOf } from './context';
 import { stateNamed, wholeNumber } from './options';
 import { UsageError } from './terminal';
@@ -13,99 +15,88 @@ export interface BulkOptions {
   readonly yes?: boolean;
 }
 
-/** Tasks of one model that are acted on. */
-export interface Chosen {
+/** Tasks of one model, and what is to be done with them. */
+export interface Plan {
   readonly model: AnyModel;
+  readonly action: TaskAction;
   readonly ids: readonly unknown[];
-  /** Whether they were named one by one. */
-  readonly areNamed: boolean;
+}
+
+/** Which action a command means for a task in a state; null where it means none. */
+export type ActionIn = (state: string, isDelayed: boolean) => TaskAction | null;
+
+/** What was done with the tasks of one model. */
+export interface Done extends Outcome {
+  readonly model: string;
+  readonly action: TaskAction;
 }
 
 /** So many are acted on at a time. */
-const PART = 500;
-const MOST = 100_000;
-/** How long the database may look for tasks that match, in milliseconds. */
-const MAX_MS = 30_000;
+const PART = 250;
 
-/**
- * The tasks that are meant: those named by their ids, or all in a state that match, with `--yes`. Without it they are counted, and nothing is
- * done.
- */
-export async function chooseTasks(
-  context: Context,
-  verb: string,
-  words: readonly string[],
-  options: BulkOptions,
-): Promise<Chosen[]> {
-  if (areIds(words, options)) return named(context, words);
-  if (options.state === undefined && words.length === 0)
-    throw new UsageError(`Say which tasks: \`${verb} <id>\`, or \`${verb} --state ready to:ada@example.org --yes\`.`);
-
-  const limit = wholeNumber('limit', options.limit ?? '10000', 1, MOST);
-  const found: Chosen[] = [];
-  for (const model of context.models)
-    found.push({ model, ids: await matching(context, model, words, options, limit), areNamed: false });
-  if (options.yes || found.every(({ ids }) => ids.length === 0)) return found;
-  const counts = found
-    .filter(({ ids }) => ids.length > 0)
-    .map(({ model, ids }) => `${count(ids.length)} of ${model.modelName}`);
-  throw new UsageError(`Nothing was done: \`${verb}\` would take ${counts.join(', ')}. Add \`--yes\` to do it.`);
-}
-
-/** Query words have a path and a value. */
+/** Query words have a path and a value: without one, and without a state, all words are ids. */
 export function areIds(words: readonly string[], { state }: BulkOptions): boolean {
   const isId = (word: string) => !word.includes(':') || word.startsWith('{"$');
 
   return state === undefined && words.length > 0 && words.every(isId);
 }
 
-async function named(context: Context, words: readonly string[]): Promise<Chosen[]> {
-  const all: Chosen[] = [];
-  for (const word of words) {
-    const { model, raw } = await taskNamed(context, word);
-    all.push({ model, ids: [raw._id], areNamed: true });
+/** A plan for each task that is named by its id. @throws {UsageError} where one of them is in a state that the command does not change. */
+export async function planNamed(context: Context, ids: readonly string[], verb: string, by: ActionIn): Promise<Plan[]> {
+  const plans: Plan[] = [];
+  for (const id of ids) {
+    const { model, raw, state, task } = await taskNamed(context, id);
+    const action = by(state, task.availableAt !== undefined && task.waitingOn === undefined);
+    if (!action) throw new UsageError(`Nothing was done: ${id} is ${state}, which \`${verb}\` does not change.`);
+    plans.push({ model, action, ids: [raw._id] });
   }
 
-  return all;
+  return plans;
 }
 
-async function matching(
+/** All tasks that match, by model. Without `--yes` they are counted, and nothing is done. */
+export async function planMatching(
   context: Context,
-  model: AnyModel,
   words: readonly string[],
-  { state }: BulkOptions,
-  limit: number,
-): Promise<unknown[]> {
-  const search = { state: stateNamed(state), q: words.join(' ') };
-  const { filter, hint } = queryOf(viewOf(context), model, search, await serverNow(model));
-  const found = await read(model, {
-    filter,
-    projection: { _id: 1 },
-    limit,
-    maxTimeMS: MAX_MS,
-    ...(hint !== undefined && { hint }),
-  });
-
-  return found.map(({ _id }) => _id as unknown);
+  { state = '', limit: given = String(MAX_COUNT), yes = false }: BulkOptions,
+  verb: string,
+  action: TaskAction,
+): Promise<Plan[]> {
+  const limit = wholeNumber('limit', given, 1, MAX_COUNT);
+  const search = { action, state: stateNamed(state), q: words.join(' ') };
+  const plans: Plan[] = [];
+  const counts: string[] = [];
+  for (const model of context.models) {
+    const ids = await idsOf(viewOf(context), model, search, limit);
+    if (ids.length === 0) continue;
+    plans.push({ model, action, ids: ids.slice(0, limit) });
+    counts.push(
+      `${ids.length > limit ? `the first ${count(limit)} of more` : count(ids.length)} of ${model.modelName}`,
+    );
+  }
+  if (yes || plans.length === 0) return plans;
+  throw new UsageError(`Nothing was done: \`${verb}\` would take ${counts.join(', ')}. Add \`--yes\` to do it.`);
 }
 
 /** Acts on tasks a part at a time, with a bar where there are many. */
-export async function inParts<Result>(
-  { out }: Context,
-  verb: string,
-  { ids }: Chosen,
-  act: (ids: unknown[]) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  const bar = ids.length > PART ? out.progress(verb) : { at() {}, end() {} };
+export async function carryOut(
+  context: Context,
+  { model, action, ids }: Plan,
+  options: Pick<ActOptions, 'reason' | 'delayMs'>,
+): Promise<Done> {
+  const done: Done = { model: model.modelName, action, done: 0, skipped: [], more: false };
+  const bar = ids.length > PART ? context.out.progress(action) : { at() {}, end() {} };
   try {
     for (let start = 0; start < ids.length; start += PART) {
-      results.push(await act(ids.slice(start, start + PART)));
-      bar.at(Math.min(start + PART, ids.length), ids.length);
+      const part = ids.slice(start, start + PART).map(idText);
+      const outcome = await act(viewOf(context), model, { action, ids: part, ...options });
+      done.done += outcome.done;
+      done.skipped.push(...outcome.skipped);
+      bar.at(start + part.length, ids.length);
     }
   } finally {
     bar.end();
   }
 
-  return results;
+  return done;
 }

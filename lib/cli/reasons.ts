@@ -1,5 +1,6 @@
 import { definitionOf, hydrate } from '../definition/definition';
 import { State } from '../fields';
+import { holdersOf } from '../inspect/crew';
 import { isoOf } from '../inspect/shown';
 import { serverNow } from '../server/clock';
 import type { Bookkeeping } from '../task/bookkeeping';
@@ -18,7 +19,7 @@ export async function reasonsFor(context: Context, named: Named): Promise<string
   const now = await serverNow(model);
   switch (state) {
     case State.RUNNING:
-      return whyRunning(named, now);
+      return whyRunning(named, await holderOf(named), now);
     case State.CREATED:
       return whyQueued(context, named, now);
     case State.FINISHED:
@@ -32,7 +33,7 @@ export async function reasonsFor(context: Context, named: Named): Promise<string
   }
 }
 
-function whyRunning({ model, task }: Named, now: Date): string[] {
+function whyRunning({ model, task }: Named, holder: string | null, now: Date): string[] {
   const { maxAttempts } = definitionOf(model).options;
   const { attempts = 1, startedAt, availableAt = now } = task;
   const began = startedAt ? ` since ${time(startedAt, now)}` : '';
@@ -43,7 +44,17 @@ function whyRunning({ model, task }: Named, now: Date): string[] {
     ];
   const cancel = isOpen(task) ? [`It is to be cancelled${reasonIn(task)}; who holds it may still finish it.`] : [];
 
-  return [`It runs: attempt ${attempts} of ${maxAttempts}${began}, held until ${time(availableAt, now)}.`, ...cancel];
+  return [
+    `It runs: attempt ${attempts} of ${maxAttempts}${began}, held until ${time(availableAt, now)}${holder === null ? '' : ` by ${holder}`}.`,
+    ...cancel,
+  ];
+}
+
+/** Who holds it: known from a worker's next beat on, and not of a task that was popped by hand. */
+async function holderOf({ model, task }: Named): Promise<string | null> {
+  if (!task.token) return null;
+
+  return (await holdersOf(model)).get(task.token.toHexString()) ?? null;
 }
 
 async function whyQueued(context: Context, named: Named, now: Date): Promise<string[]> {

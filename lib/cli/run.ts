@@ -2,12 +2,11 @@ import { Command as Program, CommanderError, Option } from 'commander';
 import { version } from '../../package.json';
 import { InvalidOptionError } from '../errors';
 import { isMissingIndex } from '../server/transient';
-import { cancelCommand } from './commands/cancel';
+import { cancelCommand, retryCommand } from './commands/act';
 import { dashboardCommand } from './commands/dashboard';
 import { doctorCommand } from './commands/doctor';
 import { listCommand } from './commands/list';
 import { pauseCommand, resumeCommand } from './commands/pause';
-import { retryCommand } from './commands/retry';
 import { showCommand } from './commands/show';
 import { statsCommand } from './commands/stats';
 import { whyCommand } from './commands/why';
@@ -112,7 +111,7 @@ function addSteering(add: Add): void {
     'queues failed and cancelled tasks again: by ids, or by `--state` and query words',
     retryCommand,
   )
-    .option('--state <state>', 'failed or cancelled')
+    .option('--state <state>', 'failed (the default), cancelled, finished or delayed')
     .option('--delay <ms>', 'only after so many milliseconds', '0')
     .option('--limit <number>', 'at most so many', '10000')
     .option('--yes', 'do it for all that match, not only for those named by ids');

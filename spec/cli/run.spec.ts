@@ -170,13 +170,37 @@ describe('the command line', () => {
       expect((await Email.pop())?._id).toEqual(ada!._id);
     });
 
-    it('does nothing for a task that has not ended, and says why', async () => {
-      const task = await Email.push({ to: 'ada' });
+    it('does nothing for a task that is ready or done, and says why', async () => {
+      await Email.push({ to: 'ada' });
+      const task = await Email.pop();
+      await task!.finish();
 
-      const { code, out } = await cli('retry', String(task._id));
+      const { code, err } = await cli('retry', String(task!._id));
+
+      expect(code).toBe(2);
+      expect(err).toContain('is FINISHED');
+    });
+
+    it('lets a task run now that waits for its next attempt', async () => {
+      await Email.push({ to: 'ada' });
+      const task = await Email.pop();
+      await task!.retry({ delayMs: 60_000 });
+
+      expect((await cli('retry', String(task!._id))).out).toBe('Email: 1 task made ready\n');
+      expect(await Email.pop()).not.toBeNull();
+    });
+
+    it('names those that it left', async () => {
+      await Email.push({ to: 'ada' }, { key: 'k' });
+      const task = await Email.pop();
+      await task!.fail(new Error('x'));
+      await Email.push({ to: 'ada' }, { key: 'k' });
+
+      const { code, out } = await cli('retry', '--yes');
 
       expect(code).toBe(1);
-      expect(out).toContain('it is CREATED');
+      expect(out).toContain('left:');
+      expect(out).toContain('a live task has its key');
     });
 
     it('counts all that match, and queues them with --yes', async () => {
@@ -187,7 +211,10 @@ describe('the command line', () => {
       expect(await Email.countDocuments({ state: 'FAILED' })).toBe(3);
 
       const done = await cli('retry', 'to:ada,bob', '--yes', '--json');
-      expect([done.code, done.json]).toEqual([0, [{ model: 'Email', requeued: 2, skipped: 0 }]]);
+      expect([done.code, done.json]).toEqual([
+        0,
+        [{ model: 'Email', action: 'retry', done: 2, skipped: [], more: false }],
+      ]);
       expect(await Email.countDocuments({ state: 'FAILED' })).toBe(1);
     });
 
@@ -206,7 +233,7 @@ describe('the command line', () => {
 
       const { code, json } = await cli('cancel', String(one!._id), String(other!._id), '--reason', 'bounced', '--json');
 
-      expect([code, json]).toEqual([0, [1, 1].map((cancelled) => ({ model: 'Email', cancelled, cancelling: 0 }))]);
+      expect([code, json]).toEqual([0, [1, 1].map((done) => expect.objectContaining({ model: 'Email', done }))]);
       expect((await cli('why', String(one!._id))).out).toContain('because: bounced');
     });
 
@@ -214,7 +241,7 @@ describe('the command line', () => {
       await Email.push([{ to: 'ada' }, { to: 'bob' }]);
 
       expect((await cli('cancel', '--state', 'ready', 'to:ada')).code).toBe(2);
-      expect((await cli('cancel', '--state', 'ready', 'to:ada', '--yes')).out).toBe('Email: 1 task cancelled\n');
+      expect((await cli('cancel', '--state', 'ready', 'to:ada', '--yes')).out).toMatch(/^Email: 1 task cancelled/);
       expect(await Email.countDocuments({ state: 'CREATED' })).toBe(1);
     });
   });
