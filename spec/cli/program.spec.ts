@@ -1,5 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Schema } from 'mongoose';
@@ -124,5 +126,37 @@ describe('npx mongoose-task-queue', () => {
     const { code, err } = await cli('stats', '--require', file('other/models.cjs', "require('mongoose')"));
 
     expect([code, err]).toEqual([2, expect.stringContaining('another copy of mongoose')]);
+  });
+
+  it('dashboard answers on loopback until it is stopped, and is read only without models', async () => {
+    await Email.push({ to: 'ada' });
+    const server = spawn(process.execPath, [program, 'dashboard', '--port', '0', '--uri', database.uri, '--json']);
+    const [printed] = (await once(server.stdout, 'data')) as [Buffer];
+    const { url } = JSON.parse(printed.toString()) as { url: string };
+
+    const about = await (await fetch(`${url}api/about`)).json();
+    const foreign = await fetch(`${url}api/about`, { headers: { 'x-forwarded-for': '192.0.2.1' } });
+
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    expect(about).toMatchObject({ readOnly: true, models: [{ name: 'emails' }] });
+    expect(foreign.status).toBe(403);
+    server.kill('SIGINT');
+    expect(await once(server, 'close')).toEqual([0, null]);
+  });
+
+  it('dashboard says that its port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+
+    const { code, err } = await cli(
+      'dashboard',
+      '--port',
+      String((taken.address() as AddressInfo).port),
+      '--uri',
+      database.uri,
+    );
+
+    taken.close();
+    expect([code, err]).toEqual([1, expect.stringContaining('`--port 0`')]);
   });
 });
