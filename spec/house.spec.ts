@@ -6,11 +6,12 @@ const LIB = join(__dirname, '../lib');
 
 /** From the top to the bottom: a file imports from its own room and from those further down. docs/design.md describes them. */
 const FLOORS = [
+  'cli',
   'index',
   'dashboard',
   'inspect',
-  'plugin',
   'doctor',
+  'plugin',
   'worker',
   'model',
   'queue',

@@ -1,16 +1,16 @@
 import { Command as Program, CommanderError, Option } from 'commander';
-import { version } from '../../package.json';
+import { packageVersion } from '../dashboard/version';
 import { InvalidOptionError } from '../errors';
 import { isMissingIndex } from '../server/transient';
-import { cancelCommand, retryCommand } from './commands/act';
-import { dashboardCommand } from './commands/dashboard';
-import { doctorCommand } from './commands/doctor';
-import { listCommand } from './commands/list';
-import { pauseCommand, resumeCommand } from './commands/pause';
-import { showCommand } from './commands/show';
-import { statsCommand } from './commands/stats';
-import { whyCommand } from './commands/why';
-import { workersCommand } from './commands/workers';
+import { cancelCommand, retryCommand } from './act';
+import { dashboardCommand } from './dashboard';
+import { doctorCommand } from './doctor';
+import { listCommand } from './list';
+import { pauseCommand, resumeCommand } from './pause';
+import { showCommand } from './show';
+import { statsCommand } from './stats';
+import { whyCommand } from './why';
+import { workersCommand } from './workers';
 import type { Command } from './context';
 import { chosen, openSource, type Source, type SourceOptions } from './source';
 import { CommandError, Output, type Terminal, UsageError } from './terminal';
@@ -53,7 +53,7 @@ type Perform = (command: Command<never>, words: readonly string[], options: Glob
 function makeProgram({ stdout, stderr }: Terminal, perform: Perform): Program {
   const program = new Program('mongoose-task-queue')
     .description('Looks at task queues in MongoDB, and steers them.')
-    .version(version)
+    .version(packageVersion())
     .addOption(new Option('--uri <uri>', 'the database, as mongodb://host/database').env('MONGODB_URI'))
     .option(
       '--require <file>',

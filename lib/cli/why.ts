@@ -1,8 +1,8 @@
-import type { Command } from '../context';
-import { taskNamed } from '../context';
-import { reasonsFor } from '../reasons';
+import type { Command } from './context';
+import { taskNamed } from './context';
+import { reasonsFor } from './reasons';
 import { plainId } from './list';
-import { idText } from '../../inspect/ids';
+import { idText } from '../inspect/ids';
 
 /** Why a task does not run, in sentences. */
 export const whyCommand: Command = async (context, [id = '']) => {

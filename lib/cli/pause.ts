@@ -1,5 +1,5 @@
-import { pause, paused, type PauseOptions, resume } from '../../side/pause';
-import { type Command, onlyModel, refuseFound } from '../context';
+import { pause, paused, type PauseOptions, resume } from '../side/pause';
+import { type Command, onlyModel, refuseFound } from './context';
 
 /** Lets no task of a queue be claimed, in any process. */
 export const pauseCommand: Command<PauseOptions> = async (context, _, { category, reason }) => {

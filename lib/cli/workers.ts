@@ -1,9 +1,9 @@
-import { crewRows } from '../../inspect/crew';
-import type { WorkerRow } from '../../inspect/answers';
-import { serverNow } from '../../server/clock';
-import { type WorkerRecord, workers } from '../../side/workers';
-import { type Command, type Context, viewOf } from '../context';
-import { distance } from '../words';
+import { crewRows } from '../inspect/crew';
+import type { WorkerRow } from '../inspect/answers';
+import { serverNow } from '../server/clock';
+import { type WorkerRecord, workers } from '../side/workers';
+import { type Command, type Context, viewOf } from './context';
+import { distance } from './words';
 import { plainId } from './list';
 
 const HEAD = ['host', 'pid', 'queues', 'busy', 'held', 'since', 'beat', 'holds'];

@@ -1,9 +1,9 @@
-import type { TaskDetails } from '../../inspect/answers';
-import { detailsOf } from '../../inspect/details';
-import { serverNow } from '../../server/clock';
-import { type Command, taskNamed, viewOf } from '../context';
-import type { Output } from '../terminal';
-import { time } from '../words';
+import type { TaskDetails } from '../inspect/answers';
+import { detailsOf } from '../inspect/details';
+import { serverNow } from '../server/clock';
+import { type Command, taskNamed, viewOf } from './context';
+import type { Output } from './terminal';
+import { time } from './words';
 import { plainId } from './list';
 
 /** All that is known of one task. */

@@ -1,10 +1,10 @@
-import type { AnyModel } from '../../any';
-import type { TaskPage, TaskRow } from '../../inspect/answers';
-import { listTasks } from '../../inspect/list';
-import { serverNow } from '../../server/clock';
-import { type Command, type Context, viewOf, withoutKinds } from '../context';
-import { count, distance } from '../words';
-import { stateNamed, wholeNumber } from '../options';
+import type { AnyModel } from '../any';
+import type { TaskPage, TaskRow } from '../inspect/answers';
+import { listTasks } from '../inspect/list';
+import { serverNow } from '../server/clock';
+import { type Command, type Context, viewOf, withoutKinds } from './context';
+import { count, distance } from './words';
+import { stateNamed, wholeNumber } from './options';
 
 export interface ListOptions {
   readonly state?: string;

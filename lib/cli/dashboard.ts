@@ -1,16 +1,16 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { dashboard } from '../../dashboard/index';
-import type { Command } from '../context';
-import { wholeNumber } from '../options';
-import { CommandError } from '../terminal';
+import { dashboard } from '../dashboard/index';
+import type { Command } from './context';
+import { wholeNumber } from './options';
+import { CommandError } from './terminal';
 
 const MAX_PORT = 65_535;
 
 /** Opens the page for programs of this machine alone, until the command is stopped. */
 export const dashboardCommand: Command<{ readonly port?: string }> = async ({ models, isFound, out }, _, options) => {
-  const port = wholeNumber('port', options.port ?? '3000', 0, MAX_PORT);
+  const port = wholeNumber('port', options.port ?? '7070', 0, MAX_PORT);
   const board = dashboard({ models, readOnly: isFound });
   const server = createServer((request, response) => void board.node(request, response));
   const url = `http://127.0.0.1:${await listen(server, port)}/`;

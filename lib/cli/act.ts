@@ -1,6 +1,6 @@
-import { State } from '../../fields';
-import type { TaskAction } from '../../inspect/target';
-import { MAX_DELAY_MS } from '../../values/check';
+import { State } from '../fields';
+import type { TaskAction } from '../inspect/target';
+import { MAX_DELAY_MS } from '../values/check';
 import {
   type ActionIn,
   areIds,
@@ -10,11 +10,11 @@ import {
   type Plan,
   planMatching,
   planNamed,
-} from '../bulk';
-import { type Command, type Context, refuseFound } from '../context';
-import { stateNamed, wholeNumber } from '../options';
-import { UsageError } from '../terminal';
-import { count } from '../words';
+} from './bulk';
+import { type Command, type Context, refuseFound } from './context';
+import { stateNamed, wholeNumber } from './options';
+import { UsageError } from './terminal';
+import { count } from './words';
 
 /** Queues failed and cancelled tasks again, with attempts from 0; a task that is put off runs now. */
 export const retryCommand: Command<BulkOptions & { readonly delay?: string }> = async (context, words, options) => {

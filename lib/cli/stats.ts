@@ -1,7 +1,7 @@
-import { stats } from '../../stats';
-import { workers } from '../../side/workers';
-import type { Command } from '../context';
-import { count, counted, duration } from '../words';
+import { stats } from '../stats';
+import { workers } from '../side/workers';
+import type { Command } from './context';
+import { count, counted, duration } from './words';
 
 const HEAD = [
   'queue',

@@ -1,7 +1,7 @@
-import { type Diagnosis, doctor, type Finding } from '../../doctor/index';
-import { type Command, refuseFound } from '../context';
-import type { Output } from '../terminal';
-import { count } from '../words';
+import { type Diagnosis, doctor, type Finding } from '../doctor/index';
+import { type Command, refuseFound } from './context';
+import type { Output } from './terminal';
+import { count } from './words';
 
 export interface DoctorCommandOptions {
   readonly fix?: boolean;
