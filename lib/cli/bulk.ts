@@ -4,7 +4,7 @@ import type { ActOptions, Outcome } from '../inspect/act-options';
 import { MAX_COUNT } from '../inspect/bounded';
 import { idText } from '../inspect/ids';
 import { idsOf, type TaskAction } from '../inspect/target';
-import { type Context, taskNamed, viewOf } from './context';
+import { type Context, ofEach, taskNamed, viewOf, withoutKinds } from './context';
 import { stateNamed, wholeNumber } from './options';
 import { UsageError } from './terminal';
 import { count } from './words';
@@ -66,8 +66,10 @@ export async function planMatching(
   const search = { action, state: stateNamed(state), q: words.join(' ') };
   const plans: Plan[] = [];
   const counts: string[] = [];
-  for (const model of context.models) {
-    const ids = await idsOf(viewOf(context), model, search, limit);
+  const found = await ofEach(context, withoutKinds(context.models), (model) =>
+    idsOf(viewOf(context), model, search, limit),
+  );
+  for (const { model, result: ids } of found) {
     if (ids.length === 0) continue;
     plans.push({ model, action, ids: ids.slice(0, limit) });
     counts.push(

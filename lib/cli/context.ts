@@ -1,5 +1,6 @@
 import type { AnyModel } from '../any';
 import { definitionOf } from '../definition/definition';
+import { InvalidOptionError } from '../errors';
 import { idOf } from '../inspect/ids';
 import { NoSuchTaskError, readStored, type Stored } from '../inspect/stored';
 import { View } from '../inspect/view';
@@ -45,6 +46,31 @@ export async function taskNamed({ models }: Context, text: string): Promise<Name
     );
 
   return first;
+}
+
+/**
+ * Does something with each model, as far as it can be meant of it: a search may name a path that only one of them has. What it cannot be
+ * meant of is told, and where that is all of them it is an error.
+ */
+export async function ofEach<Result>(
+  { out }: Context,
+  models: readonly AnyModel[],
+  work: (model: AnyModel) => Promise<Result>,
+): Promise<{ readonly model: AnyModel; readonly result: Result }[]> {
+  const done: { model: AnyModel; result: Result }[] = [];
+  const refusals: { model: AnyModel; error: InvalidOptionError }[] = [];
+  for (const model of models) {
+    try {
+      done.push({ model, result: await work(model) });
+    } catch (error) {
+      if (!(error instanceof InvalidOptionError)) throw error;
+      refusals.push({ model, error });
+    }
+  }
+  if (done.length === 0 && refusals.length > 0) throw refusals[0]!.error;
+  for (const { model, error } of refusals) out.note(`${model.modelName} is left out: ${error.message}`);
+
+  return done;
 }
 
 /** Kinds of a base that is there too are looked at with it. */

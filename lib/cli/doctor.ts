@@ -8,6 +8,9 @@ export interface DoctorCommandOptions {
   readonly strict?: boolean;
 }
 
+const PARTIAL =
+  'The models were not named: what tasks wait for, their marks and what else only schemas say was not looked at. Name them by --require.';
+
 /** Looks for what is wrong with the queues. Exit code 1 if errors are left; with `strict` also for warnings. */
 export const doctorCommand: Command<DoctorCommandOptions> = async (context, _, { fix = false, strict = false }) => {
   const { out, models, isFound } = context;
@@ -17,7 +20,11 @@ export const doctorCommand: Command<DoctorCommandOptions> = async (context, _, {
   const left = diagnoses.flatMap(({ findings }) => findings).filter(({ fixed }) => fixed !== true);
   const ok = !left.some(({ severity }) => strict || severity === 'error');
   out.answer({ ok, checks: diagnoses }, () =>
-    [...diagnoses.map((one) => shown(out, one)), summary(out, diagnoses, left, fix || isFound)].join('\n'),
+    [
+      ...diagnoses.map((one) => shown(out, one)),
+      summary(out, diagnoses, left, fix || isFound),
+      ...(isFound ? [out.paint.dim(PARTIAL)] : []),
+    ].join('\n'),
   );
 
   return ok ? 0 : 1;

@@ -89,7 +89,7 @@ function freeSchema(): AnySchema {
 
 /** What the indexes tell of the options with which they were made. */
 function optionsIn(claim: Index, indexes: readonly Index[]): TaskQueueOptions {
-  const category = indexes.find((one) => /^task_category/.test(one.name ?? ''));
+  const category = indexes.find((one) => one.name?.startsWith('task_category'));
   const fields: Partial<FieldNames> = {
     state: stateIn(claim),
     priority: Object.keys(claim.key)[0]!,

@@ -1,8 +1,8 @@
-import type { AnyModel } from '../any';
 import type { TaskPage, TaskRow } from '../inspect/answers';
 import { listTasks } from '../inspect/list';
 import { serverNow } from '../server/clock';
-import { type Command, type Context, viewOf, withoutKinds } from './context';
+import { type Command, type Context, ofEach, viewOf, withoutKinds } from './context';
+import type { Cell } from './terminal';
 import { count, distance } from './words';
 import { stateNamed, wholeNumber } from './options';
 
@@ -19,27 +19,22 @@ export const listCommand: Command<ListOptions> = async (context, words, options)
   const limit = wholeNumber('limit', options.limit ?? '20', 1, 200);
   const view = viewOf(context);
   const search = { state: stateNamed(options.state), q: words.join(' '), sort: options.sort, after: options.after };
-  const pages: { model: string; now: Date; page: TaskPage }[] = [];
-  for (const model of withoutKinds(context.models))
-    pages.push({
-      model: model.modelName,
-      ...(await readPage(model, () => listTasks(view, model, { ...search, limit }))),
-    });
+  const pages = await ofEach(context, withoutKinds(context.models), async (model) => ({
+    page: await listTasks(view, model, { ...search, limit }),
+    now: await serverNow(model),
+  }));
 
   out.answer(
-    pages.map(({ model, page }) => ({ model, ...page })),
-    () => pages.map((one) => shownPage(context, one)).join('\n\n'),
+    pages.map(({ model, result }) => ({ model: model.modelName, ...result.page })),
+    () => pages.map(({ model, result }) => shownPage(context, model.modelName, result)).join('\n\n'),
   );
   return 0;
 };
 
-async function readPage(model: AnyModel, read: () => Promise<TaskPage>): Promise<{ now: Date; page: TaskPage }> {
-  return { page: await read(), now: await serverNow(model) };
-}
-
 function shownPage(
   { out, models }: Context,
-  { model, page, now }: { model: string; page: TaskPage; now: Date },
+  model: string,
+  { page, now }: { readonly page: TaskPage; readonly now: Date },
 ): string {
   const { value, more } = page.count;
   const shown = page.rows.length < value || more ? `, the first ${count(page.rows.length)}` : '';
@@ -60,7 +55,7 @@ function shownPage(
   return lines.join('\n');
 }
 
-function cells(row: TaskRow, now: Date): unknown[] {
+function cells(row: TaskRow, now: Date): Cell[] {
   const { id, state, priority, dueAt, settledAt, attempts, summary, reason } = row;
   const what = [reason, summary].filter(Boolean).join(' · ');
 

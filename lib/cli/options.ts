@@ -1,9 +1,9 @@
 import { State } from '../fields';
 import { UsageError } from './terminal';
 
-/** A state by its name, in whichever case; `all` for those that have not ended. */
-export function stateNamed(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
+/** A state by its name, in whichever case; none for all that have not ended. */
+export function stateNamed(text = ''): string {
+  if (text === '') return '';
   const upper = text.toUpperCase();
   if (Object.hasOwn(State, upper)) return upper;
   const lower = text.toLowerCase();

@@ -7,7 +7,7 @@ export const pauseCommand: Command<PauseOptions> = async (context, _, { category
   const model = onlyModel(context, 'pause');
   await pause(model, { category, reason });
 
-  return tell(context, model, `${named(model, category)} is paused. \`resume\` lets it go on.`);
+  return tell(context, model, category, `${named(model, category)} is paused. \`resume\` lets it go on.`);
 };
 
 /** Ends a pause. */
@@ -16,16 +16,24 @@ export const resumeCommand: Command<Pick<PauseOptions, 'category'>> = async (con
   const model = onlyModel(context, 'resume');
   await resume(model, { category });
 
-  return tell(context, model, `${named(model, category)} goes on.`);
+  return tell(context, model, category, `${named(model, category)} goes on.`);
 };
 
 type Model = ReturnType<typeof onlyModel>;
 
-async function tell({ out }: Parameters<Command>[0], model: Model, text: string): Promise<number> {
+/** Says what was done, and what else is paused. */
+async function tell(
+  { out }: Parameters<Command>[0],
+  model: Model,
+  category: string | undefined,
+  text: string,
+): Promise<number> {
   const pauses = await paused(model);
-  const isOther = pauses.map(({ category, reason }) => `${category ?? 'all'}${reason === null ? '' : ` (${reason})`}`);
+  const others = pauses
+    .filter((one) => one.category !== (category ?? null))
+    .map((one) => `${one.category ?? 'the whole queue'}${one.reason === null ? '' : ` (${one.reason})`}`);
   out.answer({ model: model.modelName, paused: pauses }, () =>
-    isOther.length === 0 ? text : `${text} Paused now: ${isOther.join(', ')}.`,
+    others.length === 0 ? text : `${text} Paused as well: ${others.join(', ')}.`,
   );
 
   return 0;

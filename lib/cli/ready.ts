@@ -38,7 +38,7 @@ function countBefore({ model, raw, task }: Named, now: Date): Promise<{ value: n
   const { state, priority: path } = definition.options.fields;
   const priority = (raw[path] as unknown) ?? null;
   const created = { ...liveFilter(definition), [state]: State.CREATED };
-  const isReady = { '_task.availableAt': { $lte: now } };
+  const isReady = { $expr: { $lte: ['$_task.availableAt', '$$NOW'] } };
   const higher = { [path]: { $gt: priority ?? new mongo.MinKey() }, ...isReady };
   const earlier = { [path]: priority, '_task.availableAt': { $lt: task.availableAt ?? now } };
 

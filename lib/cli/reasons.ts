@@ -13,6 +13,9 @@ import { foundBlockers } from './outboxes';
 import { explainReady } from './ready';
 import { count, time } from './words';
 
+/** What is known of the server's clock may be behind it by so much, in milliseconds. */
+const SLACK_MS = 1_000;
+
 /** Why a task does not run, and what would help: one sentence or two for each reason. */
 export async function reasonsFor(context: Context, named: Named): Promise<string[]> {
   const { model, state, task } = named;
@@ -78,7 +81,7 @@ function isParked({ waitingOn, behind }: Bookkeeping): boolean {
 
 function whyDelayed({ task, model }: Named, now: Date): string[] {
   const { availableAt = now, attempts = 0, errors = [], schedule } = task;
-  if (availableAt <= now) return [];
+  if (availableAt.getTime() <= now.getTime() + SLACK_MS) return [];
   if (availableAt >= NEVER)
     return [
       'It is put off for ever, although it waits for nothing: `doctor` says more, `cancel` and `retry` queue it anew.',

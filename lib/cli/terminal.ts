@@ -8,6 +8,9 @@ export interface Stream extends NodeJS.WritableStream {
   readonly columns?: number;
 }
 
+/** What a column of a table holds. */
+export type Cell = string | number | null;
+
 export interface Terminal {
   readonly stdout: Stream;
   readonly stderr: Stream;
@@ -60,8 +63,8 @@ export class Output {
   }
 
   /** Columns under their heads. On a terminal the last column is cut to what fits. */
-  table(head: readonly string[], rows: readonly (readonly unknown[])[], right: readonly string[] = []): string {
-    const cells = rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '' : String(cell))));
+  table(head: readonly string[], rows: readonly (readonly Cell[])[], right: readonly string[] = []): string {
+    const cells = rows.map((row) => row.map((cell) => (cell === null ? '' : String(cell))));
     const table = new Table({
       head: head.map((name) => this.paint.dim(name)),
       chars: NO_BORDERS,

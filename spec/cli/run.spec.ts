@@ -115,6 +115,17 @@ describe('the command line', () => {
       ]);
     });
 
+    it('leaves out queues of which a search cannot be meant, and says so', async () => {
+      const Report = database.connection.model('Report', taskQueue(new Schema({ month: String })));
+      await Report.ensureTaskIndexes();
+      await Email.push({ to: 'ada' });
+
+      const { code, out, err } = await commandLine(['list', 'to:ada'], [Email, Report]);
+
+      expect([code, out]).toEqual([0, expect.stringContaining('Email: 1 task')]);
+      expect(err).toContain('Report is left out');
+    });
+
     it('goes on where it ended', async () => {
       await Email.push([{ to: 'a' }, { to: 'b' }, { to: 'c' }]);
 
@@ -240,7 +251,7 @@ describe('the command line', () => {
     it('ends all that match with --yes', async () => {
       await Email.push([{ to: 'ada' }, { to: 'bob' }]);
 
-      expect((await cli('cancel', '--state', 'ready', 'to:ada')).code).toBe(2);
+      expect((await cli('cancel', 'to:ada')).code).toBe(2);
       expect((await cli('cancel', '--state', 'ready', 'to:ada', '--yes')).out).toMatch(/^Email: 1 task cancelled/);
       expect(await Email.countDocuments({ state: 'CREATED' })).toBe(1);
     });
@@ -259,13 +270,13 @@ describe('the command line', () => {
   });
 
   it('pauses and resumes a queue, or a category of it', async () => {
-    expect((await cli('pause', '--reason', 'ticket 4711')).out).toContain('Email is paused');
+    expect((await cli('pause', '--reason', 'ticket 4711')).out).toBe('Email is paused. `resume` lets it go on.\n');
     expect(await Email.paused()).toEqual([expect.objectContaining({ category: null, reason: 'ticket 4711' })]);
     expect((await cli('resume')).out).toBe('Email goes on.\n');
     expect(await Email.paused()).toEqual([]);
 
     await cli('pause', '--category', 'news');
-    expect((await cli('resume')).out).toContain('Paused now: news');
+    expect((await cli('resume')).out).toBe('Email goes on. Paused as well: news.\n');
     await cli('resume', '--category', 'news');
     expect(await Email.paused()).toEqual([]);
   });
