@@ -115,6 +115,13 @@ describe('the command line', () => {
       ]);
     });
 
+    it.each(['ready', 'delayed', 'blocked', 'created', 'RUNNING', 'finished', 'Pending'])(
+      'knows the state %s',
+      async (state) => {
+        expect(await cli('list', '--state', state)).toMatchObject({ code: 0, out: 'Email: 0 tasks\n' });
+      },
+    );
+
     it('leaves out queues of which a search cannot be meant, and says so', async () => {
       const Report = database.connection.model('Report', taskQueue(new Schema({ month: String })));
       await Report.ensureTaskIndexes();
