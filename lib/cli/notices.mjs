@@ -6,14 +6,11 @@ const HEADING = 'The command line contains the following packages, each under it
 
 /** @param {string} root @param {import('esbuild').Metafile} metafile */
 export async function notices(root, metafile) {
-  const bundled = new Set(
-    Object.keys(metafile.inputs).flatMap((path) => {
-      const found = /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules\/)/.exec(path);
-      return found ? [found[1]] : [];
-    }),
+  // Two versions of a package may be there: the folder tells which one is bundled.
+  const folders = new Set(
+    Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? []),
   );
-
-  const texts = await Promise.all([...bundled].toSorted().map((name) => licenceOf(join(root, 'node_modules', name))));
+  const texts = await Promise.all([...folders].toSorted().map((folder) => licenceOf(join(root, folder))));
   return [HEADING, ...texts].join(`\n\n${'-'.repeat(72)}\n\n`);
 }
 
