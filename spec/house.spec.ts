@@ -6,10 +6,14 @@ const LIB = join(__dirname, '../lib');
 
 /** From the top to the bottom: a file imports from its own room and from those further down. docs/design.md describes them. */
 const FLOORS = [
+  'cli',
   'testing',
   'index',
+  'dashboard',
+  'inspect',
   'metrics',
   'opentelemetry',
+  'doctor',
   'plugin',
   'worker',
   'model',
