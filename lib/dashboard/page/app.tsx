@@ -82,9 +82,12 @@ function View({ route, overview }: { route: Route; overview: Resource<OverviewAn
   }
 
   return (
-    <Empty title="There is nothing at this address" icon="search">
-      The model may have been renamed, or is not shown to you. <a href={address([])}>Go to the overview</a>
-    </Empty>
+    <>
+      <h1>Not found</h1>
+      <Empty title="There is nothing at this address" icon="search">
+        The model may have been renamed, or is not shown to you. <a href={address([])}>Go to the overview</a>
+      </Empty>
+    </>
   );
 }
 
@@ -104,5 +107,9 @@ function useFocusOnArrival(route: Route) {
 }
 
 function named(name: string): string {
-  return name === 'tasks' ? 'Tasks' : name === 'task' ? 'Task' : name.replace(/^[a-z]/, (letter) => letter.toUpperCase());
+  return name === 'tasks'
+    ? 'Tasks'
+    : name === 'task'
+      ? 'Task'
+      : name.replace(/^[a-z]/, (letter) => letter.toUpperCase());
 }

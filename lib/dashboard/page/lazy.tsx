@@ -19,7 +19,8 @@ export function lazy<Props extends object>(load: () => Promise<FunctionComponent
         () => setFailed(true),
       );
     }, []);
-    if (failed) return <Notice tone="bad">A part of the page could not be loaded. Was it updated? Load it again.</Notice>;
+    if (failed)
+      return <Notice tone="bad">A part of the page could not be loaded. Was it updated? Load it again.</Notice>;
     if (!loaded) return <Skeleton />;
     const Loaded = loaded;
 

@@ -42,7 +42,7 @@ export function span(ms: number): string {
 /** How far from now, in one unit: "3 min ago", "in 2 h". */
 export function relative(at: number, now: number): string {
   const away = Math.abs(at - now);
-  if (away < 2 * SECOND) return 'now';
+  if (away < 2 * SECOND) return 'just now';
   const [unit, name] = UNITS.find(([one]) => away >= one)!;
   const text = `${number(Math.floor(away / unit))} ${name}`;
 
@@ -59,12 +59,12 @@ export function exact(iso: string): string {
   return `${day} ${time}.${two(at.getMilliseconds(), 3)} (${at.toISOString()})`;
 }
 
-/** A time without its day where that is today's. */
+/** A time to the second, or with its day where that is not today. */
 export function clockTime(iso: string, now: number): string {
   const at = new Date(iso);
   const [time, day] = [exact(iso).slice(11, 19), exact(iso).slice(0, 10)];
 
-  return at.toDateString() === new Date(now).toDateString() ? time : `${day} ${time}`;
+  return at.toDateString() === new Date(now).toDateString() ? time : `${day} ${time.slice(0, 5)}`;
 }
 
 export type Tone = 'ready' | 'running' | 'finished' | 'failed' | 'delayed' | 'blocked' | 'cancelled' | 'plain';
@@ -80,6 +80,21 @@ const TONES: Record<string, Tone> = {
   BLOCKED: 'blocked',
   CANCELLED: 'cancelled',
 };
+
+interface Stateful {
+  readonly state: string;
+  readonly dueAt: string | null;
+  readonly reason: string | null;
+}
+
+/** What becomes of a task next: of a CREATED one whether it is ready, delayed or blocked. */
+export function standing({ state, dueAt, reason }: Stateful, listed: string | undefined, now: number): string {
+  if (state !== 'CREATED') return state;
+  if (listed === 'ready' || listed === 'delayed' || listed === 'blocked') return listed;
+  if (reason?.startsWith('waits for')) return 'blocked';
+
+  return dueAt !== null && Date.parse(dueAt) > now ? 'delayed' : 'ready';
+}
 
 /** The colour of a state, by whatever name the server has for it. */
 export function toneOf(state: string | null): Tone {

@@ -46,7 +46,7 @@ export function ActDialog({ action, on, subject, onClose }: Props) {
 
   return (
     <Dialog title={title} onClose={close}>
-      {error ?? matched.error ? <Notice tone="bad">{error ?? matched.error}</Notice> : null}
+      {(error ?? matched.error) ? <Notice tone="bad">{error ?? matched.error}</Notice> : null}
       {phase === 'asking' && (
         <form
           class="stack"
@@ -56,9 +56,15 @@ export function ActDialog({ action, on, subject, onClose }: Props) {
           }}
         >
           <p>{verb.explained}</p>
-          {matched.count?.more && <p>Counting stopped at {number(matched.count.matched)}: there are more, and all are meant.</p>}
-          {verb.asks === 'reason' && <Field label="Reason (optional)" hint="Kept with what is written down." onInput={setGiven} />}
-          {verb.asks === 'delay' && <Field label="Start after (seconds)" hint="0: at once." number onInput={setGiven} />}
+          {matched.count?.more && (
+            <p>Counting stopped at {number(matched.count.matched)}: there are more, and all are meant.</p>
+          )}
+          {verb.asks === 'reason' && (
+            <Field label="Reason (optional)" hint="Kept with what is written down." onInput={setGiven} />
+          )}
+          {verb.asks === 'delay' && (
+            <Field label="Start after (seconds)" hint="0: at once." number onInput={setGiven} />
+          )}
           <footer>
             <button type="button" onClick={close}>
               Keep as it is

@@ -19,7 +19,15 @@ export function Notice({ children, tone = 'plain', icon = 'alert' }: Props) {
 }
 
 /** Where a list is empty: what that means, and what to do. */
-export function Empty({ title, children, icon = 'good' }: { title: string; children?: ComponentChildren; icon?: IconName }) {
+export function Empty({
+  title,
+  children,
+  icon = 'good',
+}: {
+  title: string;
+  children?: ComponentChildren;
+  icon?: IconName;
+}) {
   return (
     <div class="empty">
       <Icon name={icon} size={28} />

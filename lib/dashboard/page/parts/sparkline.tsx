@@ -21,7 +21,8 @@ export function Sparkline({ minutes }: { minutes: readonly Minute[] }) {
     return x < 0 || x >= WIDTH ? [] : [{ ...minute, x }];
   });
   const high = (count: number) => (count === 0 ? 0 : Math.max(1.5, (count / most) * (HEIGHT - 2)));
-  const bar = (x: number, from: number, height: number) => `M${x + 0.4} ${HEIGHT - from}v${-height}h${STEP - 0.8}v${height}z`;
+  const bar = (x: number, from: number, height: number) =>
+    `M${x + 0.4} ${HEIGHT - from}v${-height}h${STEP - 0.8}v${height}z`;
   const sum = (name: 'finished' | 'failed') => minutes.reduce((total, minute) => total + minute[name], 0);
 
   return (

@@ -47,7 +47,9 @@ export function Chart({ title, times, series, values, format }: Props) {
     <figure class="card chart">
       <figcaption>
         <h2>{title}</h2>
-        <span class="muted small">{at !== null && times[at] !== undefined && clockTime(new Date(times[at] * 1_000).toISOString(), now())}</span>
+        <span class="muted small">
+          {at !== null && times[at] !== undefined && clockTime(new Date(times[at] * 1_000).toISOString(), now())}
+        </span>
         <ul class="legend">
           {series.map(({ label, tone }, index) => {
             const value = at === null ? null : values[index]?.[at];
@@ -83,11 +85,12 @@ function optionsOf(
   return {
     width: element.clientWidth,
     height: HEIGHT,
+    padding: [10, 12, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: true, y: false }, sync: { key: GROUP }, points: { size: 6 } },
     scales: { y: { range: (_, __, most) => [0, Math.max(most, 1) * 1.05] } },
     axes: [
-      { ...axis, values: '{HH}:{mm}', space: 60 },
+      { ...axis, size: 28, values: '{HH}:{mm}', space: 60 },
       { ...axis, size: 58, space: 32, values: (_, ticks) => ticks.map(format) },
     ],
     series: [

@@ -28,16 +28,17 @@ export function Dependencies({ model, id, blockedBy }: Props) {
       <Missing of={graph} />
       {circle && (
         <Notice tone="bad" icon="circle">
-          These tasks wait for each other and never begin: {[...circle, circle[0]].join(' → ')}. Cancel one, or change what it
-          waits for.
+          These tasks wait for each other and never begin: {[...circle, circle[0]].join(' → ')}. Cancel one, or change
+          what it waits for.
         </Notice>
       )}
       {data?.cut && <Notice tone="warning">There are more than are shown here.</Notice>}
       {alone && blockedBy.length === 0 && <p class="muted pad">It waits for nothing, and nothing waits for it.</p>}
       {blockedBy.length > 0 && (
-        <ul class="blockers">
+        <ul class="blockers" aria-label="Waits for">
           {blockedBy.map(({ text, state, model: of, id: blocker }) => (
             <li key={`${text} ${blocker}`}>
+              <span class="muted">Waits for</span>{' '}
               {of && blocker && data?.nodes.some((node) => node.id === blocker && node.task) ? (
                 <a href={addressOfTask(of, blocker)}>{text}</a>
               ) : (
@@ -50,7 +51,7 @@ export function Dependencies({ model, id, blockedBy }: Props) {
       )}
       {data && !alone && (
         <>
-          <Graph graph={data} current={`${model} ${id}`} />
+          <Graph graph={data} />
           <InWords graph={data} />
         </>
       )}

@@ -29,7 +29,8 @@ export function EditDialog({ model, id, task, onClose }: Props) {
     setBusy(true);
     try {
       const { done, skipped } = await tell<Acted>('act', { action: 'edit', model, ids: [id], set });
-      if (done === 0) throw new Error(skipped[0]?.reason ?? 'Nothing was saved: the task is no longer as it was shown.');
+      if (done === 0)
+        throw new Error(skipped[0]?.reason ?? 'Nothing was saved: the task is no longer as it was shown.');
       say(`Saved ${Object.keys(set).join(', ')}.`);
       onClose(true);
     } catch (reason) {
@@ -62,7 +63,9 @@ export function EditDialog({ model, id, task, onClose }: Props) {
               setError(undefined);
             }}
           />
-          <small class="muted">Ids and dates are Extended JSON, as {'{"$oid": "…"}'}. A field that is taken out is left as it is.</small>
+          <small class="muted">
+            Ids and dates are Extended JSON, as {'{"$oid": "…"}'}. A field that is taken out is left as it is.
+          </small>
         </label>
         <footer>
           <button type="button" onClick={() => onClose(false)}>
@@ -78,7 +81,9 @@ export function EditDialog({ model, id, task, onClose }: Props) {
 }
 
 function editableOf({ fields, editable }: TaskDetails): Fields {
-  return Object.fromEntries(editable.map((path) => [path, at(fields, path)]).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(
+    editable.map((path) => [path, at(fields, path)]).filter(([, value]) => value !== undefined),
+  );
 }
 
 function at(fields: Fields, path: string): unknown {

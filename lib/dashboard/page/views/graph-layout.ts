@@ -42,7 +42,12 @@ export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>, directio
     nodes: nodes.map((node) => ({ ...node, ...centre(graph.node(node.key)) })),
     edges: known.map((edge, index) => {
       const placed = graph.edge(edge.to, edge.from, String(index)) as Point & { points: Point[]; width: number };
-      return { ...edge, line: curve(placed.points), label: short(edge.reason), at: { ...centre(placed), width: widthOf(edge) } };
+      return {
+        ...edge,
+        line: curve(placed.points),
+        label: short(edge.reason),
+        at: { ...centre(placed), width: widthOf(edge) },
+      };
     }),
   };
 }

@@ -8,7 +8,7 @@ import { NODE, place, type PlacedEdge, short } from './graph-layout';
 
 const SCALES = [0.5, 0.7, 0.85, 1, 1.25, 1.5];
 
-export function Graph({ graph, current }: { graph: GraphAnswer; current: string }) {
+export function Graph({ graph }: { graph: GraphAnswer }) {
   const box = useRef<HTMLDivElement>(null);
   const [room, setRoom] = useState(0);
   useEffect(() => {
@@ -26,6 +26,8 @@ export function Graph({ graph, current }: { graph: GraphAnswer; current: string 
   const zoom = (step: 1 | -1) => choose(SCALES[Math.min(Math.max(SCALES.indexOf(scale) + step, 0), SCALES.length - 1)]);
   const now = new Map(graph.nodes.map((node) => [node.key, node]));
   const circle = new Set(graph.cycle);
+  const kept = new Set(graph.edges.filter(({ holds }) => holds).map(({ from }) => from));
+  const stateOf = ({ key, state }: GraphNode) => (state === 'CREATED' && kept.has(key) ? 'blocked' : state);
 
   return (
     <div class="graph">
@@ -42,9 +44,9 @@ export function Graph({ graph, current }: { graph: GraphAnswer; current: string 
           {placed.nodes.map(({ x, y, key, ...then }) => (
             <Node
               key={key}
-              node={now.get(key) ?? { ...then, key }}
+              node={{ ...then, key, ...now.get(key), state: stateOf(now.get(key) ?? { ...then, key }) }}
               at={{ x, y }}
-              isCurrent={`${then.model} ${then.id}` === current}
+              isCurrent={key === graph.nodes[0]?.key}
               circle={circle.has(key)}
             />
           ))}
@@ -68,7 +70,16 @@ function Arrows() {
   return (
     <defs>
       {ENDS.map((name) => (
-        <marker key={name} id={`arrow-${name}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+        <marker
+          key={name}
+          id={`arrow-${name}`}
+          viewBox="0 0 8 8"
+          refX="7"
+          refY="4"
+          markerWidth="8"
+          markerHeight="8"
+          orient="auto"
+        >
           <path class={`arrow ${name}`} d="M0 0.5 7.500 4 0 7.500z" />
         </marker>
       ))}

@@ -45,7 +45,12 @@ export function Help({ onClose }: { onClose: () => void }) {
         ))}
       </dl>
       <label class="check">
-        <input type="checkbox" checked={on} data-first onChange={({ currentTarget }) => change(currentTarget.checked)} />
+        <input
+          type="checkbox"
+          checked={on}
+          data-first
+          onChange={({ currentTarget }) => change(currentTarget.checked)}
+        />
         Shortcuts are on
       </label>
       <p class="muted small">mongoose-task-queue {version}</p>

@@ -20,11 +20,13 @@ export function HistoryTable({ rows }: { rows: readonly HistoryRow[] }) {
           <thead>
             <tr>
               <th scope="col">Minute</th>
-              {['Finished', 'Failed', 'Tried again', 'Cancelled', 'Waited (50/95/99 %)', 'Ran (50/95/99 %)'].map((label) => (
-                <th scope="col" class="figure" key={label}>
-                  {label}
-                </th>
-              ))}
+              {['Finished', 'Failed', 'Retried', 'Cancelled', 'Waited (p50, p95, p99)', 'Ran (p50, p95, p99)'].map(
+                (label) => (
+                  <th scope="col" class="figure" key={label}>
+                    {label}
+                  </th>
+                ),
+              )}
             </tr>
           </thead>
           <tbody>

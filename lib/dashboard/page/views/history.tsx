@@ -21,13 +21,13 @@ const RANGES = [
 const COUNTS: readonly Series[] = [
   { label: 'finished', tone: 'finished' },
   { label: 'failed', tone: 'failed' },
-  { label: 'tried again', tone: 'delayed' },
+  { label: 'retried', tone: 'delayed' },
   { label: 'cancelled', tone: 'cancelled' },
 ];
 const TIMES: readonly Series[] = [
-  { label: 'half within', tone: 'ready' },
-  { label: '95 % within', tone: 'running' },
-  { label: '99 % within', tone: 'blocked' },
+  { label: 'p50', tone: 'ready' },
+  { label: 'p95', tone: 'running' },
+  { label: 'p99', tone: 'blocked' },
 ];
 
 export function History({ query }: { query: Readonly<Record<string, string>> }) {
@@ -42,21 +42,28 @@ export function History({ query }: { query: Readonly<Record<string, string>> }) 
   const { data, stale } = history;
   const columns = useMemo(() => data && columnsOf(data.rows), [data]);
   const change = (next: object) => go(address(['history'], { model, minutes, ...next }), { replace: true });
-  const quiet = data?.rows.every(({ finished, failed, retried, cancelled }) => finished + failed + retried + cancelled === 0);
+  const quiet = data?.rows.every(
+    ({ finished, failed, retried, cancelled }) => finished + failed + retried + cancelled === 0,
+  );
 
   return (
     <>
       <div class="title-row">
         <h1>History</h1>
         <span class="grow" />
-        <Choice label="Queue" value={model} all={models.map(({ name }) => [name, name])} onChange={(to) => change({ model: to })} />
+        <Choice
+          label="Queue"
+          value={model}
+          all={models.map(({ name }) => [name, name])}
+          onChange={(to) => change({ model: to })}
+        />
         <Choice label="Time" value={minutes} all={RANGES} onChange={(to) => change({ minutes: to })} />
       </div>
       {model ? <Missing of={history} /> : <Empty title="No queue to show" icon="queue" />}
       {quiet && (
         <Empty title="Workers did nothing in this time" icon="history">
-          What a Worker does is written down minute by minute, unless the model has <code>history: false</code>. Tasks that are
-          popped by hand are not counted.
+          What a Worker does is written down minute by minute, unless the model has <code>history: false</code>. Tasks
+          that are popped by hand are not counted.
         </Empty>
       )}
       {data && columns && !quiet && (

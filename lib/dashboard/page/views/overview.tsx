@@ -31,9 +31,7 @@ export function Overview({ overview }: { overview: Resource<OverviewAnswer> }) {
       {data && (
         <>
           <section aria-labelledby="problems">
-            <h2 id="problems">
-              {data.problems.length > 0 ? plural(data.problems.length, 'problem') : 'No problems'}
-            </h2>
+            <h2 id="problems">{data.problems.length > 0 ? plural(data.problems.length, 'problem') : 'No problems'}</h2>
             {data.problems.length > 0 ? <Problems all={data.problems} /> : <AllWell />}
           </section>
           <section aria-labelledby="queues">
@@ -42,8 +40,8 @@ export function Overview({ overview }: { overview: Resource<OverviewAnswer> }) {
               <Queues queues={data.queues} onDone={overview.reload} />
             ) : (
               <Empty title="No queue to show" icon="queue">
-                Give the dashboard models with the plugin: <code>dashboard({'{ models: [Email] }'})</code>. Or you are not
-                allowed to see those it has.
+                Give the dashboard models with the plugin: <code>dashboard({'{ models: [Email] }'})</code>. Or you are
+                not allowed to see those it has.
               </Empty>
             )}
           </section>
@@ -74,7 +72,7 @@ function Problems({ all }: { all: readonly Problem[] }) {
               <span class="problem-text">{text}</span>
               {since && (
                 <span class="muted">
-                  since <When at={since} />
+                  <When at={since} />
                 </span>
               )}
               <Icon name="next" />

@@ -11,7 +11,7 @@ import { When } from '../parts/when';
 import { useResource } from '../resource';
 import { addressOfTask } from '../route';
 import { useShortcuts } from '../shortcuts';
-import { clockTime, exact, number } from '../words';
+import { clockTime, exact, number, standing } from '../words';
 
 export function Schedules() {
   const schedules = useResource<SchedulesAnswer>(path('schedules'), { everyMs: 2_000 });
@@ -28,7 +28,9 @@ export function Schedules() {
       {data?.rows.length === 0 && (
         <Empty title="Nothing recurs" icon="schedules">
           Push a task with a schedule:{' '}
-          <code>Report.push({'{}'}, {"{ cron: '0 7 * * *', key: 'daily' }"})</code>
+          <code>
+            Report.push({'{}'}, {"{ cron: '0 7 * * *', key: 'daily' }"})
+          </code>
         </Empty>
       )}
       {data && data.rows.length > 0 && (
@@ -63,6 +65,7 @@ function Row({ row, onDone }: { row: ScheduleRow; onDone: () => void }) {
   const may = useAllowed(model);
   const actions = (['run', 'unschedule'] as const).filter(may);
   const name = key ?? label;
+  const [result = '', ...why] = lastResult?.split(': ') ?? [];
 
   return (
     <tr>
@@ -80,19 +83,23 @@ function Row({ row, onDone }: { row: ScheduleRow; onDone: () => void }) {
       <td data-label="Last result">
         {lastResult ? (
           <>
-            <span class="clamp" title={lastResult}>
-              {lastResult}
-            </span>{' '}
+            <StateBadge state={result} />{' '}
             <span class="muted small">
               <When at={lastAt} none="" />
             </span>
+            {why.length > 0 && (
+              <span class="clamp small" title={lastResult}>
+                {why.join(': ')}
+              </span>
+            )}
           </>
         ) : (
           <span class="muted">not yet run</span>
         )}
       </td>
       <td data-label="State">
-        <StateBadge state={state} /> {overdue && <Tag tone="failed">overdue</Tag>}
+        <StateBadge state={standing({ state, dueAt: row.next[0] ?? null, reason: null }, undefined, now())} />{' '}
+        {overdue && <Tag tone="failed">overdue</Tag>}
       </td>
       <td class="row-actions">
         <ActButtons small actions={actions} on={{ model, ids: [id] }} subject={name} onDone={onDone} />

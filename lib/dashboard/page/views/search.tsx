@@ -1,5 +1,6 @@
 /** Search in the fields of the user's own documents. What is searched for is in the address, so it can be sent to others. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { AboutModel } from '../../api';
 import { useModel } from '../about';
 import { Icon } from '../parts/icon';
 import { addressOfTasks, go } from '../route';
@@ -10,10 +11,11 @@ interface Props {
   query: Readonly<Record<string, string>>;
 }
 
+/** The order of the server is that in which tasks are claimed, or for those that have ended the last first. */
 const SORTS = [
   ['', 'in their order'],
-  ['-createdAt', 'newest first'],
-  ['createdAt', 'oldest first'],
+  ['-_id', 'newest first'],
+  ['_id', 'oldest first'],
 ] as const;
 
 export function Search({ model, query }: Props) {
@@ -22,6 +24,10 @@ export function Search({ model, query }: Props) {
   const [words, setWords] = useState(q);
   useEffect(() => setWords(q), [q]);
   const search = (next: { q?: string; sort?: string }) => go(addressOfTasks(model, { state, q, sort, ...next }));
+  const fields = useModel(model)?.fields ?? [];
+  const indexed = fields
+    .filter((field) => field.indexed && field.path !== '_id')
+    .flatMap(({ path }) => [[path, `${path}, ascending`] as const, [`-${path}`, `${path}, descending`] as const]);
   const focus = () => input.current?.select();
   useShortcuts({ '/': focus });
   const add = (field: string) => {
@@ -61,7 +67,7 @@ export function Search({ model, query }: Props) {
         <label class="sort">
           <span class="for-readers">Order</span>
           <select value={sort} onChange={({ currentTarget }) => search({ sort: currentTarget.value })}>
-            {SORTS.map(([value, label]) => (
+            {[...SORTS, ...indexed].map(([value, label]) => (
               <option key={value} value={value}>
                 {label}
               </option>
@@ -69,25 +75,44 @@ export function Search({ model, query }: Props) {
           </select>
         </label>
       </div>
-      <Fields model={model} onPick={add} />
+      <Fields fields={fields} onPick={add} />
     </form>
   );
 }
 
-function Fields({ model, onPick }: { model: string; onPick: (path: string) => void }) {
-  const fields = useModel(model)?.fields ?? [];
+const EXAMPLES = [
+  ['to:anna@example.org', 'equal'],
+  ['amount:>=5', 'compared, also < <= >'],
+  ['createdAt:>-2h', 'in the last two hours, also s m d'],
+  ['name:an*', 'begins with'],
+  ['tag:a,b', 'one of'],
+  ['state:!x', 'another'],
+  ['order:*', 'any value'],
+  ['note:"two words"', 'with spaces'],
+  ['error:timeout', 'the text of a failure'],
+  ['nightly', 'the id or the key of a task'],
+  ['{"amount": {"$gt": 5}}', 'a filter as JSON'],
+] as const;
 
+function Fields({ fields, onPick }: { fields: AboutModel['fields']; onPick: (path: string) => void }) {
   return (
     <details class="fields-help">
       <summary>How to search</summary>
-      <p>
-        Words are <code>field:value</code>, <code>field:&gt;5</code>, <code>field:&lt;=5</code>; or write a filter as JSON:{' '}
-        <code>{'{"amount": {"$gt": 5}}'}</code>. Fields with an index are found quickly however many tasks there are.
-      </p>
+      <dl>
+        {EXAMPLES.map(([example, meaning]) => (
+          <div key={example}>
+            <dt>
+              <code>{example}</code>
+            </dt>
+            <dd>{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+      <p>All words must hold. Fields with an index are found quickly, however many tasks there are.</p>
       <ul>
         {fields.map(({ path, type, indexed }) => (
           <li key={path}>
-            <button type="button" class={indexed ? 'chip indexed' : 'chip'} onClick={() => onPick(path)}>
+            <button type="button" class="chip" onClick={() => onPick(path)}>
               {path} <span class="muted">{type}</span>
               {indexed && <span class="chip-index">index</span>}
             </button>

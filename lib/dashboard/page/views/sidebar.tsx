@@ -77,12 +77,25 @@ function Switches({ onHelp }: { onHelp: () => void }) {
 
   return (
     <div class="switches">
-      <button type="button" class="quiet live" data-live={live} aria-pressed={live === 'paused'} title={`${action} (p)`} onClick={togglePause}>
+      <button
+        type="button"
+        class="quiet live"
+        data-live={live}
+        aria-pressed={live === 'paused'}
+        title={`${action} (p)`}
+        onClick={togglePause}
+      >
         <span class="live-dot" />
         {state}
       </button>
       <ThemeSwitch />
-      <button type="button" class="quiet square" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={onHelp}>
+      <button
+        type="button"
+        class="quiet square"
+        aria-label="Keyboard shortcuts"
+        title="Keyboard shortcuts (?)"
+        onClick={onHelp}
+      >
         <Icon name="keys" />
       </button>
     </div>

@@ -1,18 +1,22 @@
 /** A page of tasks as a table; as cards where the screen is narrow. */
 import type { TaskRow } from '../../api';
+import { now } from '../clock';
 import { StateBadge } from '../parts/state';
 import { When } from '../parts/when';
 import { addressOfTask } from '../route';
+import { standing } from '../words';
 
 interface Props {
   model: string;
   rows: readonly TaskRow[];
+  /** Which tasks are listed. */
+  state: string | undefined;
   selectable: boolean;
   selected: ReadonlySet<string>;
   onSelect: (ids: ReadonlySet<string>) => void;
 }
 
-export function TaskTable({ model, rows, selectable, selected, onSelect }: Props) {
+export function TaskTable({ model, rows, state, selectable, selected, onSelect }: Props) {
   const whole = rows.every(({ id }) => selected.has(id));
   const toggle = (id: string) => onSelect(new Set([...selected, id].filter((one) => one !== id || !selected.has(id))));
   const toggleAll = () => onSelect(new Set(whole ? [] : rows.map(({ id }) => id)));
@@ -39,7 +43,7 @@ export function TaskTable({ model, rows, selectable, selected, onSelect }: Props
               Attempts
             </th>
             <th scope="col">Created</th>
-            <th scope="col">Due or ended</th>
+            <th scope="col">Due, ended</th>
           </tr>
         </thead>
         <tbody>
@@ -56,13 +60,13 @@ export function TaskTable({ model, rows, selectable, selected, onSelect }: Props
                 </td>
               )}
               <th scope="row">
-                <a data-row href={addressOfTask(model, row.id)}>
+                <a data-row href={addressOfTask(model, row.id)} title={row.summary}>
                   {row.summary || <code>{row.label}</code>}
                 </a>
-                {row.summary && <code class="muted small block">{row.label}</code>}
+                {row.summary && <code class="muted small">{row.label}</code>}
               </th>
               <td data-label="State">
-                <StateBadge state={row.state} />
+                <StateBadge state={standing(row, state, now())} />
               </td>
               <td data-label="Why, or by whom" class={row.reason || row.holder ? 'why' : 'why nothing'}>
                 <span class="clamp" title={row.reason ?? row.holder ?? undefined}>
@@ -71,15 +75,15 @@ export function TaskTable({ model, rows, selectable, selected, onSelect }: Props
               </td>
               {categories && <td data-label="Category">{row.category}</td>}
               <td class="figure" data-label="Priority">
-                {row.priority}
+                <Figure of={row.priority} />
               </td>
               <td class="figure" data-label="Attempts">
-                {row.attempts}
+                <Figure of={row.attempts} />
               </td>
               <td data-label="Created">
                 <When at={row.createdAt} />
               </td>
-              <td data-label="Due or ended">
+              <td data-label="Due, ended">
                 <When at={row.settledAt ?? row.dueAt} />
               </td>
             </tr>
@@ -88,6 +92,10 @@ export function TaskTable({ model, rows, selectable, selected, onSelect }: Props
       </table>
     </div>
   );
+}
+
+function Figure({ of }: { of: number }) {
+  return <span class={of === 0 ? 'muted' : undefined}>{of}</span>;
 }
 
 const links = () => [...document.querySelectorAll<HTMLAnchorElement>('a[data-row]')];

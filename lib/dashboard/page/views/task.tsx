@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import type { TaskDetails } from '../../api';
 import { useAllowed } from '../about';
 import { path } from '../client';
+import { now } from '../clock';
 import { ActButtons } from '../parts/act-buttons';
 import { Icon } from '../parts/icon';
 import { Empty, Missing } from '../parts/notice';
@@ -12,6 +13,7 @@ import { useResource } from '../resource';
 import { addressOfTasks } from '../route';
 import { useShortcuts } from '../shortcuts';
 import type { VerbName } from '../verbs';
+import { standing } from '../words';
 import { Dependencies } from './dependencies';
 import { EditDialog } from './edit-dialog';
 import { Facts } from './facts';
@@ -28,9 +30,12 @@ export function Task({ model, id }: { model: string; id: string }) {
   useShortcuts({ r: task.reload, e: () => canEdit && edit(true) });
   if (error?.status === 404)
     return (
-      <Empty title="This task is not there" icon="search">
-        It was deleted, by somebody or because its time was over. <a href={addressOfTasks(model)}>Tasks of {model}</a>
-      </Empty>
+      <>
+        <h1>Not found</h1>
+        <Empty title="This task is not there" icon="search">
+          It was deleted, by somebody or because its time was over. <a href={addressOfTasks(model)}>Tasks of {model}</a>
+        </Empty>
+      </>
     );
   const actions = OFFERED.filter((action) => data?.actions.includes(action) && may(action));
   const done = () => task.reload();
@@ -50,7 +55,7 @@ export function Task({ model, id }: { model: string; id: string }) {
             <h1>
               {data.row.summary || 'Task'} <code class="title-id">{data.row.label}</code>
             </h1>
-            <StateBadge state={data.row.state} />
+            <StateBadge state={standing(data.row, undefined, now())} />
             <span class="grow" />
             <div class="buttons">
               {canEdit && (
@@ -58,7 +63,12 @@ export function Task({ model, id }: { model: string; id: string }) {
                   Edit
                 </button>
               )}
-              <ActButtons actions={actions} on={{ model, ids: [id] }} subject={`task ${data.row.label}`} onDone={done} />
+              <ActButtons
+                actions={actions}
+                on={{ model, ids: [id] }}
+                subject={`task ${data.row.label}`}
+                onDone={done}
+              />
             </div>
           </div>
           <div class="task-columns">

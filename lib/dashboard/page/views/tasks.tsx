@@ -53,7 +53,7 @@ export function Tasks({ model, query }: Props) {
       <StateTabs model={model} queue={queue} query={query} />
       <Search model={model} query={query} />
       <Missing of={found} />
-      {data && !found.error && <Plan plan={data.plan} />}
+      {data?.plan.warning && !found.error && <Notice tone="warning">{data.plan.warning}</Notice>}
       {data && (
         <div class={stale ? 'stale' : undefined}>
           {bulk.length > 0 && data.rows.length > 0 && (
@@ -77,6 +77,7 @@ export function Tasks({ model, query }: Props) {
             <TaskTable
               model={model}
               rows={data.rows}
+              state={state}
               selectable={bulk.length > 0}
               selected={selected}
               onSelect={(ids) => (select(ids), setAll(false))}
@@ -85,8 +86,16 @@ export function Tasks({ model, query }: Props) {
             <NoTasks model={model} {...{ state, q }} />
           )}
           <footer class="pager">
-            <span class="muted">{data.count.value > 0 && `${upTo(data.count.value, data.count.more)} tasks`}</span>
-            {after && <a class="button" href={addressOfTasks(model, { ...query, after: undefined })}>First page</a>}
+            <span class="muted small">
+              {data.count.value > 0 &&
+                `${upTo(data.count.value, data.count.more)} ${data.count.value === 1 ? 'task' : 'tasks'}`}
+              {data.plan.index && `, found by the index ${data.plan.index}`}
+            </span>
+            {after && (
+              <a class="button" href={addressOfTasks(model, { ...query, after: undefined })}>
+                First page
+              </a>
+            )}
             {next && (
               <a class="button" href={next}>
                 Next page
@@ -119,12 +128,6 @@ function TitleRow({ model, onDone }: { model: string; onDone: () => void }) {
   );
 }
 
-function Plan({ plan: { index, warning } }: { plan: TaskPage['plan'] }) {
-  if (warning) return <Notice tone="warning">{warning}</Notice>;
-
-  return index ? <p class="muted small plan">Found by the index {index}</p> : null;
-}
-
 function NoTasks({ model, state, q }: { model: string; state?: string | undefined; q?: string | undefined }) {
   if (q)
     return (
@@ -136,7 +139,11 @@ function NoTasks({ model, state, q }: { model: string; state?: string | undefine
 
   return (
     <Empty title="Nothing waits and nothing runs" icon="good">
-      Push a task: <code>await {model}.push({'{ … }'})</code>. Those that have ended are under finished, failed and cancelled.
+      Push a task:{' '}
+      <code>
+        await {model}.push({'{ … }'})
+      </code>
+      . Those that have ended are under finished, failed and cancelled.
     </Empty>
   );
 }

@@ -1,19 +1,9 @@
 /** The life of a task as a line of time. */
 import type { LifeEvent, TaskDetails } from '../../api';
 import { now } from '../clock';
+import { StateBadge } from '../parts/state';
 import { When } from '../parts/when';
-import { clockTime, exact, span } from '../words';
-
-const TITLES: Record<LifeEvent['kind'], string> = {
-  pushed: 'Pushed',
-  due: 'Due',
-  claimed: 'Claimed',
-  failed: 'Attempt failed',
-  progress: 'Progress',
-  settled: 'Settled',
-  cancelled: 'Cancelled',
-  snoozed: 'Put off',
-};
+import { clockTime, exact, span, toneOf } from '../words';
 
 /** A gap that is worth saying. */
 const GAP_MS = 1_000;
@@ -23,7 +13,14 @@ export function Timeline({ task: { life, failures } }: { task: TaskDetails }) {
   const older = failures.flatMap(({ at, attempt, name, message, stack }): LifeEvent[] =>
     at === null || known.has(at)
       ? []
-      : [{ at, kind: 'failed', text: `${attempt ?? ''} ${name ?? ''}: ${message}`, ...(stack && { detail: stack }) }],
+      : [
+          {
+            at,
+            kind: 'failed',
+            text: `Attempt ${attempt ?? ''} failed: ${name ?? ''} ${message}`,
+            ...(stack && { detail: stack }),
+          },
+        ],
   );
   const events = [...life, ...older].toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at));
 
@@ -46,11 +43,12 @@ export function Timeline({ task: { life, failures } }: { task: TaskDetails }) {
 function Event({ event: { at, kind, text, detail, by }, before }: { event: LifeEvent; before: LifeEvent | undefined }) {
   const gap = before ? Date.parse(at) - Date.parse(before.at) : 0;
   const future = Date.parse(at) > now();
+  const [title = '', ...rest] = text.split(': ');
 
   return (
-    <li data-kind={kind} data-future={future || undefined}>
+    <li data-kind={kind} data-tone={kind === 'settled' ? toneOf(title) : undefined} data-future={future || undefined}>
       <div class="event-head">
-        <strong>{TITLES[kind] ?? kind}</strong>
+        {kind === 'settled' && toneOf(title) !== 'plain' ? <StateBadge state={title} /> : <strong>{title}</strong>}
         <time dateTime={at} title={exact(at)}>
           {clockTime(at, now())}
         </time>
@@ -59,7 +57,7 @@ function Event({ event: { at, kind, text, detail, by }, before }: { event: LifeE
           {gap >= GAP_MS && ` · ${span(gap)} later`}
         </span>
       </div>
-      {text && <p>{text}</p>}
+      {rest.length > 0 && <p>{rest.join(': ')}</p>}
       {by && <p class="muted small">by {by}</p>}
       {detail && (
         <details>

@@ -23,8 +23,8 @@ export function Workers() {
       <Missing of={workers} />
       {data?.rows.length === 0 && (
         <Empty title="No worker has been heard of" icon="workers">
-          A worker is seen here some seconds after its start: <code>await new Worker(Email, {"{ handler }"}).start()</code>. Tasks
-          that are popped by hand have none.
+          A worker is seen here some seconds after its start:{' '}
+          <code>await new Worker(Email, {'{ handler }'}).start()</code>. Tasks that are popped by hand have none.
         </Empty>
       )}
       <div class="workers">
