@@ -1,4 +1,4 @@
-/** Bundles the page into `dist/dashboard/page`: hashed assets, the HTML that names them, and a manifest for the server. */
+/** Bundles the page into `dist/dashboard/page`, or the folder that is named: hashed assets, the HTML that names them, and a manifest for the server. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { notices } from './notices.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../../..');
-const target = join(root, 'dist/dashboard/page');
+const target = resolve(root, process.argv[2] ?? 'dist/dashboard/page');
 
 const shared = {
   bundle: true,

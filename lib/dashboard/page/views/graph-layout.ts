@@ -27,11 +27,15 @@ interface Point {
 export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>, direction: 'LR' | 'TB'): Placed {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
   graph.setGraph({ rankdir: direction, nodesep: 18, ranksep: 36, edgesep: 10, marginx: 12, marginy: 12 });
-  for (const { key } of nodes) graph.setNode(key, { ...NODE });
-  const known = edges.filter(({ from, to }) => graph.hasNode(from) && graph.hasNode(to));
+  // By number: dagre keeps names in objects, where some of them mean something else.
+  const names = new Map(nodes.map(({ key }, index) => [key, String(index)]));
+  for (const name of names.values()) graph.setNode(name, { ...NODE });
+  const known = edges.filter(({ from, to }) => names.has(from) && names.has(to));
+  const ends = ({ from, to }: GraphEdge, index: number) => [names.get(to)!, names.get(from)!, String(index)] as const;
   known.forEach((edge, index) => {
     const size = { width: widthOf(edge), height: 18, labelpos: 'c' as const };
-    graph.setEdge(edge.to, edge.from, size, String(index));
+    const [from, to, name] = ends(edge, index);
+    graph.setEdge(from, to, size, name);
   });
   dagre.layout(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
@@ -39,9 +43,9 @@ export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>, directio
   return {
     width,
     height,
-    nodes: nodes.map((node) => ({ ...node, ...centre(graph.node(node.key)) })),
+    nodes: nodes.map((node) => ({ ...node, ...centre(graph.node(names.get(node.key)!)) })),
     edges: known.map((edge, index) => {
-      const placed = graph.edge(edge.to, edge.from, String(index)) as Point & { points: Point[]; width: number };
+      const placed = graph.edge(...ends(edge, index)) as Point & { points: Point[]; width: number };
       return {
         ...edge,
         line: curve(placed.points),
