@@ -26,7 +26,7 @@ const History = lazy(async () => (await import('./views/history')).History);
 
 export function App() {
   const about = useResource<About>(path('about'), { models: NEVER });
-  const overview = useResource<OverviewAnswer>(path('overview'), { everyMs: 2_000 });
+  const overview = useResource<OverviewAnswer>(path('overview'), { everyMs: 2_000, idleMs: 20_000 });
   const [help, setHelp] = useState(false);
   const route = useRoute();
   const main = useFocusOnArrival(route);

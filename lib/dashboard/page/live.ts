@@ -65,6 +65,11 @@ export function togglePause(): void {
   }
 }
 
+/** Whether somebody sees the page and wants it to follow. */
+export function isFollowing(): boolean {
+  return !paused && !document.hidden;
+}
+
 /** Calls `listener` when one of `models` changed, or any where they are not given. */
 export function onChange(models: readonly string[] | undefined, listener: () => void): () => void {
   const told: Listener = (changed) => {

@@ -1,7 +1,7 @@
 /** An answer of the server that a view shows, kept as new as the page is live. */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ask, Refusal } from './client';
-import { onChange } from './live';
+import { isFollowing, onChange } from './live';
 
 export interface Resource<T> {
   /** The newest answer; that of the question before, until there is one. */
@@ -18,6 +18,8 @@ interface Options {
   readonly models?: readonly string[] | undefined;
   /** At most once in so many milliseconds. Default: 1 000. */
   readonly everyMs?: number;
+  /** Asked again after so many milliseconds where nothing changed but the time. Default: never. */
+  readonly idleMs?: number;
 }
 
 const RETRY_MS = 5_000;
@@ -29,7 +31,7 @@ interface Answer<T> {
 }
 
 /** Asks `where`, a path of `client.ts`; nothing while that is null. */
-export function useResource<T>(where: string | null, { models, everyMs = 1_000 }: Options = {}): Resource<T> {
+export function useResource<T>(where: string | null, { models, everyMs = 1_000, idleMs }: Options = {}): Resource<T> {
   const [answer, setAnswer] = useState<Answer<T>>();
   const again = useRef<() => void>(() => {});
   const watched = models?.join('\n');
@@ -41,12 +43,14 @@ export function useResource<T>(where: string | null, { models, everyMs = 1_000 }
     );
     again.current = asking.now;
     const deaf = onChange(watched?.split('\n'), asking.soon);
+    const idle = idleMs && setInterval(() => isFollowing() && asking.soon(), idleMs);
 
     return () => {
       deaf();
+      clearInterval(idle);
       asking.stop();
     };
-  }, [where, everyMs, watched]);
+  }, [where, everyMs, idleMs, watched]);
 
   const current = where === null ? undefined : answer;
   return {

@@ -74,7 +74,9 @@ export async function makeWorld(connection: Connection) {
 
   return {
     ...models,
-    waiting,
+    /** Ids of tasks: one that failed, one that waits for others and is waited for, one of a circle. */
+    failed: (await Email.findOne({ state: 'FAILED' }).orFail())._id,
+    waiting: waiting._id,
     hen: one,
     end: async () => {
       end.resolve();

@@ -1,4 +1,5 @@
 /** What a task waits for and what waits for it: as a graph, and in words. */
+import { useEffect, useState } from 'preact/hooks';
 import type { Graph as GraphAnswer, GraphEdge, GraphNode, TaskDetails } from '../../api';
 import { path } from '../client';
 import { lazy } from '../lazy';
@@ -17,8 +18,11 @@ interface Props {
 }
 
 export function Dependencies({ model, id, blockedBy }: Props) {
-  const graph = useResource<GraphAnswer>(path('graph', { model, id }), { everyMs: 3_000 });
+  const [models, setModels] = useState([model]);
+  const graph = useResource<GraphAnswer>(path('graph', { model, id }), { models, everyMs: 3_000 });
   const { data } = graph;
+  const of = [...new Set([model, ...(data?.nodes ?? []).map((node) => node.model)])];
+  useEffect(() => setModels(of), [of.join('\n')]);
   const alone = data !== undefined && data.edges.length === 0;
   const circle = data?.cycle?.map((key) => data.nodes.find((node) => node.key === key)?.label ?? key);
 

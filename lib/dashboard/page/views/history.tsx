@@ -37,6 +37,7 @@ export function History({ query }: { query: Readonly<Record<string, string>> }) 
   const history = useResource<HistoryAnswer>(model ? path('history', { model, minutes }) : null, {
     models: [model],
     everyMs: 15_000,
+    idleMs: 60_000,
   });
   useShortcuts({ r: history.reload });
   const { data, stale } = history;

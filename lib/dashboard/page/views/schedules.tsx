@@ -14,7 +14,7 @@ import { useShortcuts } from '../shortcuts';
 import { clockTime, exact, number, standing } from '../words';
 
 export function Schedules() {
-  const schedules = useResource<SchedulesAnswer>(path('schedules'), { everyMs: 2_000 });
+  const schedules = useResource<SchedulesAnswer>(path('schedules'), { everyMs: 2_000, idleMs: 30_000 });
   useShortcuts({ r: schedules.reload });
   const { data } = schedules;
 

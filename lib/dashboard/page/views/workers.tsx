@@ -10,7 +10,7 @@ import { useShortcuts } from '../shortcuts';
 import { number } from '../words';
 
 export function Workers() {
-  const workers = useResource<WorkersAnswer>(path('workers'), { everyMs: 2_000 });
+  const workers = useResource<WorkersAnswer>(path('workers'), { everyMs: 2_000, idleMs: 10_000 });
   useShortcuts({ r: workers.reload });
   const { data } = workers;
 
