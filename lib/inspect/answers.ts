@@ -7,7 +7,7 @@
 export type Action =
   'view' | 'retry' | 'cancel' | 'delete' | 'requeue' | 'run' | 'edit' | 'pause' | 'resume' | 'unschedule';
 
-export type ProblemKind = 'failed' | 'late' | 'nobody' | 'stuck-schedule' | 'full' | 'paused';
+export type ProblemKind = 'failed' | 'late' | 'nobody' | 'stuck-schedule' | 'full' | 'paused' | 'index';
 
 export interface Problem {
   kind: ProblemKind;
@@ -167,7 +167,8 @@ export interface WorkerRow {
   pid: number;
   models: string[];
   concurrency: number;
-  running: boolean;
+  /** Handlers that run. */
+  running: number;
   held: number;
   since: string;
   beat: string;

@@ -57,7 +57,11 @@ export class Run {
       record: (...outcome: Parameters<Beat['record']>) => this.#beat.record(...outcome),
     };
     this.#loop = new WorkLoop(options, told, { ending: this.#ending.signal, abandoned: this.#abandoned.signal });
-    this.#beat = new Beat(this.#models, () => this.#loop.load);
+    this.#beat = new Beat(
+      this.#models,
+      () => this.#loop.load,
+      () => this.#loop.held,
+    );
     this.ready = this.#prepare();
     // A start that failed has nothing to stop.
     this.ended = this.ready.then(
