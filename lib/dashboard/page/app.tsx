@@ -78,6 +78,8 @@ function View({ route, overview }: { route: Route; overview: Resource<OverviewAn
   }
   if (models.some(({ name }) => name === first)) {
     if (second === 'task' && third !== undefined) return <Task key={`${first}/${third}`} model={first} id={third} />;
+    if (second === 'schedules') return <Schedules key={first} model={first} />;
+    if (second === 'history') return <History query={{ ...route.query, model: first }} />;
     if (second === undefined || second === 'tasks') return <Tasks key={first} model={first} query={route.query} />;
   }
 

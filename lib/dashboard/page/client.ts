@@ -11,12 +11,12 @@ export class Refusal extends Error {
   }
 }
 
-type Parameter = string | number | undefined;
+type Parameter = string | undefined;
 
 /** The path of a question, with what is not empty of its parameters. */
 export function path(name: string, parameters: Record<string, Parameter> = {}): string {
   const given = Object.entries(parameters).flatMap(([key, value]) =>
-    value === undefined || value === '' ? [] : [[key, String(value)]],
+    value === undefined || value === '' ? [] : [[key, value]],
   );
   const query = new URLSearchParams(given).toString();
 

@@ -13,6 +13,8 @@ export interface Verb {
   readonly asks?: 'reason' | 'delay';
   /** Done without a dialog where it is one task: nothing is lost by it. */
   readonly direct?: boolean;
+  /** Of a whole queue or one of its categories, not of tasks. */
+  readonly ofQueue?: boolean;
 }
 
 export const VERBS: Record<Exclude<Action, 'view' | 'edit'>, Verb> = {
@@ -47,8 +49,15 @@ export const VERBS: Record<Exclude<Action, 'view' | 'edit'>, Verb> = {
     done: 'paused',
     explained: 'Workers claim nothing of this queue until it is resumed. What they have in hand goes on.',
     asks: 'reason',
+    ofQueue: true,
   },
-  resume: { label: 'Resume', done: 'resumed', explained: 'Workers claim tasks of this queue again.', direct: true },
+  resume: {
+    label: 'Resume',
+    done: 'resumed',
+    explained: 'Workers claim tasks of this queue again.',
+    direct: true,
+    ofQueue: true,
+  },
   unschedule: {
     label: 'End schedule',
     done: 'ended',

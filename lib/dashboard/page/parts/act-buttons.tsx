@@ -1,6 +1,7 @@
 /** Buttons for the actions that are allowed; what may lose something asks first. */
 import { useState } from 'preact/hooks';
 import type { Target } from '../../api';
+import { useModel } from '../about';
 import { actOn, targetOf, type VerbName, VERBS } from '../verbs';
 import { ActDialog } from './act-dialog';
 import { say } from './toast';
@@ -16,9 +17,11 @@ interface Props {
 
 export function ActButtons({ actions, on, subject, small = false, onDone }: Props) {
   const [asking, ask] = useState<VerbName>();
+  const hasCategories = (useModel(on.model)?.categories ?? []).length > 0;
   const [busy, setBusy] = useState(false);
   const start = async (action: VerbName) => {
-    if (!VERBS[action].direct || subject === undefined) return ask(action);
+    const { direct, ofQueue } = VERBS[action];
+    if (!direct || subject === undefined || (ofQueue && hasCategories)) return ask(action);
     setBusy(true);
     try {
       const { done, skipped } = await actOn({ action, ...targetOf(on) });

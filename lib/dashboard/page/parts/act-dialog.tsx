@@ -1,6 +1,7 @@
 /** Asks before an action is carried out: on how many tasks, and with what. Then shows how far it has come. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Action, Matched, Target } from '../../api';
+import { useModel } from '../about';
 import { tell } from '../client';
 import { actOn, type Outcome, targetOf, told, type VerbName, VERBS } from '../verbs';
 import { number, upTo } from '../words';
@@ -21,7 +22,9 @@ export function ActDialog({ action, on, subject, onClose }: Props) {
   const verb = VERBS[action];
   const target = { action: action as Action, ...targetOf(on) };
   const matched = useMatched(target, subject !== undefined);
+  const categories = useModel(on.model)?.categories ?? [];
   const [given, setGiven] = useState('');
+  const [category, setCategory] = useState('');
   const [soFar, setSoFar] = useState<Outcome>();
   const [phase, setPhase] = useState<'asking' | 'busy' | 'done'>('asking');
   const [error, setError] = useState<string>();
@@ -34,7 +37,8 @@ export function ActDialog({ action, on, subject, onClose }: Props) {
     setPhase('busy');
     setError(undefined);
     try {
-      setSoFar(await actOn({ ...target, ...parameter(verb.asks, given) }, setSoFar, () => stopped.current));
+      const act = { ...target, ...parameter(verb.asks, given), ...(category && { category }) };
+      setSoFar(await actOn(act, setSoFar, () => stopped.current));
       setPhase('done');
     } catch (reason) {
       setError((reason as Error).message);
@@ -59,6 +63,7 @@ export function ActDialog({ action, on, subject, onClose }: Props) {
           {matched.count?.more && (
             <p>Counting stopped at {number(matched.count.matched)}: there are more, and all are meant.</p>
           )}
+          {verb.ofQueue && categories.length > 0 && <Categories all={categories} onChange={setCategory} />}
           {verb.asks === 'reason' && (
             <Field label="Reason (optional)" hint="Kept with what is written down." onInput={setGiven} />
           )}
@@ -106,6 +111,22 @@ function parameter(asks: 'reason' | 'delay' | undefined, given: string): object 
   if (asks === 'delay' && Number(given) > 0) return { delayMs: Math.round(Number(given) * 1_000) };
 
   return {};
+}
+
+function Categories({ all, onChange }: { all: readonly string[]; onChange: (category: string) => void }) {
+  return (
+    <label class="field">
+      What
+      <select onChange={({ currentTarget }) => onChange(currentTarget.value)}>
+        <option value="">the whole queue</option>
+        {all.map((category) => (
+          <option key={category} value={category}>
+            category {category}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
 }
 
 function Field(props: { label: string; hint: string; number?: boolean; onInput: (value: string) => void }) {

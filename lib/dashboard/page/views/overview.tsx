@@ -15,6 +15,7 @@ const KINDS: Record<Problem['kind'], readonly [icon: IconName, tone: 'bad' | 'wa
   nobody: ['workers', 'bad'],
   'stuck-schedule': ['schedules', 'warning'],
   full: ['queue', 'warning'],
+  index: ['search', 'warning'],
   paused: ['pause', 'plain'],
 };
 

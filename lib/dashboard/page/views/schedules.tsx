@@ -13,15 +13,16 @@ import { addressOfTask } from '../route';
 import { useShortcuts } from '../shortcuts';
 import { clockTime, exact, number, standing } from '../words';
 
-export function Schedules() {
-  const schedules = useResource<SchedulesAnswer>(path('schedules'), { everyMs: 2_000, idleMs: 30_000 });
+/** Of one model, or of all. */
+export function Schedules({ model }: { model?: string }) {
+  const schedules = useResource<SchedulesAnswer>(path('schedules', { model }), { everyMs: 2_000, idleMs: 30_000 });
   useShortcuts({ r: schedules.reload });
   const { data } = schedules;
 
   return (
     <>
       <div class="title-row">
-        <h1>Schedules</h1>
+        <h1>{model ? `Schedules of ${model}` : 'Schedules'}</h1>
         {data && <span class="muted">{number(data.rows.length)}</span>}
       </div>
       <Missing of={schedules} />

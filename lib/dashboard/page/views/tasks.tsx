@@ -112,7 +112,11 @@ function TitleRow({ model, onDone }: { model: string; onDone: () => void }) {
   const about = useModel(model);
   const queue = useQueue(model);
   const may = useAllowed(model);
-  const actions = ([queue?.paused ? 'resume' : 'pause'] as const).filter(may);
+  // Of a queue with categories, some may be paused and others not.
+  const both = (about?.categories ?? []).length > 0;
+  const actions = (['pause', 'resume'] as const).filter(
+    (one) => (both || (one === 'resume') === queue?.paused) && may(one),
+  );
 
   return (
     <div class="title-row">

@@ -45,7 +45,7 @@ function Card({ worker }: { worker: WorkerRow }) {
         <h2>
           {host} <span class="muted">pid {pid}</span>
         </h2>
-        {silent ? <Tag tone="failed">silent</Tag> : running ? <Tag tone="finished">running</Tag> : <Tag>stopping</Tag>}
+        {silent ? <Tag tone="failed">silent</Tag> : running > 0 ? <Tag tone="finished">working</Tag> : <Tag>idle</Tag>}
       </header>
       <p class="small">
         {models.map((model) => (
@@ -56,9 +56,10 @@ function Card({ worker }: { worker: WorkerRow }) {
       </p>
       <label class="busy">
         <span>
-          {number(held)} of {number(concurrency)} busy
+          {number(running)} of {number(concurrency)} busy
+          {held > running && `, ${number(held)} tasks in hand`}
         </span>
-        <meter min={0} max={Math.max(concurrency, held, 1)} value={held} />
+        <meter min={0} max={Math.max(concurrency, 1)} value={running} />
       </label>
       <p class="muted small">
         Started <When at={since} />, last heard of <When at={beat} />
