@@ -23,7 +23,7 @@ export const NARROW = { width: 360, height: 780 };
 export async function visit(browser: Browser, route: string, { origin, ...options }: VisitOptions): Promise<Visit> {
   const context = await browser.newContext({ viewport: WIDE, reducedMotion: 'reduce', ...options });
   // What is not there after so long is not coming: the machine may be busy, though.
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(Number(process.env.T ?? 30_000));
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)));
@@ -37,7 +37,7 @@ export async function visit(browser: Browser, route: string, { origin, ...option
 
 /** What axe finds wrong with the page as it is: the rule, and where. */
 export async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
+  if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axe);
 
   return page.evaluate(async () => {
     const { run } = (globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }).axe;
@@ -53,5 +53,5 @@ export async function findings(page: Page): Promise<string[]> {
 
 /** By how many pixels the page is wider than its window. */
 export function overflow(page: Page): Promise<number> {
-  return page.evaluate('document.documentElement.scrollWidth - innerWidth');
+  return page.evaluate('Math.max(0, document.documentElement.scrollWidth - innerWidth)');
 }
