@@ -28,7 +28,10 @@ const legacy = {
   roots: ['<rootDir>/spec'],
   testMatch: ['**/*.spec.ts'],
   testPathIgnorePatterns: ['/spec/standard/', '/spec/types/'],
-  moduleNameMapper: { '^mongoose-task-queue$': '<rootDir>/lib/index.ts' },
+  moduleNameMapper: {
+    '^mongoose-task-queue$': '<rootDir>/lib/index.ts',
+    '^mongoose-task-queue/dashboard$': '<rootDir>/lib/dashboard/index.ts',
+  },
   transform: { '^.+\\.[tj]s$': swc },
   transformIgnorePatterns: [`/node_modules/(?!@nestjs/|(.*/)?${driverFile})`],
 };

@@ -7,6 +7,8 @@ const LIB = join(__dirname, '../lib');
 /** From the top to the bottom: a file imports from its own room and from those further down. docs/design.md describes them. */
 const FLOORS = [
   'index',
+  'dashboard',
+  'inspect',
   'plugin',
   'worker',
   'model',

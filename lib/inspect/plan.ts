@@ -16,24 +16,29 @@ interface Stage {
 
 /** How the server would find the tasks. It does not run the query. */
 export async function planOf(model: AnyModel, { filter, sort, paths }: Query): Promise<TaskPage['plan']> {
-  const stages = await explain(model, filter, sort);
-  if (!stages) return { index: null, warning: 'The server did not tell in time how it finds these tasks.' };
-  const scans = stages.filter(({ indexName }) => indexName !== undefined);
-  const index = scans[0]?.indexName ?? (stages.some(({ stage }) => isById(stage)) ? '_id_' : null);
+  const plans = await explain(model, filter, sort);
+  if (!plans) return { index: null, warning: 'The server did not tell in time how it finds these tasks.' };
+  const [stages = []] = plans;
+  const isScan = ({ indexName }: Stage) => indexName !== undefined;
+  const index = stages.find(isScan)?.indexName ?? (stages.some(({ stage }) => isById(stage)) ? '_id_' : null);
   if (index === null) return { index, warning: 'No index serves this: every document may have to be read.' };
   if (index === '_id_' && paths.length === 0) return { index, warning: null };
 
-  return { index, warning: isServed(paths, scans) || index === '_id_' ? null : notServed(paths, index) };
+  return {
+    index,
+    warning: isServed(paths, plans.flat().filter(isScan)) || index === '_id_' ? null : notServed(paths, index),
+  };
 }
 
-async function explain(model: AnyModel, filter: Query['filter'], sort: Query['sort']): Promise<Stage[] | null> {
+/** The stages of the plan that is taken, and of each that was weighed against it: with few documents any may win. */
+async function explain(model: AnyModel, filter: Query['filter'], sort: Query['sort']): Promise<Stage[][] | null> {
   const cursor = collectionOf(model).find(filter, { sort, limit: 1, maxTimeMS: MAX_TIME_MS, ...NEWEST });
   const explained = (await answered(cursor.explain('queryPlanner')).catch(() => null)) as {
-    queryPlanner?: { winningPlan?: Stage };
+    queryPlanner?: { winningPlan?: Stage; rejectedPlans?: readonly Stage[] };
   } | null;
-  const winner = explained?.queryPlanner?.winningPlan;
+  const { winningPlan, rejectedPlans = [] } = explained?.queryPlanner ?? {};
 
-  return winner ? stagesIn(winner.queryPlan ?? winner) : null;
+  return winningPlan ? [winningPlan, ...rejectedPlans].map((one) => stagesIn(one.queryPlan ?? one)) : null;
 }
 
 function stagesIn(stage: Stage): Stage[] {

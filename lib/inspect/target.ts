@@ -34,6 +34,7 @@ export async function countTarget(view: View, model: AnyModel, target: Target): 
 
 /** The ids of the tasks that an action is about, `limit` and one more at most. */
 export async function idsOf(view: View, model: AnyModel, target: Target, limit: number): Promise<unknown[]> {
+  checkTarget(target);
   if (target.ids) return target.ids.map((text) => idOf(model, text));
   const { filter, hint } = await targetOf(view, model, target);
   const found = await readBounded(model, {
@@ -78,14 +79,12 @@ function checkTarget({ action, ids, state, q }: Target): void {
 export function suitable({ options }: Definition, action: TaskAction, now: Date): Filter {
   const { state } = options.fields;
   const live = { [state]: { $in: [...LIVE_STATES] } };
-  // What fails again meanwhile is not meant.
-  const before = { '_task.settledAt': { $not: { $gt: now } } };
 
   switch (action) {
     case 'retry':
-      return { [state]: State.FAILED, ...before };
+      return { [state]: State.FAILED };
     case 'requeue':
-      return { [state]: { $in: [State.FAILED, State.CANCELLED, State.FINISHED] }, ...before };
+      return { [state]: { $in: [State.FAILED, State.CANCELLED, State.FINISHED] } };
     case 'cancel':
       return { ...live, $nor: [{ [state]: State.RUNNING, $expr: openRequest }] };
     case 'run':

@@ -24,17 +24,28 @@ export const HIDDEN = '[hidden]';
 
 /** The models that are looked at, and what nobody may see of them. */
 export class View {
-  readonly models: readonly AnyModel[];
+  models: readonly AnyModel[];
   readonly #hidden = new Map<AnyModel, readonly string[]>();
   readonly #formatters: NonNullable<ViewOptions['format']>;
 
-  constructor({ models, hide = [], format = {} }: ViewOptions) {
+  constructor(private readonly options: ViewOptions) {
+    const { models, hide = [], format = {} } = options;
     this.models = checkModels(models);
     const names = new Set(this.models.flatMap((model) => family(model).map(({ modelName }) => modelName)));
     checkHide(hide, names);
     checkFormat(format, names);
     this.#formatters = format;
     for (const model of this.models) this.#hidden.set(model, hiddenIn(model, hide));
+  }
+
+  /** The same of some of the models: for the others nothing is shown. */
+  only(models: readonly AnyModel[]): View {
+    const names = new Set(models);
+    if (this.models.every((model) => names.has(model))) return this;
+    const view = new View(this.options);
+    for (const model of view.models) if (!names.has(model)) view.#leaveOut(model);
+
+    return view;
   }
 
   model(name: unknown): AnyModel | undefined {
@@ -56,6 +67,11 @@ export class View {
   /** Whether something at or below the path is hidden. */
   hidesPartOf(model: AnyModel, path: string): boolean {
     return this.isHidden(model, path) || this.#hidden.get(model)!.some((one) => one.startsWith(`${path}.`));
+  }
+
+  #leaveOut(model: AnyModel): void {
+    this.models = this.models.filter((one) => one !== model);
+    this.#hidden.delete(model);
   }
 
   /** The formatter of a path, if there is one. */
