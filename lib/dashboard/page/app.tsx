@@ -21,11 +21,12 @@ import { Tasks } from './views/tasks';
 import { Workers } from './views/workers';
 
 const NEVER: readonly string[] = [];
+const HOUR_MS = 3_600_000;
 
 const History = lazy(async () => (await import('./views/history')).History);
 
 export function App() {
-  const about = useResource<About>(path('about'), { models: NEVER });
+  const about = useResource<About>(path('about'), { models: NEVER, idleMs: HOUR_MS });
   const overview = useResource<OverviewAnswer>(path('overview'), { everyMs: 2_000, idleMs: 20_000 });
   const [help, setHelp] = useState(false);
   const route = useRoute();

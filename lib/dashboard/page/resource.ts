@@ -18,11 +18,13 @@ interface Options {
   readonly models?: readonly string[] | undefined;
   /** At most once in so many milliseconds. Default: 1 000. */
   readonly everyMs?: number;
-  /** Asked again after so many milliseconds where nothing changed but the time. Default: never. */
+  /** Asked again after so many milliseconds where nothing changed but the time. Default: 30 000. */
   readonly idleMs?: number;
 }
 
 const RETRY_MS = 5_000;
+/** The server gives one answer to all for a while, so what it says after a change may be from before it: it is asked again, so much later. */
+const AGAIN_MS = [2_000, 5_000, 10_000];
 
 interface Answer<T> {
   readonly where: string;
@@ -31,7 +33,10 @@ interface Answer<T> {
 }
 
 /** Asks `where`, a path of `client.ts`; nothing while that is null. */
-export function useResource<T>(where: string | null, { models, everyMs = 1_000, idleMs }: Options = {}): Resource<T> {
+export function useResource<T>(
+  where: string | null,
+  { models, everyMs = 1_000, idleMs = 30_000 }: Options = {},
+): Resource<T> {
   const [answer, setAnswer] = useState<Answer<T>>();
   const again = useRef<() => void>(() => {});
   const watched = models?.join('\n');
@@ -43,7 +48,7 @@ export function useResource<T>(where: string | null, { models, everyMs = 1_000, 
     );
     again.current = asking.now;
     const deaf = onChange(watched?.split('\n'), asking.soon);
-    const idle = idleMs && setInterval(() => isFollowing() && asking.soon(), idleMs);
+    const idle = setInterval(() => isFollowing() && asking.soon(), idleMs);
 
     return () => {
       deaf();
@@ -67,8 +72,13 @@ function loop<T>(where: string, everyMs: number, tell: (data: T | undefined, err
   let timer: ReturnType<typeof setTimeout> | undefined;
   let due = false;
   let busy = false;
+  let repeats = 0;
 
   const now = () => {
+    repeats = 0;
+    begin();
+  };
+  const begin = () => {
     abort.abort();
     abort = new AbortController();
     clearTimeout(timer);
@@ -88,7 +98,13 @@ function loop<T>(where: string, everyMs: number, tell: (data: T | undefined, err
   };
   const rested = () => {
     busy = false;
-    if (due && !document.hidden) now();
+    if (document.hidden) return;
+    if (due) now();
+    else if (repeats < AGAIN_MS.length) timer = setTimeout(repeat, AGAIN_MS[repeats]);
+  };
+  const repeat = () => {
+    repeats++;
+    begin();
   };
   const soon = () => {
     due = true;

@@ -45,6 +45,7 @@ describeInBrowser('the page while things happen', () => {
     it('keeps still while it is paused, and catches up afterwards', async () => {
       await page.getByRole('button', { name: 'Live' }).click();
       await page.getByRole('button', { name: 'Paused' }).waitFor();
+      await page.waitForLoadState('networkidle');
       let asked = 0;
       page.on('request', (request) => void (asked += request.url().includes('api/') ? 1 : 0));
       await push('quiet.png');

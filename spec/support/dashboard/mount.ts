@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { builtPage } from '../../../lib/dashboard/assets';
-import { dashboard, type DashboardOptions } from '../../../lib/dashboard/index';
+import { dashboard, type DashboardOptions } from '../../../lib/dashboard/dashboard';
 import { eventually } from '../eventually';
 
 /** A dashboard that a server of this process shows. */

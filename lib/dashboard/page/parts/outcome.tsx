@@ -46,7 +46,7 @@ export function Outcomes({ text, outcome, onClose }: { text: string; outcome: Ou
       )}
       <footer>
         <button type="button" class="primary" data-first onClick={onClose}>
-          Close
+          Done
         </button>
       </footer>
     </div>

@@ -15,7 +15,7 @@ import { clockTime, exact, number, standing } from '../words';
 
 /** Of one model, or of all. */
 export function Schedules({ model }: { model?: string }) {
-  const schedules = useResource<SchedulesAnswer>(path('schedules', { model }), { everyMs: 2_000, idleMs: 30_000 });
+  const schedules = useResource<SchedulesAnswer>(path('schedules', { model }), { everyMs: 2_000 });
   useShortcuts({ r: schedules.reload });
   const { data } = schedules;
 
