@@ -98,11 +98,12 @@ function loop<T>(where: string, everyMs: number, tell: (data: T | undefined, err
   };
   const rested = () => {
     busy = false;
-    if (document.hidden) return;
+    if (!isFollowing()) return;
     if (due) now();
     else if (repeats < AGAIN_MS.length) timer = setTimeout(repeat, AGAIN_MS[repeats]);
   };
   const repeat = () => {
+    if (!isFollowing()) return;
     repeats++;
     begin();
   };

@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { describeInBrowser, useBrowser } from '../../support/dashboard/chromium';
 import { type Mounted, mount, routeOf } from '../../support/dashboard/mount';
-import { findings, NARROW, overflow, type Visit, visit, type VisitOptions } from '../../support/dashboard/visit';
+import { findings, NARROW, overflow, type Visit, visit, type VisitOptions, WIDE } from '../../support/dashboard/visit';
 import { makeWorld, type World, writeHistory } from '../../support/dashboard/world';
 import { useDatabase } from '../../support/database';
 import { eventually } from '../../support/eventually';
 
-/** With `SCREENSHOTS=1` these are taken for the documentation. */
-const PICTURES: Readonly<Record<string, 'light' | 'dark'>> = { overview: 'light', failed: 'dark', graph: 'light' };
+/** With `SCREENSHOTS=1` these views are taken for the documentation, each in one theme. */
+const PICTURES: Readonly<Record<string, readonly [file: string, theme: 'light' | 'dark']>> = {
+  overview: ['overview', 'light'],
+  tasks: ['tasks', 'dark'],
+  graph: ['task', 'light'],
+};
 const FOLDER = join(__dirname, '../../../docs/pictures');
 
 interface View {
@@ -25,14 +29,14 @@ const VIEWS: readonly View[] = [
   {
     name: 'failed',
     route: () => 'Email/tasks?state=FAILED&q=amount:<9',
-    seen: [/Greylisted/, /No index has `amount`/],
+    seen: [/Greylisted/, /^No index has/],
   },
   { name: 'nothing found', route: () => 'Email/tasks?q=to:nobody', seen: ['No task matches'] },
   { name: 'task', route: ({ failed }) => routeOf('Email', failed), seen: ['failed', 'hidden', /Attempt 1 failed/] },
   {
     name: 'graph',
     route: ({ waiting }) => routeOf('Report', waiting),
-    seen: ['5 dependencies in words', /^`sources`: Report .* is unmet/],
+    seen: ['5 dependencies in words', /Report .* is unmet/],
   },
   { name: 'circle', route: ({ hen }) => routeOf('Report', hen), seen: [/wait for each other and never begin/] },
   { name: 'schedules', route: () => 'schedules', seen: ['nightly', '0 3 * * *', 'Europe/Berlin', '4 more'] },
@@ -83,8 +87,7 @@ describeInBrowser('the page', () => {
       const { page, complaints } = visited;
       await page.goto(`${options().origin}#/${route(world)}`);
       for (const text of seen) await page.locator('main').getByText(text).first().waitFor();
-      const theme = options().colorScheme ?? 'light';
-      if (mode !== 'on a narrow screen' && PICTURES[name] === theme) await picture(page, name);
+      if (process.env['SCREENSHOTS'] && mode !== 'on a narrow screen') await picture(page, name, options().colorScheme);
       const wrong = { complaints: complaints.splice(0), axe: await findings(page), tooWide: await overflow(page) };
 
       expect(wrong).toEqual({ complaints: [], axe: [], tooWide: 0 });
@@ -92,8 +95,13 @@ describeInBrowser('the page', () => {
   });
 });
 
-async function picture(page: Page, name: string): Promise<void> {
-  if (!process.env['SCREENSHOTS']) return;
+async function picture(page: Page, name: string, theme: VisitOptions['colorScheme'] = 'light'): Promise<void> {
+  const [file, wanted] = PICTURES[name] ?? [];
+  if (wanted !== theme) return;
   mkdirSync(FOLDER, { recursive: true });
-  await page.screenshot({ path: join(FOLDER, `${name}.png`) });
+  await page.setViewportSize({ width: 1180, height: 640 });
+  // Charts and graphs take their size from the frame after a change.
+  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+  await page.screenshot({ path: join(FOLDER, `${file}.png`) });
+  await page.setViewportSize(WIDE);
 }

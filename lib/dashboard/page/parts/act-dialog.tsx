@@ -7,6 +7,7 @@ import { actOn, type Outcome, targetOf, told, type VerbName, VERBS } from '../ve
 import { number, upTo } from '../words';
 import { Dialog } from './dialog';
 import { Notice } from './notice';
+import { Text } from './text';
 import { Outcomes, Progress } from './outcome';
 
 interface Props {
@@ -45,12 +46,17 @@ export function ActDialog({ action, on, subject, onClose }: Props) {
       setPhase('asking');
     }
   };
+  const failure = error ?? matched.error;
   const many = matched.count && upTo(matched.count.matched, matched.count.more);
   const title = `${verb.label} ${subject ?? (many ? `${many} ${many === '1' ? 'task' : 'tasks'}` : '…')}${phase === 'done' ? '' : '?'}`;
 
   return (
     <Dialog title={title} onClose={close}>
-      {(error ?? matched.error) ? <Notice tone="bad">{error ?? matched.error}</Notice> : null}
+      {failure && (
+        <Notice tone="bad">
+          <Text of={failure} />
+        </Notice>
+      )}
       {phase === 'asking' && (
         <form
           class="stack"

@@ -1,6 +1,7 @@
 /** What is said in the place where something else is missing, or wrong. */
 import type { ComponentChildren } from 'preact';
 import type { Resource } from '../resource';
+import { Text } from './text';
 import { Icon, type IconName } from './icon';
 
 interface Props {
@@ -42,7 +43,7 @@ export function Missing({ of: { data, error, reload } }: { of: Resource<unknown>
   if (error)
     return (
       <Notice tone="bad">
-        {error.message}
+        <Text of={error.message} />
         {data !== undefined && ' What you see is from before.'}{' '}
         <button type="button" class="link" onClick={reload}>
           Try again

@@ -3,6 +3,7 @@ import type { Matched } from '../../api';
 import type { Outcome } from '../verbs';
 import { number } from '../words';
 import { Icon } from './icon';
+import { Text } from './text';
 
 interface ProgressProps {
   soFar: Outcome | undefined;
@@ -38,7 +39,7 @@ export function Outcomes({ text, outcome, onClose }: { text: string; outcome: Ou
         <ul class="skipped">
           {outcome.skipped.slice(0, 50).map(({ id, label, reason }) => (
             <li key={id}>
-              <code>{label}</code> {reason}
+              <code>{label}</code> <Text of={reason} />
             </li>
           ))}
           {outcome.skipped.length > 50 && <li class="muted">and {number(outcome.skipped.length - 50)} more</li>}

@@ -5,6 +5,7 @@ import { path } from '../client';
 import { lazy } from '../lazy';
 import { Missing, Notice } from '../parts/notice';
 import { StateBadge } from '../parts/state';
+import { Text } from '../parts/text';
 import { useResource } from '../resource';
 import { addressOfTask } from '../route';
 import { plural } from '../words';
@@ -44,9 +45,11 @@ export function Dependencies({ model, id, blockedBy }: Props) {
             <li key={`${text} ${blocker}`}>
               <span class="muted">Waits for</span>{' '}
               {of && blocker && data?.nodes.some((node) => node.id === blocker && node.task) ? (
-                <a href={addressOfTask(of, blocker)}>{text}</a>
+                <a href={addressOfTask(of, blocker)}>
+                  <Text of={text} />
+                </a>
               ) : (
-                text
+                <Text of={text} />
               )}{' '}
               {state && <StateBadge state={state} />}
             </li>

@@ -4,6 +4,7 @@ import type { Acted, TaskDetails } from '../../api';
 import { tell } from '../client';
 import { Dialog } from '../parts/dialog';
 import { Notice } from '../parts/notice';
+import { Text } from '../parts/text';
 import { say } from '../parts/toast';
 
 interface Props {
@@ -43,7 +44,11 @@ export function EditDialog({ model, id, task, onClose }: Props) {
 
   return (
     <Dialog wide title={`Edit task ${task.row.label}`} onClose={() => onClose(false)}>
-      {error && <Notice tone="bad">{error}</Notice>}
+      {error && (
+        <Notice tone="bad">
+          <Text of={error} />
+        </Notice>
+      )}
       <form
         class="stack"
         onSubmit={(event) => {

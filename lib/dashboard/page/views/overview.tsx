@@ -4,6 +4,7 @@ import type { Overview as OverviewAnswer, Problem } from '../../api';
 import { AboutContext } from '../about';
 import { Icon, type IconName } from '../parts/icon';
 import { Empty, Missing } from '../parts/notice';
+import { Text } from '../parts/text';
 import { When } from '../parts/when';
 import type { Resource } from '../resource';
 import { plural } from '../words';
@@ -70,7 +71,9 @@ function Problems({ all }: { all: readonly Problem[] }) {
             <a href={`#/${route.replace(/^#?\/?/, '')}`}>
               <Icon name={icon} />
               <strong>{model}</strong>
-              <span class="problem-text">{text}</span>
+              <span class="problem-text">
+                <Text of={text} />
+              </span>
               {since && (
                 <span class="muted">
                   <When at={since} />

@@ -6,6 +6,7 @@ import { path } from '../client';
 import { ActButtons } from '../parts/act-buttons';
 import { Empty, Missing, Notice } from '../parts/notice';
 import { Tag } from '../parts/state';
+import { Text } from '../parts/text';
 import { useResource } from '../resource';
 import { addressOfTasks, go } from '../route';
 import { useShortcuts } from '../shortcuts';
@@ -53,7 +54,11 @@ export function Tasks({ model, query }: Props) {
       <StateTabs model={model} queue={queue} query={query} />
       <Search model={model} query={query} />
       <Missing of={found} />
-      {data?.plan.warning && !found.error && <Notice tone="warning">{data.plan.warning}</Notice>}
+      {data?.plan.warning && !found.error && (
+        <Notice tone="warning">
+          <Text of={data.plan.warning} />
+        </Notice>
+      )}
       {data && (
         <div class={stale ? 'stale' : undefined}>
           {bulk.length > 0 && data.rows.length > 0 && (

@@ -1,0 +1,9 @@
+/** A sentence of the server, in which what stands between backticks is code. */
+
+export function Text({ of: text }: { of: string }) {
+  const parts = text.split('`');
+  // A backtick without its other half is one of the text.
+  if (parts.length % 2 === 0) return <>{text}</>;
+
+  return <>{parts.map((part, index) => (index % 2 === 1 ? <code key={index}>{part}</code> : part))}</>;
+}
