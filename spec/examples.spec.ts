@@ -39,6 +39,14 @@ const printed: Record<string, string[]> = {
   ],
   schedule: ['the same task: true', 'runs: 3 - state now: FINISHED', 'left in the queue: 2'],
   transaction: ['CREATED ada 100, grace 0', 'FINISHED ada 70, grace 30'],
+  dashboard: [
+    'ready: to: ada@example.org',
+    'found: 1',
+    'a visitor: 403',
+    'retry: 1',
+    'an operator: 200',
+    'ready now: 2 CREATED',
+  ],
   condition: ['popped before the payment: null', "it waits for: order Order { status: 'new' }", 'shipping: lamp'],
 };
 

@@ -15,7 +15,12 @@ export interface AuditEntry {
   /** The tasks that were named, as Extended JSON. */
   ids?: readonly string[];
   /** Or the search that they matched. */
-  filter?: { state?: string; q?: string };
+  filter?: {
+    /** The state, or `ready`, `delayed` or `blocked`. */
+    state?: string;
+    /** The query words, or JSON. */
+    q?: string;
+  };
   /** Of an edit: the paths that were set. The values are left out, because they may be secret. */
   paths?: readonly string[];
   /** What was given as the reason. */
@@ -54,11 +59,13 @@ export interface DashboardOptions extends ViewOptions {
   title?: string | undefined;
 }
 
-/** See `DashboardOptions.authorize`. */
-export type Authorize = {
-  // As a method its parameter may be declared narrower, as the request of a framework.
-  bivariant(request: IncomingMessage | Request, action: Action, model: string): unknown;
-}['bivariant'];
+// A method's parameter may be declared narrower, as the request of a framework.
+interface WithAuthorize {
+  authorize(request: IncomingMessage | Request, action: Action, model: string): unknown;
+}
+
+/** See `DashboardOptions.authorize`. Its request may be declared as what the framework gives. */
+export type Authorize = WithAuthorize['authorize'];
 
 export interface ResolvedDashboard {
   readonly view: View;

@@ -7,7 +7,7 @@ import { answered } from '../server/time-limit';
 import { isMissingIndex, isTimeExpired } from '../server/transient';
 
 /** How long the server may look for one answer, in milliseconds. */
-export const MAX_TIME_MS = 500;
+export const MAX_TIME_MS = 400;
 /** To this many documents are counted. */
 export const MAX_COUNT = 10_000;
 

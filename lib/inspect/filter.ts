@@ -27,6 +27,18 @@ export interface Query {
   readonly sort: Readonly<Record<string, 1 | -1>>;
   /** Of a state without a search: the index that serves filter and order. */
   readonly hint: string | undefined;
+  /** What is looked at where all of it takes too long. */
+  readonly first: First;
+}
+
+/** The first tasks of a state, in which a search is made instead. */
+export interface First {
+  readonly filter: Filter;
+  readonly search: Filter;
+  /** Undefined where the state has no index: then they are taken as they are stored. */
+  readonly hint: string | undefined;
+  readonly sort: Query['sort'];
+  readonly what: string;
 }
 
 const MAX_SEARCH = 10_000;
@@ -35,11 +47,13 @@ const ANY_PRIORITY = { $gte: new mongo.MinKey() };
 /** @throws {InvalidOptionError} for an unknown state, or a search that is not allowed. */
 export function queryOf(view: View, model: AnyModel, { state = '', q = '' }: Search, now: Date): Query {
   const definition = definitionOf(model);
-  const inState = stateFilter(definition, state, now);
+  const { sort, hint, ...inState } = stateFilter(definition, state, now);
   const search = searchOf(view, model, q.trim(), now);
-  if (!search) return { ...inState, paths: [] };
+  const { filter, what = 'in this state' } = inState.held ?? inState;
+  const first = { filter, search: search ?? {}, sort, hint, what };
+  if (!search) return { filter: inState.filter, paths: [], sort, hint, first };
 
-  return { filter: { $and: [inState.filter, search] }, paths: pathsIn(search), sort: inState.sort, hint: undefined };
+  return { filter: { $and: [inState.filter, search] }, paths: pathsIn(search), sort, hint: undefined, first };
 }
 
 function searchOf(view: View, model: AnyModel, q: string, now: Date): Filter | null {
@@ -59,7 +73,13 @@ function cast(model: AnyModel, filter: Filter): Filter {
   return { ...(own.length > 0 && castFilter(model, Object.fromEntries(own), 'search')), ...Object.fromEntries(all) };
 }
 
-function stateFilter(definition: Definition, state: string, now: Date): Omit<Query, 'paths'> {
+interface InState extends Omit<Query, 'paths' | 'first'> {
+  /** Of running tasks: those whose lease lasts, which are found beside any number that wait. */
+  readonly held?: { readonly filter: Filter; readonly what: string };
+  readonly what?: string;
+}
+
+function stateFilter(definition: Definition, state: string, now: Date): InState {
   const { options, kind, model } = definition;
   const { state: path, priority } = options.fields;
   const ofKind = kind ? { [kind.key]: kind.value } : {};
@@ -81,8 +101,12 @@ function stateFilter(definition: Definition, state: string, now: Date): Omit<Que
     case 'blocked':
       return created({ '_task.availableAt': { $gte: NEVER }, '_task.waitingOn': { $exists: true } });
     case State.CREATED:
-    case State.RUNNING:
       return { filter: { [path]: state, ...ofKind }, sort: order, hint: claim };
+    case State.RUNNING: {
+      const filter = { [path]: state, ...ofKind };
+      const lasting = { ...filter, [priority]: ANY_PRIORITY, '_task.availableAt': { $gt: now } };
+      return { filter, sort: order, hint: claim, held: { filter: lasting, what: 'whose lease lasts' } };
+    }
     case State.FAILED:
     case State.CANCELLED:
       return {

@@ -2,13 +2,8 @@ import { createServer, type IncomingMessage, request as send, type Server } from
 import type { AddressInfo } from 'node:net';
 import { Schema } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
-import {
-  type About,
-  type AuditEntry,
-  type Authorize,
-  dashboard,
-  type DashboardOptions,
-} from 'mongoose-task-queue/dashboard';
+import { type AuditEntry, type Authorize, dashboard, type DashboardOptions } from 'mongoose-task-queue/dashboard';
+import type { About } from '../../lib/dashboard/api';
 import { idText } from '../../lib/inspect/ids';
 import { useSmallPage } from '../support/board-page';
 import { useDatabase } from '../support/database';

@@ -9,14 +9,8 @@ import { Hono } from 'hono';
 import Koa from 'koa';
 import { Schema } from 'mongoose';
 import { State, taskQueue } from 'mongoose-task-queue';
-import {
-  type About,
-  type Acted,
-  dashboard,
-  type Dashboard,
-  type Overview,
-  type TaskPage,
-} from 'mongoose-task-queue/dashboard';
+import { dashboard, type Dashboard } from 'mongoose-task-queue/dashboard';
+import type { About, Acted, Overview, TaskPage } from '../../lib/dashboard/api';
 import { idText } from '../../lib/inspect/ids';
 import { useSmallPage } from '../support/board-page';
 import { useDatabase } from '../support/database';

@@ -129,7 +129,7 @@ describe('the look at a queue', () => {
     expect(commands.length).toBeLessThanOrEqual(16);
     const ofTasks = commands.filter(({ name, body }) => body[name] === Other.collection.name);
     expect(ofTasks.length).toBeGreaterThan(0);
-    expect(ofTasks.every(({ body }) => body['maxTimeMS'] === 500)).toBe(true);
+    expect(ofTasks.every(({ body }) => body['maxTimeMS'] === 400)).toBe(true);
   });
 });
 
