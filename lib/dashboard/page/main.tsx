@@ -8,4 +8,5 @@ import './theme';
 goLive();
 render(<App />, document.body);
 
+// So that every address of the page has its route, also the first.
 if (!location.hash) history.replaceState(null, '', '#/');
