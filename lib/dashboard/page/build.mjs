@@ -54,6 +54,6 @@ for (const { name, contents } of files) await writeFile(join(target, name), cont
 await writeFile(join(target, 'index.html'), html);
 await writeFile(
   join(target, 'manifest.json'),
-  `${JSON.stringify({ page: 'index.html', assets: files.map(({ name }) => name).sort() }, null, 2)}\n`,
+  `${JSON.stringify({ page: 'index.html', assets: files.map(({ name }) => name).sort((one, other) => (one < other ? -1 : 1)) }, null, 2)}\n`,
 );
 await writeFile(join(target, 'THIRD-PARTY-NOTICES'), await notices(root, page.metafile));

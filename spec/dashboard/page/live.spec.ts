@@ -61,9 +61,9 @@ describeInBrowser('the page while things happen', () => {
 
     it('hears of nothing while nobody sees it', async () => {
       await page.getByRole('button', { name: 'Live' }).waitFor();
-      await eventually(async () => expect(await mounted.listeners()).toBe(1));
+      await eventually(() => expect(mounted.listeners()).toBe(1));
       await hide(true);
-      await eventually(async () => expect(await mounted.listeners()).toBe(0));
+      await eventually(() => expect(mounted.listeners()).toBe(0));
       await push('unseen.png');
       await hide(false);
 

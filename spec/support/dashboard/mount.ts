@@ -35,7 +35,7 @@ export async function mount(path: '/' | `/${string}`, options: DashboardOptions)
     origin: `http://127.0.0.1:${port}${path === '/' ? '' : path}/`,
     listeners: () => listeners,
     close: async () => {
-      await board.close();
+      board.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
