@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { notices } from './notices.mjs';
+import { notices } from '../notices.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
@@ -35,4 +35,4 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
-await writeFile(join(target, 'THIRD-PARTY-NOTICES'), await notices(root, metafile));
+await writeFile(join(target, 'THIRD-PARTY-NOTICES'), await notices('The command line', root, metafile));

@@ -1,17 +1,23 @@
-/** The licences of what is bundled into the command line, as text. */
+/** The licences of what a bundle contains, as text. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const HEADING = 'The command line contains the following packages, each under its own licence.';
-
-/** @param {string} root @param {import('esbuild').Metafile} metafile */
-export async function notices(root, metafile) {
+/**
+ * @param {string} bundle What contains them: 'The page'.
+ * @param {string} root
+ * @param {import('esbuild').Metafile} metafile
+ * @param {Record<string, string>} published Packages that are published inside another one, by that one.
+ */
+export async function notices(bundle, root, metafile, published = {}) {
+  const heading = `${bundle} contains the following packages, each under its own licence.`;
   // Two versions of a package may be there: the folder tells which one is bundled.
   const folders = new Set(
     Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? []),
   );
+  for (const [one, inside] of Object.entries(published))
+    if (folders.has(`node_modules/${one}`)) folders.add(`node_modules/${inside}`);
   const texts = await Promise.all([...folders].toSorted().map((folder) => licenceOf(join(root, folder))));
-  return [HEADING, ...texts].join(`\n\n${'-'.repeat(72)}\n\n`);
+  return [heading, ...texts].join(`\n\n${'-'.repeat(72)}\n\n`);
 }
 
 async function licenceOf(folder) {
