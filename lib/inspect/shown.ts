@@ -64,10 +64,19 @@ export function cut(text: string, length = MAX_TEXT): string {
 
 /** A value in one short line. */
 export function inLine(shown: unknown, length: number): string {
-  const text = typeof shown === 'string' ? shown : (JSON.stringify(shown) ?? String(shown));
+  const bare = bareOf(shown);
+  const text =
+    typeof bare === 'string' ? bare : (JSON.stringify(bare, (_, one: unknown) => bareOf(one)) ?? String(bare));
   const line = text.replaceAll(/\s+/g, ' ').trim();
 
   return line.length > length ? `${line.slice(0, length - 1)}…` : line;
+}
+
+/** The text of an id or a date instead of its Extended JSON. */
+function bareOf(shown: unknown): unknown {
+  const { $oid, $date } = (shown ?? {}) as { $oid?: unknown; $date?: unknown };
+
+  return [$oid, $date].find((text) => typeof text === 'string') ?? shown;
 }
 
 /** A date as an ISO text; null for what is none. */

@@ -1,4 +1,4 @@
-import { Schema } from 'mongoose';
+import { Schema, Types } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
 import { listTasks } from '../../lib/inspect/list';
 import { View } from '../../lib/inspect/view';
@@ -53,6 +53,19 @@ describe('the list of tasks', () => {
     expect((await list({ state: State.PENDING })).rows).toMatchObject([{ summary: 'to: pending' }]);
     expect((await list({ state: State.FINISHED })).rows).toEqual([]);
     await expect(list({ state: 'DONE' })).rejects.toThrow('ready, delayed, blocked');
+  });
+
+  it('shows ids and dates of a summary as people write them', async () => {
+    const Visit = database.connection.model(
+      'Visit',
+      taskQueue(new Schema({ guest: Schema.Types.ObjectId, when: Date })),
+    );
+    const guest = new Types.ObjectId('64b000000000000000000001');
+    await Visit.push({ guest, when: new Date(0) });
+
+    const { rows } = await listTasks(new View({ models: [Visit] }), Visit as never, {});
+
+    expect(rows[0]?.summary).toContain('guest: 64b000000000000000000001, when: 1970-01-01T00:00:00Z');
   });
 
   it('finds by query words what the schema casts', async () => {
