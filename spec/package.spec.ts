@@ -83,7 +83,7 @@ describe('the packed package', () => {
 
   it('has types for its entries', async () => {
     await runWith(OPTIONAL, 'node', [join(modules, 'typescript/bin/tsc'), ...FLAGS, 'entries.ts']);
-  }, 120_000);
+  });
 
   describe.each([
     ['7', 'typescript'],

@@ -33,7 +33,7 @@ describe('npx mongoose-task-queue', () => {
     program = join(built, 'cli/main.js');
     Email = emailModel();
     await Email.ensureTaskIndexes();
-  }, 60_000);
+  });
 
   afterAll(() => rmSync(project, { recursive: true, force: true }));
   beforeEach(() => nativeOf(Email).deleteMany({}));

@@ -23,7 +23,7 @@ export const NARROW = { width: 360, height: 780 };
 export async function visit(browser: Browser, route: string, { origin, ...options }: VisitOptions): Promise<Visit> {
   const context = await browser.newContext({ viewport: WIDE, reducedMotion: 'reduce', ...options });
   // What is not there after so long is not coming: the machine may be busy, though.
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)));
