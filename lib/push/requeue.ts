@@ -35,7 +35,7 @@ export async function requeue(
   const own = lease ? { '_task.token': new Types.ObjectId(lease.token) } : {};
   let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
-  document.set(missingFields(document));
+  for (const [path, value] of Object.entries(missingFields(document))) document.set(path, value);
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
