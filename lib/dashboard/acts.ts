@@ -1,6 +1,6 @@
 import { act, ACTIONS } from '../inspect/act';
 import type { ActOptions } from '../inspect/act-options';
-import { countTarget } from '../inspect/target';
+import { countTarget, isSearched } from '../inspect/target';
 import { InvalidOptionError } from '../errors';
 import { refuseUnknown, shown } from '../values/check';
 import { lineOf } from '../values/describe';
@@ -74,7 +74,8 @@ function audit({ board, caller }: Sent, model: AnyModel, options: ActOptions, { 
     action,
     model: model.modelName,
     request: caller.given,
-    ...(ids ? { ids } : state === undefined && q === undefined ? {} : { filter }),
+    ...(ids && { ids }),
+    ...(isSearched(options) && { filter }),
     ...(set && { paths: Object.keys(set) }),
     ...(reason !== undefined && { reason }),
     done,

@@ -14,7 +14,7 @@ export interface AuditEntry {
   request: IncomingMessage | Request;
   /** The tasks that were named, as Extended JSON. */
   ids?: readonly string[];
-  /** Or the search that they matched. */
+  /** The search that they matched. */
   filter?: {
     /** The state, or `ready`, `delayed` or `blocked`. */
     state?: string;

@@ -6,6 +6,7 @@ import { requeueFailed } from '../push/requeue-many';
 import { only } from '../server/read';
 import { persistently } from '../server/transient';
 import { unschedule } from '../settle/recurrence';
+import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
 import type { Skipped, Write } from './act-options';
 import { readBounded } from './bounded';
@@ -59,10 +60,20 @@ async function remove({ model }: Write, tasks: readonly RawDocument[]): Promise<
   const { options, writeConcern } = definitionOf(model);
   const { state } = options.fields;
   const ids = idsIn(tasks);
-  const filter = { _id: { $in: ids as never[] }, [state]: { $ne: State.RUNNING } };
-  await persistently(() => collectionOf(model).deleteMany(filter, writeConcern));
+  // In the state in which it was meant to be deleted: a failed task that somebody queues again is one that is to run.
+  const asRead = [...groupBy(tasks, (one) => one[state] as unknown)].map(([value, those]) => ({
+    _id: { $in: idsIn(those) as never[] },
+    [state]: { $eq: value ?? null },
+  }));
+  const filter = { $or: asRead, $nor: [{ [state]: State.RUNNING }] };
+  await persistently(() => collectionOf(model).deleteMany(filter as object, writeConcern));
+  const left = await readBounded(model, {
+    filter: { _id: { $in: ids } },
+    projection: only(['_id']),
+    limit: ids.length,
+  });
 
-  return still(model, ids, [State.RUNNING], 'it has begun to run');
+  return left.map(({ _id }) => ({ id: _id as unknown, reason: 'it was claimed or changed meanwhile' }));
 }
 
 /** Makes delayed tasks ready, unless they have been claimed or parked since. */

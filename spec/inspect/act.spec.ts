@@ -6,6 +6,7 @@ import { idText } from '../../lib/inspect/ids';
 import { countTarget } from '../../lib/inspect/target';
 import { View } from '../../lib/inspect/view';
 import { useDatabase } from '../support/database';
+import { beforeNext } from '../support/interleave';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 
 describe('an action', () => {
@@ -112,6 +113,40 @@ describe('an action', () => {
 
     expect(await stateOf(delayed!)).toBe(State.RUNNING);
     expect(await Parcel.pop()).toBeNull();
+  });
+
+  it('on all that match leaves a task alone that no longer does when its turn comes', async () => {
+    const { failed } = await make5();
+    const isOfPart = (filter: { $and?: { _id?: unknown }[] }) => filter.$and?.[0]?._id !== undefined;
+    const between = beforeNext(Parcel, 'find', () => Parcel.requeue({}), isOfPart);
+
+    const { done, skipped } = await doIt({ action: 'delete', state: State.FAILED });
+
+    expect(between.happened).toBe(true);
+    expect(done).toBe(0);
+    expect(skipped).toMatchObject([{ reason: 'it is CREATED now, and not meant any more' }]);
+    expect(await stateOf(failed)).toBe(State.CREATED);
+  });
+
+  it('deletes no task that was queued again between the look and the write', async () => {
+    const { failed, finished } = await make5();
+    const between = beforeNext(Parcel, 'deleteMany', () => Parcel.requeue({ _id: failed._id }));
+
+    const { done, skipped } = await doIt({ action: 'delete', ids: ids(failed, finished) });
+
+    expect(between.happened).toBe(true);
+    expect(done).toBe(1);
+    expect(skipped).toMatchObject([{ id: idText(failed._id), reason: 'it was claimed or changed meanwhile' }]);
+    expect(await stateOf(failed)).toBe(State.CREATED);
+  });
+
+  it('by ids and a search is about those of the ids that match', async () => {
+    const { failed, finished, created } = await make5();
+    const target = { action: 'delete', ids: ids(failed, finished, created), state: State.FAILED } as const;
+
+    expect(await count(target)).toEqual({ value: 1, more: false });
+    expect(await doIt(target)).toMatchObject({ done: 1 });
+    expect(await Parcel.countDocuments({ _id: { $in: [failed._id, finished._id, created._id] } })).toBe(2);
   });
 
   it('requeues a finished task once, however many ask for it at once', async () => {
@@ -251,7 +286,6 @@ describe('an action', () => {
       { action: 'retry', ids: [] },
       { action: 'retry', ids: ['{"$gt":""}'] },
       { action: 'retry', ids: ['{"$regularExpression":{"pattern":".","options":""}}'] },
-      { action: 'retry', ids: ids(failed), state: 'FAILED' },
       { action: 'retry', state: 'FAILED', limit: 0 },
       { action: 'retry', state: 'FAILED', delayMs: -1 },
       { action: 'cancel', state: '', reason: '' },
