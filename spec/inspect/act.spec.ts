@@ -268,6 +268,36 @@ describe('an action', () => {
     }
   });
 
+  it('edits no value that another document has, and none that cannot be read', async () => {
+    await nativeOf(Parcel).createIndex({ fixed: 1, to: 1 }, { unique: true, name: 'once' });
+    try {
+      const [one, other, third] = await Parcel.push([{ to: 'a' }, { to: 'b' }, { to: 'c' }]);
+      const set = { to: 'c' };
+
+      await expect(doIt({ action: 'edit', ids: ids(one!), set: { amount: { $oid: 'x' } } })).rejects.toThrow(
+        InvalidOptionError,
+      );
+      expect(await doIt({ action: 'edit', ids: ids(third!, one!, other!), set })).toMatchObject({
+        done: 1,
+        skipped: [{ reason: 'another document has one of the values' }, { id: idText(other!._id) }],
+      });
+    } finally {
+      await nativeOf(Parcel).dropIndex('once');
+    }
+  });
+
+  it('says of each task that an edit does not fit why, once another one was changed', async () => {
+    const [one, other] = await Parcel.push([{}, {}]);
+    await rawUpdate(Parcel, other!._id, { $set: { priority: 1.5 } });
+    const set = { amount: 5 };
+
+    expect(await doIt({ action: 'edit', ids: ids(one!, other!), set })).toMatchObject({
+      done: 1,
+      skipped: [{ id: idText(other!._id), reason: expect.stringContaining('priority') as string }],
+    });
+    await expect(doIt({ action: 'edit', ids: ids(other!), set })).rejects.toThrow(InvalidOptionError);
+  });
+
   it('pauses a queue, or one of its categories, and ends that', async () => {
     await doIt({ action: 'pause', reason: 'night' });
     await doIt({ action: 'pause', category: 'big' });
