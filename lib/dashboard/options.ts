@@ -29,6 +29,8 @@ export interface AuditEntry {
   done: number;
   /** How many of them stayed as they were. */
   skipped: number;
+  /** Why it stopped half way, if it did: then more may have been changed than `done`. */
+  error?: string;
 }
 
 /** Options of `dashboard()`. They are checked at once: a mistake throws `InvalidOptionError`. */

@@ -22,21 +22,27 @@ const MAX_SKIPPED = 100;
 
 /**
  * Does one thing with some tasks, or with a queue. Every write goes by a verb of the queue, or by a filter that no running task matches: so a
- * task that runs is cancelled at most, and never runs twice.
+ * task that runs is cancelled at most, and never runs twice. `outcome` is filled part by part, for who wants to know after an error.
  *
  * @throws {InvalidOptionError} for what cannot be meant; then nothing was changed.
  */
-export async function act(view: View, model: AnyModel, options: ActOptions): Promise<Outcome> {
+export async function act(
+  view: View,
+  model: AnyModel,
+  options: ActOptions,
+  outcome: Outcome = { done: 0, skipped: [], more: false },
+): Promise<Outcome> {
   const { action, limit = MAX_COUNT } = options;
   check(options);
   await connected(model);
-  if (action === 'pause' || action === 'resume') return pauseQueue(model, options);
+  if (action === 'pause' || action === 'resume') return Object.assign(outcome, await pauseQueue(model, options));
   const ids = await idsOf(view, model, options, limit);
   const wanted = [...new Map(ids.slice(0, limit).map((id) => [keyOf(id), id])).values()];
-  const outcome: Outcome = { done: 0, skipped: [], more: ids.length > limit };
+  outcome.more = ids.length > limit;
   const until = monotonic() + PATIENCE_MS;
   for (let start = 0; start < wanted.length; start += PART) {
-    if (start > 0 && monotonic() > until) return { ...outcome, more: true };
+    outcome.more ||= start > 0 && monotonic() > until;
+    if (start > 0 && monotonic() > until) return outcome;
     await actOnPart(view, model, options, wanted.slice(start, start + PART), outcome);
   }
 

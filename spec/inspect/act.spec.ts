@@ -1,4 +1,4 @@
-import { Schema } from 'mongoose';
+import { mongo, Schema } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
 import { act } from '../../lib/inspect/act';
 import type { ActOptions } from '../../lib/inspect/act-options';
@@ -147,6 +147,23 @@ describe('an action', () => {
     expect(await count(target)).toEqual({ value: 1, more: false });
     expect(await doIt(target)).toMatchObject({ done: 1 });
     expect(await Parcel.countDocuments({ _id: { $in: [failed._id, finished._id, created._id] } })).toBe(2);
+  });
+
+  it.each([
+    'order-7',
+    '42',
+    5,
+    5.5,
+    new Date(5),
+    new mongo.UUID(),
+    { a: 1, b: 'x' },
+    mongo.Long.fromString('9007199254740993'),
+  ])('finds a task whose id is %p', async (id) => {
+    await nativeOf(Parcel).insertOne({ _id: id as never, state: 'FAILED', priority: 0, _task: {} });
+    const [stored] = await nativeOf(Parcel).find().toArray();
+
+    expect(await doIt({ action: 'retry', ids: ids(stored!) })).toEqual({ done: 1, skipped: [], more: false });
+    expect(await doIt({ action: 'cancel', state: '' })).toEqual({ done: 1, skipped: [], more: false });
   });
 
   it('requeues a finished task once, however many ask for it at once', async () => {
