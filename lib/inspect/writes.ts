@@ -1,5 +1,6 @@
 import { cancelMany } from '../cancel/cancel-many';
 import { type AnyModel, collectionOf, definitionOf, hydrate, type RawDocument } from '../definition/definition';
+import { filterOfRead } from '../definition/filter';
 import { State } from '../fields';
 import { announceAt } from '../notify/due';
 import { requeueFailed } from '../push/requeue-many';
@@ -35,7 +36,7 @@ async function requeue({ model, options }: Write, tasks: readonly RawDocument[])
   for (const state of [State.FAILED, State.CANCELLED]) {
     const ids = idsIn(others.filter((one) => one[fields.state] === state));
     if (ids.length === 0) continue;
-    const done = await requeueFailed(model, { _id: { $in: ids }, [fields.state]: state }, { delayMs });
+    const done = await requeueFailed(model, filterOfRead(ids, { [fields.state]: state }), { delayMs });
     if (done.requeued < ids.length)
       skipped.push(...(await still(model, ids, [state], 'a live task has its key, or another one of it was queued')));
   }
@@ -47,7 +48,7 @@ async function cancel({ model, options }: Write, tasks: readonly RawDocument[]):
   const ids = idsIn(tasks);
   const { cancelled, cancelling } = await cancelMany(
     model,
-    { _id: { $in: ids } },
+    filterOfRead(ids),
     options.reason === undefined ? {} : { reason: options.reason },
   );
   if (cancelled + cancelling >= ids.length) return [];
