@@ -20,6 +20,8 @@ export interface Plan {
   readonly model: AnyModel;
   readonly action: TaskAction;
   readonly ids: readonly unknown[];
+  /** What the tasks were found by: those are left alone that no longer match. */
+  readonly search?: Pick<ActOptions, 'state' | 'q'>;
 }
 
 /** Which action a command means for a task in a state; null where it means none. */
@@ -63,15 +65,15 @@ export async function planMatching(
   action: TaskAction,
 ): Promise<Plan[]> {
   const limit = wholeNumber('limit', given, 1, MAX_COUNT);
-  const search = { action, state: stateNamed(state), q: words.join(' ') };
+  const search = { state: stateNamed(state), q: words.join(' ') };
   const plans: Plan[] = [];
   const counts: string[] = [];
   const found = await ofEach(context, withoutKinds(context.models), (model) =>
-    idsOf(viewOf(context), model, search, limit),
+    idsOf(viewOf(context), model, { action, ...search }, limit),
   );
   for (const { model, result: ids } of found) {
     if (ids.length === 0) continue;
-    plans.push({ model, action, ids: ids.slice(0, limit) });
+    plans.push({ model, action, ids: ids.slice(0, limit), search });
     counts.push(
       `${ids.length > limit ? `the first ${count(limit)} of more` : count(ids.length)} of ${model.modelName}`,
     );
@@ -83,7 +85,7 @@ export async function planMatching(
 /** Acts on tasks a part at a time, with a bar where there are many. */
 export async function carryOut(
   context: Context,
-  { model, action, ids }: Plan,
+  { model, action, ids, search }: Plan,
   options: Pick<ActOptions, 'reason' | 'delayMs'>,
 ): Promise<Done> {
   const done: Done = { model: model.modelName, action, done: 0, skipped: [], more: false };
@@ -91,7 +93,7 @@ export async function carryOut(
   try {
     for (let start = 0; start < ids.length; start += PART) {
       const part = ids.slice(start, start + PART).map(idText);
-      const outcome = await act(viewOf(context), model, { action, ids: part, ...options });
+      const outcome = await act(viewOf(context), model, { action, ids: part, ...search, ...options });
       done.done += outcome.done;
       done.skipped.push(...outcome.skipped);
       bar.at(start + part.length, ids.length);

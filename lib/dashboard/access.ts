@@ -74,8 +74,11 @@ export class Access {
 }
 
 /** Whether a program of this machine asks, under a name of this machine: a foreign page may have any other name lead here. */
-function isLoopback({ address, headers }: Caller): boolean {
+function isLoopback({ given, address, headers }: Caller): boolean {
   if (address === null || !LOOPBACK.test(address)) return false;
+
+  // By this version nobody asks but a proxy, which may say nothing else of itself.
+  if ('httpVersion' in given && given.httpVersion === '1.0') return false;
 
   return LOOPBACK_NAME.test(headers.get('host') ?? '') && !FORWARDED.some((name) => headers.has(name));
 }

@@ -1,12 +1,13 @@
 import { act, ACTIONS } from '../inspect/act';
 import type { ActOptions } from '../inspect/act-options';
-import { countTarget } from '../inspect/target';
+import { countTarget, isSearched } from '../inspect/target';
 import { InvalidOptionError } from '../errors';
 import { refuseUnknown, shown } from '../values/check';
 import { lineOf } from '../values/describe';
 import { isPlain } from '../values/writable';
 import type { AnyModel } from '../definition/definition';
 import type { Access, Caller } from './access';
+import { Refusal } from './answer';
 import type { Acted, Action, Matched } from './api';
 import type { Board } from './board';
 import { visibleModel } from './reads';
@@ -26,7 +27,8 @@ const KNOWN = ['action', 'model', 'ids', 'state', 'q', 'set', 'reason', 'delayMs
 
 async function count(sent: Sent): Promise<Matched> {
   const { model, options } = await allowed(sent);
-  const { value, more } = await countTarget(sent.board.options.view, model, options);
+  const { board } = sent;
+  const { value, more } = await board.writing.pass(() => countTarget(board.options.view, model, options));
 
   return { matched: value, more };
 }
@@ -34,13 +36,18 @@ async function count(sent: Sent): Promise<Matched> {
 async function actAsSent(sent: Sent): Promise<Acted> {
   const { model, options } = await allowed(sent);
   const { board } = sent;
-  let acted: Acted | null = null;
+  const acted: Acted = { done: 0, skipped: [], more: false };
   try {
-    acted = await act(board.options.view, model, options);
+    await board.writing.pass(() => act(board.options.view, model, options, acted));
+    audit(sent, model, options, acted);
     return acted;
+  } catch (error) {
+    // What was changed until then was changed by somebody, too.
+    if (acted.done > 0 || !(error instanceof InvalidOptionError || error instanceof Refusal))
+      audit(sent, model, options, acted, error);
+    throw error;
   } finally {
     board.expire();
-    if (acted) audit(sent, model, options, acted);
   }
 }
 
@@ -67,18 +74,21 @@ function requireTextOrNone(name: string, value: unknown): void {
   throw new InvalidOptionError(`Expected \`${name}\` to be a text, got ${shown(value)}.`);
 }
 
-function audit({ board, caller }: Sent, model: AnyModel, options: ActOptions, { done, skipped }: Acted): void {
+function audit({ board, caller }: Sent, model: AnyModel, options: ActOptions, acted: Acted, error?: unknown): void {
+  const { done, skipped } = acted;
   const { ids, state, q, set, reason, action } = options;
   const filter = { ...(state !== undefined && { state }), ...(q !== undefined && { q }) };
   const entry = {
     action,
     model: model.modelName,
     request: caller.given,
-    ...(ids ? { ids } : state === undefined && q === undefined ? {} : { filter }),
+    ...(ids && { ids }),
+    ...(isSearched(options) && { filter }),
     ...(set && { paths: Object.keys(set) }),
     ...(reason !== undefined && { reason }),
     done,
     skipped: skipped.length,
+    ...(error !== undefined && { error: lineOf(error) }),
   };
   // It may be a function that returns a promise, or throws.
   Promise.resolve()

@@ -64,7 +64,10 @@ export interface Change {
   models: string[];
 }
 
-/** The tasks that are meant: those with these ids, or all that `api/tasks` lists for the same state and words. */
+/**
+ * The tasks that are meant: those with these ids, or all that `api/tasks` lists for the same state and words; with both, those of the ids
+ * that are in that list.
+ */
 export interface Target {
   action: Action;
   model: string;

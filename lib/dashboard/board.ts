@@ -9,7 +9,10 @@ import { Turnstile } from './turnstile';
 const SHARED_MS = 1_000;
 const MAX_SHARED = 200;
 
-/** What all requests to one dashboard have in common. */
+/**
+ * What all requests to one dashboard have in common. A turn is taken for the database alone, after the rights are known: an `authorize` that
+ * is slow, or a stranger who asks often, keeps nobody else waiting.
+ */
 export class Board {
   readonly reading = new Turnstile(4);
   /** Apart, because an action on many tasks takes long. */

@@ -57,6 +57,8 @@ export class Changes {
   }
 
   #open(): void {
+    // Who left and came back before the first answer has been waiting twice.
+    this.#close();
     const { db } = this.models[0]!;
     const collections = this.models.map(({ collection }) => collection.name);
     const sides = collections.map((name) => `${name}.queue`);

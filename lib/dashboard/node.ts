@@ -32,6 +32,8 @@ export function callerOf(message: IncomingMessage, headers: Headers): Caller {
 
 /** Sends an answer, as fast as it is taken, until it ends or the client has gone. */
 export async function send(response: Response, to: ServerResponse, head: boolean): Promise<void> {
+  // The client has gone, or something before has answered, such as a time limit.
+  if (to.destroyed || to.headersSent) return void response.body?.cancel().catch(() => {});
   to.statusCode = response.status;
   for (const [name, value] of response.headers) to.setHeader(name, value);
   if (!response.body || head) return void to.end();

@@ -14,7 +14,7 @@ export interface AuditEntry {
   request: IncomingMessage | Request;
   /** The tasks that were named, as Extended JSON. */
   ids?: readonly string[];
-  /** Or the search that they matched. */
+  /** The search that they matched. */
   filter?: {
     /** The state, or `ready`, `delayed` or `blocked`. */
     state?: string;
@@ -29,6 +29,8 @@ export interface AuditEntry {
   done: number;
   /** How many of them stayed as they were. */
   skipped: number;
+  /** Why it stopped half way, if it did: then more may have been changed than `done`. */
+  error?: string;
 }
 
 /** Options of `dashboard()`. They are checked at once: a mistake throws `InvalidOptionError`. */

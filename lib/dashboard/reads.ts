@@ -88,7 +88,7 @@ async function about({ board, access }: Asked): Promise<About> {
 
 async function overview({ board, access }: Asked): Promise<Overview> {
   const visible = await access.requireAny();
-  const looked = await Promise.all(visible.map((model) => board.queue(model)));
+  const looked = await board.reading.pass(() => Promise.all(visible.map((model) => board.queue(model))));
 
   return {
     now: now(),
@@ -104,16 +104,17 @@ async function tasks(asked: Asked): Promise<TaskPage> {
   const limit = numberIn(query, 'limit');
   const options = { state: text('state'), q: text('q'), sort: text('sort'), after: text('after'), limit };
 
-  return board.shared(JSON.stringify(['tasks', model.modelName, options]), () =>
-    listTasks(board.options.view, model, options),
-  );
+  const list = () => listTasks(board.options.view, model, options);
+
+  return board.reading.pass(() => board.shared(JSON.stringify(['tasks', model.modelName, options]), list));
 }
 
 async function task(asked: Asked): Promise<TaskDetails> {
   const { board, access, query } = asked;
   const model = await visibleModel(asked, query.get('model'));
   const view = board.options.view.only(await access.visible());
-  const details = await detailsOf(view, model, idOf(model, query.get('id')));
+  const id = idOf(model, query.get('id'));
+  const details = await board.reading.pass(() => detailsOf(view, model, id));
   const may = async (action: Action) => !board.options.readOnly && access.may(action, model);
   const allowed = await Promise.all(details.actions.map(may));
   const actions = details.actions.filter((_, index) => allowed[index]);
@@ -125,18 +126,19 @@ async function graph(asked: Asked) {
   const { board, access, query } = asked;
   const model = await visibleModel(asked, query.get('model'));
 
-  return graphOf(board.options.view.only(await access.visible()), model, idOf(model, query.get('id')));
+  const view = board.options.view.only(await access.visible());
+  const id = idOf(model, query.get('id'));
+
+  return board.reading.pass(() => graphOf(view, model, id));
 }
 
 async function schedules(asked: Asked): Promise<Schedules> {
   const { board, access, query } = asked;
   const name = query.get('model');
   const models = name ? [await visibleModel(asked, name)] : await access.requireAny();
-  const rows = await Promise.all(
-    models.map((model) =>
-      board.shared(JSON.stringify(['schedules', model.modelName]), () => schedulesOf(board.options.view, model)),
-    ),
-  );
+  const rowsOf = (model: AnyModel) =>
+    board.shared(JSON.stringify(['schedules', model.modelName]), () => schedulesOf(board.options.view, model));
+  const rows = await board.reading.pass(() => Promise.all(models.map(rowsOf)));
 
   return { rows: rows.flat() };
 }
@@ -145,7 +147,9 @@ async function workers({ board, access }: Asked): Promise<Workers> {
   const visible = await access.requireAny();
   const name = JSON.stringify(['workers', visible.map(({ modelName }) => modelName)]);
 
-  return { rows: await board.shared(name, () => crewRows(board.options.view.only(visible))) };
+  const rows = () => crewRows(board.options.view.only(visible));
+
+  return { rows: await board.reading.pass(() => board.shared(name, rows)) };
 }
 
 async function history(asked: Asked): Promise<History> {
@@ -154,9 +158,9 @@ async function history(asked: Asked): Promise<History> {
   const minutes = numberIn(query, 'minutes') ?? 60;
   requireInteger('minutes', minutes, 1, 2_880, 'minutes', '`minutes=60`');
 
-  return {
-    rows: await board.shared(JSON.stringify(['history', model.modelName, minutes]), () => historyOf(model, minutes)),
-  };
+  const name = JSON.stringify(['history', model.modelName, minutes]);
+
+  return { rows: await board.reading.pass(() => board.shared(name, () => historyOf(model, minutes))) };
 }
 
 function numberIn(query: URLSearchParams, name: string): number | undefined {

@@ -7,9 +7,10 @@ import { keyOf } from '../values/id';
 import type { ActOptions, Outcome, Skipped } from './act-options';
 import type { Action } from './answers';
 import { MAX_COUNT, readBounded } from './bounded';
+import { queryOf } from './filter';
 import { idText, labelOf } from './ids';
 import { storedIn } from './stored';
-import { idsOf, suitable, TASK_ACTIONS, type TaskAction } from './target';
+import { idsOf, isSearched, suitable, TASK_ACTIONS, type TaskAction } from './target';
 import type { View } from './view';
 import { pauseQueue } from './queue-actions';
 import { WRITES } from './writes';
@@ -21,21 +22,27 @@ const MAX_SKIPPED = 100;
 
 /**
  * Does one thing with some tasks, or with a queue. Every write goes by a verb of the queue, or by a filter that no running task matches: so a
- * task that runs is cancelled at most, and never runs twice.
+ * task that runs is cancelled at most, and never runs twice. `outcome` is filled part by part, for who wants to know after an error.
  *
  * @throws {InvalidOptionError} for what cannot be meant; then nothing was changed.
  */
-export async function act(view: View, model: AnyModel, options: ActOptions): Promise<Outcome> {
+export async function act(
+  view: View,
+  model: AnyModel,
+  options: ActOptions,
+  outcome: Outcome = { done: 0, skipped: [], more: false },
+): Promise<Outcome> {
   const { action, limit = MAX_COUNT } = options;
   check(options);
   await connected(model);
-  if (action === 'pause' || action === 'resume') return pauseQueue(model, options);
+  if (action === 'pause' || action === 'resume') return Object.assign(outcome, await pauseQueue(model, options));
   const ids = await idsOf(view, model, options, limit);
   const wanted = [...new Map(ids.slice(0, limit).map((id) => [keyOf(id), id])).values()];
-  const outcome: Outcome = { done: 0, skipped: [], more: ids.length > limit };
+  outcome.more = ids.length > limit;
   const until = monotonic() + PATIENCE_MS;
   for (let start = 0; start < wanted.length; start += PART) {
-    if (start > 0 && monotonic() > until) return { ...outcome, more: true };
+    outcome.more ||= start > 0 && monotonic() > until;
+    if (start > 0 && monotonic() > until) return outcome;
     await actOnPart(view, model, options, wanted.slice(start, start + PART), outcome);
   }
 
@@ -65,27 +72,32 @@ async function actOnPart(
 ): Promise<void> {
   const action = options.action as TaskAction;
   const now = await serverNow(model);
-  const { there, skipped } = await chosen(model, action, ids, now);
+  const { there, skipped } = await chosen(view, model, options, ids, now);
   const said = there.length > 0 ? await WRITES[action]({ view, model, options, now }, there) : [];
   outcome.done += there.length - said.length;
   for (const { id, reason } of [...skipped, ...said].slice(0, MAX_SKIPPED - outcome.skipped.length))
     outcome.skipped.push({ id: idText(id), label: labelOf(id), reason });
 }
 
-/** Those of the tasks that the action can change, and why it cannot change the others. */
+/** Those of the tasks that the action can change and that still match the search, and why it leaves the others. */
 async function chosen(
+  view: View,
   model: AnyModel,
-  action: TaskAction,
+  options: ActOptions,
   ids: readonly unknown[],
   now: Date,
 ): Promise<{ there: RawDocument[]; skipped: Skipped[] }> {
   const definition = definitionOf(model);
-  const { kind, options } = definition;
+  const { kind } = definition;
+  const action = options.action as TaskAction;
+  const isSearch = isSearched(options);
   const ofIds = { _id: { $in: ids }, ...(kind && { [kind.key]: kind.value }) };
-  const projection = { [options.fields.state]: 1, '_task.token': 1, '_task.key': 1 } as const;
+  // The ids of a search were read before the first part: since then, somebody may have queued one of the tasks again.
+  const matching = isSearch ? [queryOf(view, model, options, now).filter] : [];
+  const projection = { [definition.options.fields.state]: 1, '_task.token': 1, '_task.key': 1 } as const;
   const limit = ids.length;
   const there = await readBounded(model, {
-    filter: { $and: [ofIds, suitable(definition, action, now)] },
+    filter: { $and: [ofIds, suitable(definition, action, now), ...matching] },
     projection,
     limit,
   });
@@ -95,12 +107,16 @@ async function chosen(
 
   const found = await readBounded(model, { filter: { ...ofIds, _id: { $in: others } }, projection, limit });
   const states = new Map(found.map((raw) => [keyOf(raw._id), storedIn(model, raw).state]));
-  const skipped = others.map((id) => ({ id, reason: refusal(action, states.get(keyOf(id))) }));
+  const skipped = others.map((id) => ({ id, reason: refusal(action, states.get(keyOf(id)), isSearch) }));
   return { there, skipped };
 }
 
-function refusal(action: Action, state: string | undefined): string {
-  return state === undefined ? 'it is not stored (any more)' : `it is ${state}, which \`${action}\` does not change`;
+function refusal(action: Action, state: string | undefined, isSearch: boolean): string {
+  if (state === undefined) return 'it is not stored (any more)';
+
+  return isSearch
+    ? `it is ${state} now, and not meant any more`
+    : `it is ${state}, which \`${action}\` does not change`;
 }
 
 export const ACTIONS: readonly Action[] = ['view', ...TASK_ACTIONS, 'pause', 'resume'];

@@ -12,10 +12,13 @@ const MAX_BLOCKERS = 100;
 export async function blockersOf(view: View, model: AnyModel, id: unknown): Promise<Blocker[]> {
   // Of the document only its `_id` is looked at: another field might not be readable.
   const clauses = await blockedBy(hydrate({ model: definitionOf(model).model, hidden: null }, { _id: id }));
+  const isHidden = ({ path }: BlockedBy) => path !== null && view.hidesPartOf(model, path);
   const all = clauses.flatMap((clause) =>
-    clause.documents.length === 0
-      ? [withoutDocument(clause)]
-      : clause.documents.map((one) => blocker(view, clause, one)),
+    isHidden(clause)
+      ? [textOnly('Waits by a hidden path')]
+      : clause.documents.length === 0
+        ? [withoutDocument(clause)]
+        : clause.documents.map((one) => blocker(view, clause, one)),
   );
   if (all.length <= MAX_BLOCKERS) return all;
 
@@ -35,7 +38,7 @@ function textOnly(text: string): Blocker {
 function blocker(view: View, { path, type, cycle }: BlockedBy, found: BlockingDocument): Blocker {
   const { model: name, id, standing, values } = found;
   const model = view.model(name);
-  const shown = Object.entries(model ? (values ?? {}) : {}).filter(([field]) => !view.isHidden(model!, field));
+  const shown = Object.entries(model ? (values ?? {}) : {}).filter(([field]) => !view.hidesPartOf(model!, field));
   const details = shown.length === 0 ? '' : ` (${inLine(Object.fromEntries(shown), 100)})`;
   const why = type === 'behind' ? 'the task before it of its key' : `\`${path}\``;
   const circle = cycle ? ', in a circle: none of them will ever run' : '';

@@ -42,6 +42,7 @@ interface Watcher {
 function watchersOf(view: View, model: AnyModel): Watcher[] {
   return view.models.flatMap((dependent) =>
     clausesOf(dependent).flatMap((clause) => {
+      if (view.hidesPartOf(dependent, clause.path)) return [];
       // A reference to a model that is not defined yet is met by the first pop.
       const targets = safely(() => targetsOf(dependent, clause)) ?? [];
       const own = targets.filter((target) => namespaceOf(target.model) === namespaceOf(model));

@@ -29,7 +29,7 @@ export async function detailsOf(view: View, model: AnyModel, id: unknown): Promi
     row,
     fields: shower.fields(raw, new Set(['_task', ...Object.values(fields)])),
     editable: isHeld ? [] : editablePaths(view, model),
-    life: lifeOf(state, task, raw[fields.createdAt], row.holder),
+    life: lifeOf(state, task, row.createdAt, row.holder),
     failures: failuresIn(task),
     progress: task.progress === undefined ? null : shower.value(task.progress, '_task.progress'),
     schedule: task.schedule ? shownSchedule(task.schedule, task, now) : null,

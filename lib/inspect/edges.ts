@@ -5,6 +5,7 @@ import { type Awaited, judge, type Judged, policyOf } from '../dependencies/verd
 import { State } from '../fields';
 import { only } from '../server/read';
 import type { GraphEdge } from './answers';
+import type { View } from './view';
 
 /** One dependency of a task on one document. */
 export interface Edge extends Pick<GraphEdge, 'path' | 'type' | 'holds' | 'reason'> {
@@ -14,9 +15,10 @@ export interface Edge extends Pick<GraphEdge, 'path' | 'type' | 'holds' | 'reaso
   readonly exists: boolean;
 }
 
-/** What a stored task depends on, those first that keep it back. */
-export async function edgesOf(model: AnyModel, raw: RawDocument, state: string): Promise<Edge[]> {
-  const [judged] = await readReferences([referencesOfRaw(model, raw)]);
+/** What a stored task depends on as far as it is shown, those first that keep it back. */
+export async function edgesOf(view: View, model: AnyModel, raw: RawDocument, state: string): Promise<Edge[]> {
+  const references = referencesOfRaw(model, raw).filter(({ clause }) => !view.hidesPartOf(model, clause.path));
+  const [judged] = await readReferences([references]);
   const isOver = state === State.RUNNING || state === State.FINISHED || state === State.CANCELLED;
   const edges = judged!.flatMap((clause) => {
     const isUnmet = !isOver && judge([clause]).kind !== 'ready';

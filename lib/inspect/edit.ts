@@ -1,16 +1,18 @@
-import { mongo, type Types } from 'mongoose';
+import type { Types } from 'mongoose';
 import { type AnyModel, definitionOf, type Filter, hydrate, type RawDocument } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
 import { checkPriority } from '../push/input';
+import { isDuplicate } from '../server/permanent';
 import { throwHookError } from '../settle/save';
 import { writeIf } from '../settle/write';
 import { shown } from '../values/check';
 import { lineOf } from '../values/describe';
 import { isPlain } from '../values/writable';
 import type { Skipped, Write } from './act-options';
+import { fromExtendedJson } from './extended-json';
 import { editablePaths } from './fields';
-import { readStored } from './stored';
+import { NoSuchTaskError, readStored } from './stored';
 
 /**
  * Changes fields of tasks that do not run. The values are validated by the schema, its save hooks run, and the write matches only a task
@@ -21,8 +23,12 @@ import { readStored } from './stored';
 export async function editTasks({ view, model, options }: Write, tasks: readonly RawDocument[]): Promise<Skipped[]> {
   const values = valuesIn(options.set, editablePaths(view, model));
   const skipped: Skipped[] = [];
-  for (const { _id: id } of tasks as { _id: unknown }[]) {
-    const reason = await editOne(model, id, values);
+  for (const [count, { _id: id }] of (tasks as { _id: unknown }[]).entries()) {
+    const reason = await editOne(model, id, values).catch((error: unknown) => {
+      // An error says that nothing was changed.
+      if (!(error instanceof InvalidOptionError) || count === skipped.length) throw error;
+      return error.message;
+    });
     if (reason !== null) skipped.push({ id, reason });
   }
 
@@ -36,15 +42,15 @@ function valuesIn(set: unknown, editable: readonly string[]): Record<string, unk
   if (wrong !== undefined)
     throw new InvalidOptionError(`The path \`${wrong}\` cannot be edited. Those that can are: ${editable.join(', ')}.`);
 
-  return mongo.BSON.EJSON.deserialize(set, { relaxed: true }) as Record<string, unknown>;
+  return fromExtendedJson(set);
 }
 
 /** Resolves to why the task stays as it is; null if it was changed. */
 async function editOne(model: AnyModel, id: unknown, values: Record<string, unknown>): Promise<string | null> {
-  const { raw, state, task } = await readStored(model, id);
-  if (state === State.RUNNING) return 'it runs';
   const definition = definitionOf(model);
   try {
+    const { raw, state, task } = await readStored(model, id);
+    if (state === State.RUNNING) return 'it runs';
     const document = hydrate(definition, raw);
     for (const [path, value] of Object.entries(values)) document.set(path, value);
     checkPriority(document);
@@ -54,6 +60,9 @@ async function editOne(model: AnyModel, id: unknown, values: Record<string, unkn
     throwHookError(document);
     return null;
   } catch (error) {
+    if (error instanceof NoSuchTaskError) return 'it is not stored (any more)';
+    // The server's words may show values that are hidden.
+    if (isDuplicate(error)) return 'another document has one of the values';
     if (isOfSchema(error)) throw new InvalidOptionError(lineOf(error), { cause: error });
     throw error;
   }
@@ -72,7 +81,5 @@ function same(state: string) {
 function isOfSchema(error: unknown): boolean {
   const { name } = (error ?? {}) as { name?: unknown };
 
-  return (
-    name === 'ValidationError' || name === 'CastError' || name === 'StrictModeError' || name === 'InvalidOptionError'
-  );
+  return name === 'ValidationError' || name === 'CastError' || name === 'StrictModeError';
 }

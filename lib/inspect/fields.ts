@@ -50,9 +50,10 @@ export function summaryPaths(view: View, model: AnyModel): string[] {
 /** The paths that may be changed by hand. */
 export function editablePaths(view: View, model: AnyModel): string[] {
   return ownPaths(model)
-    .filter(([path, { options }]) => options.immutable !== true && !view.hidesPartOf(model, path))
+    .filter(([, { options }]) => options.immutable !== true)
     .map(([path]) => path)
-    .concat(definitionOf(model).options.fields.priority);
+    .concat(definitionOf(model).options.fields.priority)
+    .filter((path) => !view.hidesPartOf(model, path));
 }
 
 /** The first paths of all declared indexes: those are what a search is quick by. */

@@ -92,7 +92,7 @@ class Walk {
 
   /** Adds what a task depends on. Returns those that are tasks themselves and new. */
   async #follow({ model, raw }: Place): Promise<Place[]> {
-    const edges = await edgesOf(model, raw, storedIn(model, raw).state);
+    const edges = await edgesOf(this.view, model, raw, storedIn(model, raw).state);
     const found = await this.#read(edges.slice(0, MAX_NODES));
     const news: Place[] = [];
     for (const edge of edges) {
@@ -108,7 +108,7 @@ class Walk {
 
   /** Adds the edges of a task to what is there already. */
   async #connect({ model, raw }: Place): Promise<void> {
-    for (const edge of await edgesOf(model, raw, storedIn(model, raw).state)) this.#join(model, raw, edge);
+    for (const edge of await edgesOf(this.view, model, raw, storedIn(model, raw).state)) this.#join(model, raw, edge);
   }
 
   #join(model: AnyModel, { _id }: RawDocument, { path, type, holds, reason, model: to, id }: Edge): void {

@@ -21,6 +21,8 @@ export function idText(id: unknown): string {
  */
 export function idOf(model: AnyModel, text: unknown): unknown {
   if (typeof text !== 'string' || text === '') throw noId(text);
+  // An order's number is a text that looks like JSON.
+  if (model.schema.path('_id')?.instance === 'String' && !/^"|^\{\s*"\$/.test(text)) return text;
   const read = safely(() => ({ id: EJSON.parse(text, { relaxed: false }) as unknown })) ?? {
     id: safely(() => model.schema.path('_id')?.cast(text) as unknown),
   };

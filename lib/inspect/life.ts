@@ -5,7 +5,7 @@ import type { Failure, LifeEvent } from './answers';
 import { cut, isoOf } from './shown';
 
 /** What happened to a task as far as it is kept, the oldest first. */
-export function lifeOf(state: string, task: Bookkeeping, createdAt: unknown, holder: string | null): LifeEvent[] {
+export function lifeOf(state: string, task: Bookkeeping, createdAt: string | null, holder: string | null): LifeEvent[] {
   const events = [
     ...pushed(createdAt),
     ...(task.errors ?? []).map(failedAt),
@@ -42,8 +42,8 @@ function event(at: unknown, kind: LifeEvent['kind'], text: string, more: Partial
   return iso === null ? [] : [{ at: iso, kind, text, ...more }];
 }
 
-function pushed(createdAt: unknown): LifeEvent[] {
-  return event(createdAt, 'pushed', 'Stored');
+function pushed(createdAt: string | null): LifeEvent[] {
+  return createdAt === null ? [] : [{ at: createdAt, kind: 'pushed', text: 'Stored' }];
 }
 
 function failedAt({ at, attempt, message, stack }: TaskFailure): LifeEvent {

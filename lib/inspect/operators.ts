@@ -1,8 +1,8 @@
-import { mongo } from 'mongoose';
 import type { AnyModel, Filter } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { shown } from '../values/check';
 import { isPlain } from '../values/writable';
+import { fromExtendedJson } from './extended-json';
 import type { View } from './view';
 
 /** Operators that compare a value; whoever asks for another may run code on the server, or compute. */
@@ -36,7 +36,7 @@ export function parseFilter(view: View, model: AnyModel, text: string): Filter {
   if (!isPlain(given)) throw wrong('a JSON object', given);
   new Check(view, model).conditions(given, '', 0);
 
-  return mongo.BSON.EJSON.deserialize(given, { relaxed: true }) as Filter;
+  return fromExtendedJson(given);
 }
 
 /** @throws {InvalidOptionError} for a path that nobody may search. */

@@ -51,8 +51,9 @@ export function rowProjection(view: View, model: AnyModel): Record<string, 0 | 1
 
 /** A task as it is listed. */
 export function rowOf(view: View, model: AnyModel, raw: RawDocument, holders: Holders = new Map()): TaskRow {
-  const { fields, category } = definitionOf(model).options;
+  const { fields } = definitionOf(model).options;
   const task = readBookkeeping({ ...(raw['_task'] as Bookkeeping) });
+  const shown = (path: string) => (view.isHidden(model, path) ? undefined : (raw[path] as unknown));
   const state = typeof raw[fields.state] === 'string' ? (raw[fields.state] as string) : State.PENDING;
   const isWaiting = state === State.CREATED || state === State.RUNNING;
 
@@ -60,9 +61,9 @@ export function rowOf(view: View, model: AnyModel, raw: RawDocument, holders: Ho
     id: idText(raw._id),
     label: labelOf(raw._id),
     state,
-    priority: Number(raw[fields.priority] ?? 0),
-    category: category && typeof raw[fields.category] === 'string' ? (raw[fields.category] as string) : null,
-    createdAt: isoOf(raw[fields.createdAt]),
+    priority: Number(shown(fields.priority) ?? 0),
+    category: categoryOf(model, shown),
+    createdAt: isoOf(shown(fields.createdAt)),
     dueAt: isoOf(task.dueAt),
     settledAt: isWaiting ? null : isoOf(task.settledAt),
     attempts: task.attempts ?? 0,
@@ -70,6 +71,13 @@ export function rowOf(view: View, model: AnyModel, raw: RawDocument, holders: Ho
     reason: reasonOf(state, task),
     holder: (state === State.RUNNING && holders.get(task.token?.toHexString() ?? '')) || null,
   };
+}
+
+function categoryOf(model: AnyModel, shown: (path: string) => unknown): string | null {
+  const { category, fields } = definitionOf(model).options;
+  const value = category ? shown(fields.category) : null;
+
+  return typeof value === 'string' ? value : null;
 }
 
 function summaryOf(view: View, model: AnyModel, raw: RawDocument): string {

@@ -14,7 +14,7 @@ import type { View } from './view';
 export const TASK_ACTIONS = ['retry', 'cancel', 'delete', 'requeue', 'run', 'edit', 'unschedule'] as const;
 export type TaskAction = (typeof TASK_ACTIONS)[number];
 
-/** The tasks that are meant: by their ids, or all that match a search and that the action can change. */
+/** The tasks that are meant: by their ids, or all that match a search; with both, those of the ids that match it. */
 export interface Target extends Search {
   readonly action: Action;
   /** As Extended JSON, or as the schema casts them. */
@@ -53,23 +53,29 @@ async function targetOf(view: View, model: AnyModel, target: Target): Promise<{ 
   checkTarget(target);
   const now = await serverNow(model);
   const can = suitable(definitionOf(model), action as TaskAction, now);
-  if (ids) return { filter: { $and: [{ _id: { $in: ids.map((text) => idOf(model, text)) } }, can] } };
+  const ofIds = ids ? [{ _id: { $in: ids.map((text) => idOf(model, text)) } }] : [];
+  if (!isSearched(target)) return { filter: { $and: [...ofIds, can] } };
   const { filter, hint } = queryOf(view, model, { state, q }, now);
+  if (ids) return { filter: { $and: [...ofIds, filter, can] } };
 
   return { filter: { $and: [filter, can] }, ...(hint !== undefined && { hint }) };
 }
 
-function checkTarget({ action, ids, state, q }: Target): void {
+/** Whether a state or words say which tasks are meant. */
+export function isSearched({ state, q }: Search): boolean {
+  return state !== undefined || q !== undefined;
+}
+
+function checkTarget(target: Target): void {
+  const { action, ids } = target;
   if (!(TASK_ACTIONS as readonly string[]).includes(action))
     throw new InvalidOptionError(
       `Expected an action on tasks, got ${shown(action)}. There are: ${TASK_ACTIONS.join(', ')}.`,
     );
   if (ids !== undefined && (!Array.isArray(ids) || ids.length === 0 || ids.length > MAX_COUNT))
     throw new InvalidOptionError(`Expected \`ids\` to be a list of 1 to ${MAX_COUNT} ids, got ${shown(ids)}.`);
-  if (ids !== undefined && (state !== undefined || q !== undefined))
-    throw new InvalidOptionError('Expected `ids`, or `state` and `q`, got both. Write one of them.');
   // An action without a word on which tasks it is about must not be about all.
-  if (ids === undefined && state === undefined && q === undefined)
+  if (ids === undefined && !isSearched(target))
     throw new InvalidOptionError(
       "Expected `ids`, `state` or `q`, got none. Write `state: ''` for all that have not ended.",
     );

@@ -60,13 +60,16 @@ export class View {
   /** Whether nobody sees what is at the path. A model that is not shown shows nothing. */
   isHidden(model: AnyModel, path: string): boolean {
     const hidden = this.#hidden.get(model);
+    const place = withoutPlaces(path);
 
-    return !hidden || hidden.some((one) => path === one || path.startsWith(`${one}.`));
+    return !hidden || hidden.some((one) => place === one || place.startsWith(`${one}.`));
   }
 
   /** Whether something at or below the path is hidden. */
   hidesPartOf(model: AnyModel, path: string): boolean {
-    return this.isHidden(model, path) || this.#hidden.get(model)!.some((one) => one.startsWith(`${path}.`));
+    const place = `${withoutPlaces(path)}.`;
+
+    return this.isHidden(model, path) || this.#hidden.get(model)!.some((one) => one.startsWith(place));
   }
 
   #leaveOut(model: AnyModel): void {
@@ -76,9 +79,9 @@ export class View {
 
   /** The formatter of a path, if there is one. */
   formatter(model: AnyModel, path: string): Formatter | undefined {
-    const owner = family(model).find(({ modelName }) => this.#formatters[modelName]?.[path]);
+    const given = family(model).map(({ modelName }) => this.#formatters[modelName]);
 
-    return owner && this.#formatters[owner.modelName]![path];
+    return given.find((one) => one && Object.hasOwn(one, path))?.[path];
   }
 }
 
@@ -93,7 +96,12 @@ function hiddenIn(model: AnyModel, hide: NonNullable<ViewOptions['hide']>): stri
   const given = isList(hide) ? hide : family(model).flatMap(({ modelName }) => hide[modelName] ?? []);
   const unselected = family(model).flatMap((one) => Object.keys(definitionOfAny(one)));
 
-  return [...new Set([...given, ...unselected])];
+  return [...new Set([...given, ...unselected].map(withoutPlaces))];
+}
+
+/** The path without the places of lists: `items.0.price` leads to what is hidden as `items.price`. */
+function withoutPlaces(path: string): string {
+  return path.replaceAll(/\.\d+(?=\.|$)/g, '');
 }
 
 function definitionOfAny(model: AnyModel): Readonly<Record<string, 0>> {

@@ -1,11 +1,13 @@
 import { cancelMany } from '../cancel/cancel-many';
 import { type AnyModel, collectionOf, definitionOf, hydrate, type RawDocument } from '../definition/definition';
+import { filterOfRead } from '../definition/filter';
 import { State } from '../fields';
 import { announceAt } from '../notify/due';
 import { requeueFailed } from '../push/requeue-many';
 import { only } from '../server/read';
 import { persistently } from '../server/transient';
 import { unschedule } from '../settle/recurrence';
+import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
 import type { Skipped, Write } from './act-options';
 import { readBounded } from './bounded';
@@ -34,7 +36,7 @@ async function requeue({ model, options }: Write, tasks: readonly RawDocument[])
   for (const state of [State.FAILED, State.CANCELLED]) {
     const ids = idsIn(others.filter((one) => one[fields.state] === state));
     if (ids.length === 0) continue;
-    const done = await requeueFailed(model, { _id: { $in: ids }, [fields.state]: state }, { delayMs });
+    const done = await requeueFailed(model, filterOfRead(ids, { [fields.state]: state }), { delayMs });
     if (done.requeued < ids.length)
       skipped.push(...(await still(model, ids, [state], 'a live task has its key, or another one of it was queued')));
   }
@@ -46,7 +48,7 @@ async function cancel({ model, options }: Write, tasks: readonly RawDocument[]):
   const ids = idsIn(tasks);
   const { cancelled, cancelling } = await cancelMany(
     model,
-    { _id: { $in: ids } },
+    filterOfRead(ids),
     options.reason === undefined ? {} : { reason: options.reason },
   );
   if (cancelled + cancelling >= ids.length) return [];
@@ -59,10 +61,20 @@ async function remove({ model }: Write, tasks: readonly RawDocument[]): Promise<
   const { options, writeConcern } = definitionOf(model);
   const { state } = options.fields;
   const ids = idsIn(tasks);
-  const filter = { _id: { $in: ids as never[] }, [state]: { $ne: State.RUNNING } };
-  await persistently(() => collectionOf(model).deleteMany(filter, writeConcern));
+  // In the state in which it was meant to be deleted: a failed task that somebody queues again is one that is to run.
+  const asRead = [...groupBy(tasks, (one) => one[state] as unknown)].map(([value, those]) => ({
+    _id: { $in: idsIn(those) as never[] },
+    [state]: { $eq: value ?? null },
+  }));
+  const filter = { $or: asRead, $nor: [{ [state]: State.RUNNING }] };
+  await persistently(() => collectionOf(model).deleteMany(filter as object, writeConcern));
+  const left = await readBounded(model, {
+    filter: { _id: { $in: ids } },
+    projection: only(['_id']),
+    limit: ids.length,
+  });
 
-  return still(model, ids, [State.RUNNING], 'it has begun to run');
+  return left.map(({ _id }) => ({ id: _id as unknown, reason: 'it was claimed or changed meanwhile' }));
 }
 
 /** Makes delayed tasks ready, unless they have been claimed or parked since. */

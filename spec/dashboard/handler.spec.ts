@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, request as send, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { Schema } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
 import { type AuditEntry, type Authorize, dashboard, type DashboardOptions } from 'mongoose-task-queue/dashboard';
@@ -8,6 +8,7 @@ import { idText } from '../../lib/inspect/ids';
 import { useSmallPage } from '../support/board-page';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
+import { beforeNext, stop } from '../support/interleave';
 
 useSmallPage();
 
@@ -87,6 +88,8 @@ describe('a dashboard', () => {
         expect(await status({ host: `127.0.0.1:${port}` })).toBe(200);
         // A page of another site can give its own name any address.
         expect(await status({ host: 'evil.test' })).toBe(403);
+        // What no browser and no program of today speaks, but a proxy that says nothing of itself.
+        expect(await oldStatusOf(port)).toContain('403');
         for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via', 'x-forwarded-host'])
           expect(await status({ host: 'localhost', [name]: '127.0.0.1' })).toBe(403);
       } finally {
@@ -118,6 +121,40 @@ describe('a dashboard', () => {
   });
 
   describe('with `authorize`', () => {
+    it('answers others while it does not answer for some', async () => {
+      const endless = new Promise<boolean>(() => {});
+      const board = boardOf({
+        authorize: (request: Request, action) => (action === request.headers.get('x-slow') ? endless : true),
+      });
+      const id = encodeURIComponent(idText((await models.Email.push({}))._id));
+      for (let count = 0; count < 5; count++) {
+        for (const where of ['overview', 'about', `task?model=Email&id=${id}`])
+          for (const action of ['view', 'edit']) void ask(board, `api/${where}`, { headers: { 'x-slow': action } });
+        void post(board, 'act', { action: 'resume', model: 'Email' }, { 'x-slow': 'resume' });
+      }
+      await new Promise(setImmediate);
+
+      expect((await ask(board, 'api/overview')).status).toBe(200);
+      expect((await ask(board, `api/task?model=Email&id=${id}`)).status).toBe(200);
+      expect((await post(board, 'act', { action: 'resume', model: 'Email' })).status).toBe(200);
+    });
+
+    it('refuses when it throws, and says why to nobody but the log', async () => {
+      const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+      const board = boardOf({
+        authorize: () => {
+          throw new Error('no session store at 10.0.0.5');
+        },
+      });
+      for (const name of READS) {
+        const response = await ask(board, `api/${name}`);
+        expect(response.status).toBe(500);
+        expect(await response.text()).not.toContain('10.0.0.5');
+      }
+      expect(String(warned.mock.calls[0]?.[0])).toContain('10.0.0.5');
+      warned.mockRestore();
+    });
+
     const may =
       (...allowed: string[]): Authorize =>
       (_request: unknown, action, model) =>
@@ -284,6 +321,28 @@ describe('a dashboard', () => {
     expect(JSON.stringify(told)).not.toContain('s3cret');
   });
 
+  it('tells `audit` what was done before an action stopped half way', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const told: AuditEntry[] = [];
+    const board = boardOf({ audit: (entry) => void told.push(entry) });
+    await models.Email.push(Array.from({ length: 300 }, () => ({ to: 'ada' })) as never);
+    let parts = 0;
+    const between = beforeNext(
+      models.Email,
+      'deleteMany',
+      () => stop(),
+      () => ++parts === 2,
+    );
+
+    const response = await post(board, 'act', { action: 'delete', model: 'Email', state: '' });
+
+    expect(between.happened).toBe(true);
+    expect(response.status).toBe(500);
+    await eventually(() => expect(told).toMatchObject([{ action: 'delete', done: 250, error: expect.any(String) }]));
+    expect(await models.Email.countDocuments({})).toBe(50);
+    warned.mockRestore();
+  });
+
   it('goes on when `audit` throws', async () => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const board = boardOf({ audit: () => Promise.reject(new Error('disk full')) });
@@ -340,6 +399,19 @@ describe('a dashboard', () => {
       expect(() => dashboard(wrong as never)).toThrow(InvalidOptionError);
   });
 });
+
+function oldStatusOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write('GET /api/overview HTTP/1.0\r\nHost: localhost\r\n\r\n'),
+    );
+    socket.once('data', (data) => {
+      resolve(data.toString().split('\r\n')[0]!);
+      socket.destroy();
+    });
+    socket.once('error', reject);
+  });
+}
 
 function statusOf(port: number, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {

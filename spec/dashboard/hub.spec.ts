@@ -59,6 +59,25 @@ describe.each(['replicaSet', 'standalone'] as const)('the events of a dashboard 
     expect(monitored.all().filter(({ name }) => name === 'aggregate')).toEqual([]);
   });
 
+  it('are heard once where a viewer comes back before it was known how to hear them', async () => {
+    const monitored = await monitoredConnection(database.uri);
+    const Email = monitored.connection.model('Email', taskQueue(new Schema({})));
+    const hub = new Hub([Email] as never);
+    for (let count = 0; count < 3; count++) await follow(hub, [Email]).stop();
+    const last = follow(hub, [Email]);
+
+    await eventually(async () => {
+      await models.Email.push({});
+      expect(last.text).toContain('Email');
+    });
+    await last.stop();
+    hub.close();
+    await eventually(() => {
+      const open = monitored.sent('aggregate').length - monitored.sent('killCursors').length;
+      expect(open).toBeLessThanOrEqual(0);
+    });
+  });
+
   it('are refused beyond a number of viewers, and after the end', async () => {
     const hub = new Hub([models.Email] as never);
     const viewers = Array.from({ length: 200 }, () => follow(hub, [models.Email]));

@@ -7,13 +7,15 @@ import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import Koa from 'koa';
-import { Schema } from 'mongoose';
+import mongoose, { Schema } from 'mongoose';
 import { State, taskQueue } from 'mongoose-task-queue';
 import { dashboard, type Dashboard } from 'mongoose-task-queue/dashboard';
 import type { About, Acted, Overview, TaskPage } from '../../lib/dashboard/api';
+import { send as sendAnswer } from '../../lib/dashboard/node';
 import { idText } from '../../lib/inspect/ids';
 import { useSmallPage } from '../support/board-page';
 import { useDatabase } from '../support/database';
+import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 
 interface Running {
@@ -186,6 +188,55 @@ describe.each(Object.entries(SERVERS))('on %s', (name, start) => {
   });
 });
 
+describe('an answer to a client', () => {
+  it('that has gone before it was ready ends its stream', async () => {
+    const ended = deferred<void>();
+    const server = await listening(
+      createServer((_, response) => {
+        response.once('close', () => {
+          const stream = new ReadableStream({ cancel: () => ended.resolve() });
+          void sendAnswer(new Response(stream), response, false);
+        });
+        socketOf(response).destroy();
+      }),
+    );
+
+    await expect(fetch(`http://127.0.0.1:${server.port}/`)).rejects.toThrow();
+    await ended.promise;
+    await server.close();
+  });
+
+  it('that something else has answered is left out', async () => {
+    const Model = mongoose.createConnection().model('Answered', taskQueue(new Schema({})));
+    const board = dashboard({ models: [Model], authorize: 'everyone' });
+    const done = deferred<string>();
+    const server = await listening(
+      createServer((request, response) => {
+        response.writeHead(503).end('too late');
+        board.node(request, response).then(
+          () => done.resolve('answered'),
+          (error: unknown) => done.resolve(String(error)),
+        );
+      }),
+    );
+
+    expect((await fetch(`http://127.0.0.1:${server.port}/api/about`)).status).toBe(503);
+    expect(await done.promise).toBe('answered');
+    await server.close();
+  });
+
+  it('that sends more than is taken is an error, and no broken connection', async () => {
+    const Model = mongoose.createConnection().model('Large', taskQueue(new Schema({})));
+    const board = dashboard({ models: [Model], authorize: 'everyone' });
+    const server = await listening(createServer((request, response) => void board.node(request, response)));
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: `"${'x'.repeat(20_000_000)}"` };
+
+    expect((await fetch(`http://127.0.0.1:${server.port}/api/act`, init)).status).toBe(413);
+    await server.close();
+  });
+});
+
 describe('behind a proxy that takes a prefix off', () => {
   const database = useDatabase();
 
@@ -229,6 +280,11 @@ describe('behind a proxy that takes a prefix off', () => {
     }
   });
 });
+
+function socketOf({ socket }: ServerResponse) {
+  if (!socket) throw new Error('The response has no socket.');
+  return socket;
+}
 
 function listening(server: Server): Promise<Running> {
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-import { Schema } from 'mongoose';
+import { mongo, Schema } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
 import { act } from '../../lib/inspect/act';
 import type { ActOptions } from '../../lib/inspect/act-options';
@@ -6,6 +6,7 @@ import { idText } from '../../lib/inspect/ids';
 import { countTarget } from '../../lib/inspect/target';
 import { View } from '../../lib/inspect/view';
 import { useDatabase } from '../support/database';
+import { beforeNext } from '../support/interleave';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 
 describe('an action', () => {
@@ -112,6 +113,57 @@ describe('an action', () => {
 
     expect(await stateOf(delayed!)).toBe(State.RUNNING);
     expect(await Parcel.pop()).toBeNull();
+  });
+
+  it('on all that match leaves a task alone that no longer does when its turn comes', async () => {
+    const { failed } = await make5();
+    const isOfPart = (filter: { $and?: { _id?: unknown }[] }) => filter.$and?.[0]?._id !== undefined;
+    const between = beforeNext(Parcel, 'find', () => Parcel.requeue({}), isOfPart);
+
+    const { done, skipped } = await doIt({ action: 'delete', state: State.FAILED });
+
+    expect(between.happened).toBe(true);
+    expect(done).toBe(0);
+    expect(skipped).toMatchObject([{ reason: 'it is CREATED now, and not meant any more' }]);
+    expect(await stateOf(failed)).toBe(State.CREATED);
+  });
+
+  it('deletes no task that was queued again between the look and the write', async () => {
+    const { failed, finished } = await make5();
+    const between = beforeNext(Parcel, 'deleteMany', () => Parcel.requeue({ _id: failed._id }));
+
+    const { done, skipped } = await doIt({ action: 'delete', ids: ids(failed, finished) });
+
+    expect(between.happened).toBe(true);
+    expect(done).toBe(1);
+    expect(skipped).toMatchObject([{ id: idText(failed._id), reason: 'it was claimed or changed meanwhile' }]);
+    expect(await stateOf(failed)).toBe(State.CREATED);
+  });
+
+  it('by ids and a search is about those of the ids that match', async () => {
+    const { failed, finished, created } = await make5();
+    const target = { action: 'delete', ids: ids(failed, finished, created), state: State.FAILED } as const;
+
+    expect(await count(target)).toEqual({ value: 1, more: false });
+    expect(await doIt(target)).toMatchObject({ done: 1 });
+    expect(await Parcel.countDocuments({ _id: { $in: [failed._id, finished._id, created._id] } })).toBe(2);
+  });
+
+  it.each([
+    'order-7',
+    '42',
+    5,
+    5.5,
+    new Date(5),
+    new mongo.UUID(),
+    { a: 1, b: 'x' },
+    mongo.Long.fromString('9007199254740993'),
+  ])('finds a task whose id is %p', async (id) => {
+    await nativeOf(Parcel).insertOne({ _id: id as never, state: 'FAILED', priority: 0, _task: {} });
+    const [stored] = await nativeOf(Parcel).find().toArray();
+
+    expect(await doIt({ action: 'retry', ids: ids(stored!) })).toEqual({ done: 1, skipped: [], more: false });
+    expect(await doIt({ action: 'cancel', state: '' })).toEqual({ done: 1, skipped: [], more: false });
   });
 
   it('requeues a finished task once, however many ask for it at once', async () => {
@@ -233,6 +285,36 @@ describe('an action', () => {
     }
   });
 
+  it('edits no value that another document has, and none that cannot be read', async () => {
+    await nativeOf(Parcel).createIndex({ fixed: 1, to: 1 }, { unique: true, name: 'once' });
+    try {
+      const [one, other, third] = await Parcel.push([{ to: 'a' }, { to: 'b' }, { to: 'c' }]);
+      const set = { to: 'c' };
+
+      await expect(doIt({ action: 'edit', ids: ids(one!), set: { amount: { $oid: 'x' } } })).rejects.toThrow(
+        InvalidOptionError,
+      );
+      expect(await doIt({ action: 'edit', ids: ids(third!, one!, other!), set })).toMatchObject({
+        done: 1,
+        skipped: [{ reason: 'another document has one of the values' }, { id: idText(other!._id) }],
+      });
+    } finally {
+      await nativeOf(Parcel).dropIndex('once');
+    }
+  });
+
+  it('says of each task that an edit does not fit why, once another one was changed', async () => {
+    const [one, other] = await Parcel.push([{}, {}]);
+    await rawUpdate(Parcel, other!._id, { $set: { priority: 1.5 } });
+    const set = { amount: 5 };
+
+    expect(await doIt({ action: 'edit', ids: ids(one!, other!), set })).toMatchObject({
+      done: 1,
+      skipped: [{ id: idText(other!._id), reason: expect.stringContaining('priority') as string }],
+    });
+    await expect(doIt({ action: 'edit', ids: ids(other!), set })).rejects.toThrow(InvalidOptionError);
+  });
+
   it('pauses a queue, or one of its categories, and ends that', async () => {
     await doIt({ action: 'pause', reason: 'night' });
     await doIt({ action: 'pause', category: 'big' });
@@ -251,7 +333,6 @@ describe('an action', () => {
       { action: 'retry', ids: [] },
       { action: 'retry', ids: ['{"$gt":""}'] },
       { action: 'retry', ids: ['{"$regularExpression":{"pattern":".","options":""}}'] },
-      { action: 'retry', ids: ids(failed), state: 'FAILED' },
       { action: 'retry', state: 'FAILED', limit: 0 },
       { action: 'retry', state: 'FAILED', delayMs: -1 },
       { action: 'cancel', state: '', reason: '' },

@@ -93,7 +93,7 @@ export async function actOn(
 }
 
 export function targetOf({ model, ids, state, q }: Omit<Target, 'action'>): Omit<Target, 'action'> {
-  return ids ? { model, ids } : { model, ...(state && { state }), ...(q && { q }) };
+  return ids ? { model, ids } : { model, ...(state !== undefined && { state }), ...(q && { q }) };
 }
 
 export function told(verb: Verb, { done, skipped }: Outcome): string {

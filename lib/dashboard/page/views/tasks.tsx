@@ -73,7 +73,7 @@ export function Tasks({ model, query }: Props) {
               <ActButtons
                 small
                 actions={bulk}
-                on={all ? { model, ...(state && { state }), ...(q && { q }) } : { model, ids: [...selected] }}
+                on={all ? { model, state: state ?? '', ...(q && { q }) } : { model, ids: [...selected] }}
                 onDone={() => (clear(), found.reload())}
               />
             </Selection>
