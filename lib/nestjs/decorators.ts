@@ -115,7 +115,7 @@ export function OnTask<Name extends keyof WorkerEvents<unknown>>(
 ): <Doc>(
   target: object,
   key: PropertyKey,
-  method: TypedPropertyDescriptor<(...values: WorkerEvents<Doc>[Name]) => unknown>,
+  method: { value?: ((...values: WorkerEvents<Doc>[Name]) => unknown) | undefined },
 ) => void {
   if (!Object.hasOwn(EVENTS, event))
     throw wrongValue('event', `one of ${Object.keys(EVENTS).join(', ')}`, event, "`@OnTask('failed')`");

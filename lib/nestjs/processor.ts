@@ -93,7 +93,8 @@ export class Processing {
   }
 
   #categories(category: unknown): readonly string[] | null {
-    const asked = category === undefined ? null : typeof category === 'string' ? [category] : [...(category as string[])];
+    const asked =
+      category === undefined ? null : typeof category === 'string' ? [category] : [...(category as string[])];
     const { categories } = this.#handling;
     const without = categories && asked?.find((one) => !categories.includes(one));
     if (without == null) return asked ?? categories;

@@ -19,7 +19,12 @@ class Email {
   @Prop({ required: true }) to!: string;
   @Prop() receipt?: string;
 }
-const models = [{ name: Email.name, schema: taskQueue(SchemaFactory.createForClass(Email), { class: Email }) }];
+const models = [
+  {
+    name: Email.name,
+    schema: taskQueue(SchemaFactory.createForClass(Email), { class: Email, backoff: () => 600_000 }),
+  },
+];
 type Task = TaskDocument<Email>;
 
 @Injectable()

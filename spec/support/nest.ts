@@ -1,6 +1,7 @@
 import { type DynamicModule, type INestApplicationContext, type Provider, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { MongooseModule, type ModelDefinition } from '@nestjs/mongoose';
+import type { Connection } from 'mongoose';
 import { TaskQueueModule, type TaskQueueModuleOptions } from 'mongoose-task-queue/nestjs';
 
 export interface NestParts {
@@ -14,7 +15,7 @@ export interface NestParts {
 
 class RootModule {}
 
-/** A Nest application of these parts, initialised, on a connection of its own. Close it at the end. */
+/** A Nest application of these parts, initialised, on a connection of its own. Close it at the end; one that fails is closed. */
 export async function startNest({
   uri,
   models,
@@ -22,10 +23,12 @@ export async function startNest({
   imports = [],
   options = {},
 }: NestParts): Promise<INestApplicationContext> {
+  let connection: Connection | undefined;
+  const onConnectionCreate = (opened: Connection) => void (connection = opened);
   const root: DynamicModule = {
     module: RootModule,
     imports: [
-      MongooseModule.forRoot(uri),
+      MongooseModule.forRoot(uri, { onConnectionCreate }),
       MongooseModule.forFeature(models),
       ...(options ? [TaskQueueModule.forRoot({ logger: false, pollMs: 20, ...options })] : []),
       ...imports,
@@ -33,5 +36,10 @@ export async function startNest({
     providers,
   };
 
-  return NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
+  try {
+    return await NestFactory.createApplicationContext(root, { logger: false, abortOnError: false });
+  } catch (error) {
+    await connection?.destroy();
+    throw error;
+  }
 }
