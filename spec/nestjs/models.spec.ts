@@ -33,7 +33,7 @@ describe('an application with a mistake in its processors does not start', () =>
     [
       'a model that nobody provides',
       () => [makeProcessor('A', 'Emial')],
-      /of A to name a model, got "Emial".* Known are: Email, Message, Sms, Plain\. Write `MongooseModule.forFeature\(\[\{ name: "Emial"/,
+      /of A to name a model, got "Emial".* Known are: Email, Sms, Message, Plain\. Write `MongooseModule.forFeature\(\[\{ name: "Emial"/,
     ],
     ['a model of another connection', () => [makeProcessor('A', 'Email', { connectionName: 'b' })], /got "Email"/],
     ['a model without the plugin', () => [makeProcessor('A', 'Plain')], /The model Plain is no task queue/],
