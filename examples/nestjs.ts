@@ -1,8 +1,17 @@
 // Nest: a service that pushes, a processor with what it needs injected, its events, a health check, and an end without losing work.
 // Run it with: npm run example -- nestjs
-import { Inject, Injectable, Module } from '@nestjs/common';
+import { Global, Inject, Injectable, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { InjectModel, MongooseModule, Prop, Schema, SchemaFactory } from '@nestjs/mongoose';
+import {
+  getConnectionToken,
+  InjectConnection,
+  InjectModel,
+  MongooseModule,
+  Prop,
+  Schema,
+  SchemaFactory,
+} from '@nestjs/mongoose';
+import { type Connection, createConnection } from 'mongoose';
 import { type TaskDocument, type TaskModel, taskQueue } from 'mongoose-task-queue';
 import { OnTask, Processor, TaskQueueHealth, TaskQueueModule } from 'mongoose-task-queue/nestjs';
 
@@ -47,9 +56,28 @@ class WelcomeProcessor {
   }
 }
 
+// What `MongooseModule.forRoot(uri)` does, which tsx, by which this file runs, cannot load. With `tsc` or SWC write that.
+@Global()
+@Module({
+  providers: [
+    {
+      provide: getConnectionToken(),
+      useFactory: () => createConnection(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/nestjs').asPromise(),
+    },
+  ],
+  exports: [getConnectionToken()],
+})
+class DatabaseModule implements OnApplicationShutdown {
+  constructor(@InjectConnection() private readonly connection: Connection) {}
+
+  onApplicationShutdown() {
+    return this.connection.close();
+  }
+}
+
 @Module({
   imports: [
-    MongooseModule.forRoot(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/nestjs'),
+    DatabaseModule,
     MongooseModule.forFeature([{ name: Welcome.name, schema: WelcomeSchema }]),
     TaskQueueModule.forRoot({ stopTimeoutMs: 10_000 }),
   ],

@@ -8,8 +8,8 @@
  */
 export { TaskQueueModule, type TaskQueueModuleAsyncOptions } from './module';
 export { InjectWorker, OnTask, Process, Processor, type ProcessOptions } from './decorators';
-export { TaskQueueWorkers } from './workers';
+export { TaskQueueWorkers, type ApplicationWorker } from './workers';
 export { TaskQueueHealth, type TaskQueueHealthReport } from './health';
 export { workerToken } from './reference';
-export type { Named } from './named';
+export type { Named, NamedModel } from './named';
 export type { ProcessorOptions, TaskQueueModuleOptions } from './options';

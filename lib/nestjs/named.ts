@@ -1,10 +1,16 @@
 import type { AnyModel } from '../definition/definition';
 import { wrongValue } from '../values/check';
 
+/** A model, recognised by its name. */
+export interface NamedModel {
+  /** The name that it is registered with. */
+  readonly modelName: string;
+}
+
 /**
  * Names a model: by the name it is registered with, by the class that its schema was made of (whose name it has then), or by itself.
  */
-export type Named = string | { readonly modelName: string } | (abstract new (...parameters: never[]) => unknown);
+export type Named = string | NamedModel | (abstract new (...parameters: never[]) => unknown);
 
 export function isModel(value: unknown): value is AnyModel {
   return typeof value === 'function' && typeof (value as Partial<AnyModel>).modelName === 'string';

@@ -13,6 +13,18 @@ import { findProcessors, Processing } from './processor';
 /** The token of the module's options. */
 export const OPTIONS = Symbol('mongoose-task-queue:options');
 
+/** One worker of an application. */
+export interface ApplicationWorker {
+  /** The name of the model of its processor. */
+  readonly name: string;
+  /** The worker itself. */
+  readonly worker: Worker;
+  /** Whether it starts with the application. */
+  readonly autoStart: boolean;
+  /** Whether the connection of its model is open now. */
+  readonly isConnected: boolean;
+}
+
 /**
  * The workers of an application, one for each processor. It may be injected anywhere; the workers are there from `onModuleInit()` on, and start in
  * `onApplicationBootstrap()`.
@@ -49,8 +61,8 @@ export class TaskQueueWorkers
     return this.#processing(model).handler;
   }
 
-  /** All workers, by the names of their models, and whether they start by themselves. */
-  get all(): readonly { name: string; worker: Worker; autoStart: boolean; isConnected: boolean }[] {
+  /** All workers. @throws `TaskQueueError` before `onModuleInit()`. */
+  get all(): readonly ApplicationWorker[] {
     return this.#known.map(({ name, worker, autoStart, model }) => {
       return { name, worker, autoStart, isConnected: model.db.readyState === CONNECTED };
     });
