@@ -1,7 +1,7 @@
-import { type INestApplicationContext, type LoggerService, type OnModuleInit } from '@nestjs/common';
+import { type INestApplicationContext, type LoggerService } from '@nestjs/common';
 import { getModelToken } from '@nestjs/mongoose';
 import { type Model, Schema } from 'mongoose';
-import { type TaskContext, taskQueue } from 'mongoose-task-queue';
+import { IndexConflictError, type TaskContext, taskQueue } from 'mongoose-task-queue';
 import { Processor, TaskQueueHealth, type TaskQueueModuleOptions, TaskQueueWorkers } from 'mongoose-task-queue/nestjs';
 import { useDatabase } from '../support/database';
 import { type Deferred, deferred } from '../support/deferred';
@@ -107,15 +107,10 @@ describe('workers', () => {
     expect(workers.get(Email).status().held.length).toBeGreaterThanOrEqual(2);
   });
 
-  it('keep the application from starting when they cannot', async () => {
-    @Processor('Email')
-    class Breaking extends Emails implements OnModuleInit {
-      onModuleInit(): void {
-        throw new Error('no settings');
-      }
-    }
+  it('keep the application from starting when one cannot become ready', async () => {
+    await database.connection.collection('emails').createIndex({ to: 1 }, { name: 'task_claim' });
 
-    await expect(start({}, Breaking)).rejects.toThrow('no settings');
+    await expect(start()).rejects.toThrow(IndexConflictError);
   });
 
   it('say that a model has no processor', async () => {
