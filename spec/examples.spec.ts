@@ -47,6 +47,7 @@ const printed: Record<string, string[]> = {
     'an operator: 200',
     'ready now: 2 CREATED',
   ],
+  nestjs: ['finished: receipt of ada@example.org', 'health: up', 'closed'],
   condition: ['popped before the payment: null', "it waits for: order Order { status: 'new' }", 'shipping: lamp'],
 };
 

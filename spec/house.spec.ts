@@ -13,6 +13,7 @@ const FLOORS = [
   'inspect',
   'metrics',
   'opentelemetry',
+  'nestjs',
   'doctor',
   'plugin',
   'worker',

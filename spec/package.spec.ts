@@ -64,25 +64,33 @@ describe('the packed package', () => {
     const files = (await runWith(OPTIONAL, 'node', ['-e', loaded])).split('\n');
 
     expect(files.filter((file) => file.includes(`${packageJson.name}/dist/index.js`))).toHaveLength(1);
-    expect(files.filter((file) => /prom-client|opentelemetry|dist.metrics/.test(file))).toEqual([]);
+    expect(files.filter((file) => /prom-client|opentelemetry|nestjs|dist.metrics/.test(file))).toEqual([]);
   });
 
   it.each([
     ['metrics', 'prom-client'],
     ['opentelemetry', '@opentelemetry/api'],
+    ['nestjs', '@nestjs/common'],
+    ['nestjs', '@nestjs/core'],
   ])('has an entry `%s`, which says what to install where %s is missing', async (entry, peer) => {
     const imported = `import * as entry from '${packageJson.name}/${entry}'; console.log(Object.keys(entry).join())`;
     const load = (peers: string[]) => runWith(peers, 'node', ['--input-type=module', '-e', imported]);
-    await expect(load([])).rejects.toThrow(
+    const others = entry === 'nestjs' ? OPTIONAL.filter((name) => name !== peer) : [];
+    await expect(load(others)).rejects.toThrow(
       `TaskQueueError: \`mongoose-task-queue/${entry}\` needs ${peer}. Write \`npm install ${peer}\`.`,
     );
-    const names = await load([peer]);
+    const names = await load([...others, peer]);
 
-    expect(names).toContain(entry === 'metrics' ? 'metrics' : 'instrument,');
+    expect(names).toMatch(/metrics|instrument,|TaskQueueModule/);
   });
 
   it('has types for its entries', async () => {
-    await runWith(OPTIONAL, 'node', [join(modules, 'typescript/bin/tsc'), ...FLAGS, 'entries.ts']);
+    await runWith(OPTIONAL, 'node', [
+      join(modules, 'typescript/bin/tsc'),
+      ...FLAGS,
+      '--experimentalDecorators',
+      'entries.ts',
+    ]);
   });
 
   describe.each([
