@@ -7,6 +7,9 @@ import { useDatabase } from '../../support/database';
 const MINUTE = 60_000;
 const at = (ms: number) => new Date(Date.now() + ms);
 
+/** What Agenda stores beside what is read. */
+const UNREAD = { type: 'normal', failCount: null, failReason: null, lastRunAt: null, lastModifiedBy: 'old' };
+
 /** A job as Agenda 6.2.6 with its MongoDB backend 4.0.3 stored it: what was not given is null. */
 function stored(job: Partial<AgendaJob> & { name: string }): AgendaJob {
   return {
@@ -24,7 +27,7 @@ function stored(job: Partial<AgendaJob> & { name: string }): AgendaJob {
     startDate: null,
     endDate: null,
     skipDays: null,
-    ...{ type: 'normal', failCount: null, failReason: null, lastRunAt: null, progress: null, lastModifiedBy: 'old' },
+    ...UNREAD,
     ...job,
   };
 }

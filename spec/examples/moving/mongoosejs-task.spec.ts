@@ -10,7 +10,8 @@ const at = (ms: number) => new Date(Date.now() + ms);
 /** A task as @mongoosejs/task 0.7.1 stored it. */
 function stored(to: string, task: Partial<OldTask> = {}): OldTask {
   const { scheduledAt = at(-MINUTE) } = task;
-  const common = { retryOnTimeoutCount: 0, sideEffects: [], logs: [], createdAt: scheduledAt, __v: 0 };
+  const schedulingTimeoutAt = new Date(scheduledAt.getTime() + 10 * MINUTE);
+  const unread = { schedulingTimeoutAt, retryOnTimeoutCount: 0, sideEffects: [], logs: [], __v: 0 };
 
   return {
     _id: new Types.ObjectId(),
@@ -19,7 +20,7 @@ function stored(to: string, task: Partial<OldTask> = {}): OldTask {
     repeatAfterMS: null,
     params: { to },
     status: 'pending',
-    ...{ ...common, schedulingTimeoutAt: new Date(scheduledAt.getTime() + 10 * MINUTE) },
+    ...unread,
     ...task,
   };
 }
