@@ -59,7 +59,8 @@ describe('examples', () => {
     const readme = readFileSync(resolve(root, 'examples/README.md'), 'utf8');
 
     expect(files.map((file) => file.replace('.ts', '')).sort()).toEqual(Object.keys(printed).sort());
-    for (const file of files) expect(readme).toContain(`[${file}](${file})`);
+    const moving = readdirSync(resolve(root, 'examples/moving')).map((file) => `moving/${file}`);
+    for (const file of [...files, ...moving]) expect(readme).toContain(`[${file}](${file})`);
   });
 
   it.each(Object.keys(printed))('%s prints what it says', async (name) => {

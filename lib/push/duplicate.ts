@@ -25,7 +25,9 @@ export function nextStep(
   { document, mode, now }: { document: AnyDocument; mode: OnDuplicate; now: Date },
 ): Step {
   const stateOf = (task: RawDocument): unknown => task[options.fields.state];
-  const isOwn = (task: RawDocument | null) => task !== null && keyOf(task._id) === keyOf(document._id);
+  // A new document with the `_id` of a task is another push of it, not the task itself.
+  const isOwn = (task: RawDocument | null) =>
+    task !== null && !document.isNew && keyOf(task._id) === keyOf(document._id);
   const isEnding = (task: RawDocument) => stateOf(task) === State.RUNNING && isOpen(readBookkeeping({ ...task._task }));
   if (aside && isOwn(aside)) return { does: 'keep', task: aside };
   if (!front) {

@@ -167,7 +167,7 @@ async function keep(
   { document, task, session }: KeyedPush,
   raw: RawDocument,
 ): Promise<Pushed | null> {
-  const isOwn = keyOf(raw._id) === keyOf(document._id);
+  const isOwn = !document.isNew && keyOf(raw._id) === keyOf(document._id);
   const kept = isOwn ? document : hydrateOfKey(definition, raw);
   // If it ended before the schedule could be written to it, the key is free: push again.
   if (isLive(kept.get(definition.options.fields.state)) && !(await reschedule(kept, task, session))) return null;
