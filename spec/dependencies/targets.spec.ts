@@ -44,6 +44,24 @@ describe('the model that a dependency refers to', () => {
     await expectToWait(taskModel(refTo(Source.modelName, Source as never)), Source);
   });
 
+  it('is marked alike by processes that define it before and after they connect', async () => {
+    const marked = async (isOpenBefore: boolean) => {
+      const connection = createConnection();
+      opened.push(connection);
+      if (isOpenBefore) await connection.openUri(database.uri);
+      const Source = connection.model('MarkedSource', taskQueue(new Schema({})));
+      const source = { type: ObjectId, ref: 'MarkedSource', dependsOn: 'DIRECT' as const };
+      const Task = connection.model('MarkedTask', taskQueue(new Schema({ source })));
+      if (!isOpenBefore) await connection.openUri(database.uri);
+      const { _id } = await Task.push({ source: (await Source.push({}))._id });
+      return ((await stored(Task, _id))['_task'] as { waitingOn: { mark: string }[] }).waitingOn[0]?.mark;
+    };
+
+    const mark = await marked(true);
+    expect(mark).toEqual(expect.any(String));
+    expect(await marked(false)).toBe(mark);
+  });
+
   it.each([
     ['its name', (name: string) => name],
     ['a function', (name: string) => () => database.connection.models[name]],

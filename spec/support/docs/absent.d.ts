@@ -2,3 +2,6 @@
 declare module '@opentelemetry/api-logs' {
   export const logs: { getLogger(name: string): never };
 }
+declare module '@nestjs/testing' {
+  export const Test: { createTestingModule(metadata: object): any };
+}

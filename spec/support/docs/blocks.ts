@@ -54,6 +54,25 @@ const FROM: Readonly<Record<string, readonly string[]>> = {
   '@typegoose/typegoose': ['plugin', 'prop', 'type Ref'],
 };
 
+/** The same of the page about Nest, where some names are of other modules. */
+const FROM_OF_NEST: typeof FROM = {
+  '@nestjs/common': ['Injectable', 'Module'],
+  '@nestjs/core': ['NestFactory'],
+  '@nestjs/testing': ['Test'],
+  '@nestjs/mongoose': ['InjectModel', 'MongooseModule', 'Prop', 'Schema', 'SchemaFactory', 'getModelToken'],
+  'mongoose-task-queue': ['taskQueue', 'type TaskContext', 'type TaskDocument', 'type TaskModel'],
+  'mongoose-task-queue/dashboard': ['dashboard'],
+  'mongoose-task-queue/nestjs': [
+    'OnTask',
+    'Process',
+    'Processor',
+    'TaskQueueHealth',
+    'TaskQueueModule',
+    'TaskQueueWorkers',
+  ],
+  'mongoose-task-queue/testing': ['drain'],
+};
+
 /** Writes each block as a module of its own into a folder, so that the compiler can look at all of them. */
 export function writeBlocks(folder: string, blocks: readonly Block[]): void {
   rmSync(folder, { recursive: true, force: true });
@@ -61,12 +80,12 @@ export function writeBlocks(folder: string, blocks: readonly Block[]): void {
   for (const { name, code } of blocks)
     writeFileSync(
       join(folder, `${basename(name).replace('.md:', '-')}.mts`),
-      `${importsOf(code)}\n${code}\nexport {};\n`,
+      `${importsOf(code, name.includes('nestjs') ? FROM_OF_NEST : FROM)}\n${code}\nexport {};\n`,
     );
 }
 
-function importsOf(code: string): string {
-  return Object.entries(FROM)
+function importsOf(code: string, modules: typeof FROM): string {
+  return Object.entries(modules)
     .flatMap(([from, names]) => {
       const used = names.filter((name) => isUsed(code, name.replace(/^type /, '').replace(/ as .*/, '')));
       return used.length > 0 ? [`import { ${used.join(', ')} } from '${from}';`] : [];

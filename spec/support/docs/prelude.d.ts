@@ -33,6 +33,7 @@ declare global {
   const Index: TaskModel<{ page: string }>;
   const Sync: TaskModel<{ user: string }>;
   const Sms: TaskModel<{ to: string }>;
+  type Sms = { to: string };
   const task: TaskOf<typeof Email>;
   const worker: Worker<TaskOf<typeof Email>>;
   type TaskOf<M> = M extends QueueOf<infer Doc> ? Doc : never;
@@ -56,6 +57,22 @@ declare global {
   };
   namespace express {
     type Request = AppRequest & import('node:http').IncomingMessage;
+  }
+
+  class Mailer {
+    send(to: string, options: { signal: AbortSignal }): Promise<void>;
+  }
+  const mailer: Mailer;
+  class AppModule {}
+  class EmailService {
+    welcome(to: string): Promise<unknown>;
+  }
+  class Message {
+    to: string;
+  }
+  /** Of @nestjs/terminus. */
+  class HealthIndicatorService {
+    check(name: string): { up(details: object): object; down(details: object): object };
   }
 
   class Mail {
