@@ -32,7 +32,11 @@ const legacy = {
   roots: ['<rootDir>/spec'],
   testMatch: ['**/*.spec.ts'],
   testPathIgnorePatterns: ['/spec/standard/', '/spec/types/', ...needsMongoose9],
-  moduleNameMapper: { '^mongoose-task-queue$': '<rootDir>/lib/index.ts', ...mongoose },
+  moduleNameMapper: {
+    '^mongoose-task-queue$': '<rootDir>/lib/index.ts',
+    '^mongoose-task-queue/(.+)$': '<rootDir>/lib/$1/index.ts',
+    ...mongoose,
+  },
   transform: { '^.+\\.[tj]s$': swc },
   transformIgnorePatterns: [`/node_modules/(?!@nestjs/|(.*/)?${driverFile})`],
 };

@@ -55,7 +55,7 @@ export type { Lease, PushOutcome, TaskFailure } from './task/handle';
 export type { PopOptions } from './pop/pop';
 export type { OnDuplicate } from './push/duplicate';
 export type { FindByKeyOptions } from './push/find-by-key';
-export type { PushOptions } from './push/push';
+export type { PushOptions } from './push/options';
 export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';

@@ -39,6 +39,15 @@ const printed: Record<string, string[]> = {
   ],
   schedule: ['the same task: true', 'runs: 3 - state now: FINISHED', 'left in the queue: 2'],
   transaction: ['CREATED ada 100, grace 0', 'FINISHED ada 70, grace 30'],
+  dashboard: [
+    'ready: to: ada@example.org',
+    'found: 1',
+    'a visitor: 403',
+    'retry: 1',
+    'an operator: 200',
+    'ready now: 2 CREATED',
+  ],
+  nestjs: ['finished: receipt of ada@example.org', 'health: up', 'closed'],
   condition: ['popped before the payment: null', "it waits for: order Order { status: 'new' }", 'shipping: lamp'],
 };
 
@@ -50,7 +59,8 @@ describe('examples', () => {
     const readme = readFileSync(resolve(root, 'examples/README.md'), 'utf8');
 
     expect(files.map((file) => file.replace('.ts', '')).sort()).toEqual(Object.keys(printed).sort());
-    for (const file of files) expect(readme).toContain(`[${file}](${file})`);
+    const moving = readdirSync(resolve(root, 'examples/moving')).map((file) => `moving/${file}`);
+    for (const file of [...files, ...moving]) expect(readme).toContain(`[${file}](${file})`);
   });
 
   it.each(Object.keys(printed))('%s prints what it says', async (name) => {

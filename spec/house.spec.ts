@@ -6,8 +6,15 @@ const LIB = join(__dirname, '../lib');
 
 /** From the top to the bottom: a file imports from its own room and from those further down. docs/design.md describes them. */
 const FLOORS = [
+  'cli',
   'testing',
   'index',
+  'dashboard',
+  'inspect',
+  'metrics',
+  'opentelemetry',
+  'nestjs',
+  'doctor',
   'plugin',
   'worker',
   'model',
@@ -34,11 +41,13 @@ const FLOORS = [
   'fields',
   'batcher',
   'turns',
+  'observe',
   'mongoose',
   'any',
   'differences',
   'values',
   'timers',
+  'peer',
   'errors',
 ];
 
@@ -51,9 +60,14 @@ interface SourceFile {
   readonly text: string;
 }
 
-const files: SourceFile[] = readdirSync(LIB, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
-  .map((path) => ({ name: path.replace(/\.ts$/, ''), text: readFileSync(join(LIB, path), 'utf8') }));
+const sources: SourceFile[] = readdirSync(LIB, { recursive: true, encoding: 'utf8' })
+  .filter((path) => /\.tsx?$/.test(path))
+  .map((path) => ({ name: path.replace(/\.tsx?$/, ''), text: readFileSync(join(LIB, path), 'utf8') }));
+
+/** The page of the dashboard is built for browsers, by itself: its folder is no room of the house. */
+const PAGE = 'dashboard/page/';
+const files = sources.filter(({ name }) => !name.startsWith(PAGE));
+const pageFiles = sources.filter(({ name }) => name.startsWith(PAGE));
 
 const roomOf = (name: string) => name.split('/')[0]!;
 
@@ -82,9 +96,22 @@ describe('the house', () => {
   });
 
   it('has no file that is too long for one idea, or too short for a name of its own', () => {
-    const odd = files.filter((file) => linesOf(file) < FEWEST_LINES || linesOf(file) > MOST_LINES);
+    const odd = sources.filter((file) => linesOf(file) < FEWEST_LINES || linesOf(file) > MOST_LINES);
 
     expect(odd.map((file) => `${file.name}: ${linesOf(file)}`)).toEqual([]);
+  });
+});
+
+describe("the dashboard's page", () => {
+  it('has nothing of the house but the types of what it is told', () => {
+    const outside = pageFiles.flatMap((file) =>
+      importsOf(file).flatMap((to) => (to.startsWith(PAGE) || /\.\w+$/.test(to) ? [] : [`${file.name} → ${to}`])),
+    );
+    const api = pageFiles.flatMap(({ name, text }) =>
+      /import type [^;]*? from '(?:\.\.\/)+api';/.test(text) ? [name] : [],
+    );
+
+    expect(outside).toEqual(api.map((name) => `${name} → dashboard/api`));
   });
 });
 
@@ -113,10 +140,19 @@ describe('the page about the house', () => {
     expect(named.toSorted()).toEqual(files.map(({ name }) => name).toSorted());
   });
 
+  it("has a row for each file of the dashboard's page", () => {
+    const named = [...page.matchAll(/^\| (`page\/[^|]*) \|/gm)].flatMap(([, cell]) =>
+      [...cell!.matchAll(/`(page\/[\w/-]+)\.tsx?`/g)].map(([, name]) => `dashboard/${name}`),
+    );
+
+    expect(named.toSorted()).toEqual(pageFiles.map(({ name }) => name).toSorted());
+  });
+
   it('names no file that is not there', () => {
     const paths = [...page.matchAll(/`([\w-]+\/[\w-]+)\.ts`/g)].map(([, path]) => path);
 
-    expect(paths.filter((path) => !files.some(({ name }) => name === path))).toEqual([]);
+    const names = sources.map(({ name }) => name.replace('dashboard/page/', 'page/'));
+    expect(paths.filter((path) => !names.includes(path!))).toEqual([]);
   });
 });
 

@@ -8,6 +8,13 @@ import { useDatabase } from './support/database';
 const root = resolve(__dirname, '..');
 const modules = join(root, 'node_modules');
 
+const OPTIONAL = Object.keys(packageJson.peerDependenciesMeta);
+
+const FLAGS = [
+  ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'],
+  ['--module', 'nodenext', '--lib', 'es2023,esnext.decorators', '--types', 'node'],
+].flat();
+
 /** The packed package, installed in a project of its own that has nothing but what the package declares. */
 describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongoose) => {
   const database = useDatabase();
@@ -22,19 +29,27 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
     const installed = join(project, 'node_modules', packageJson.name);
     await mkdir(installed, { recursive: true });
     await run('tar', ['-xzf', packed.trim(), '-C', installed, '--strip-components', '1'], project);
-    const needed = [
-      ...Object.keys(packageJson.dependencies),
-      ...Object.keys(packageJson.peerDependencies),
-      '@types/node',
-    ];
-    for (const name of needed) {
-      await mkdir(dirname(join(project, 'node_modules', name)), { recursive: true });
-      await symlink(join(modules, name === 'mongoose' ? mongoose : name), join(project, 'node_modules', name));
-    }
+    const peers = Object.keys(packageJson.peerDependencies).filter((name) => !OPTIONAL.includes(name));
+    for (const name of [...Object.keys(packageJson.dependencies), ...peers, '@types/node']) await link(name);
     await cp(join(__dirname, 'support/consumer'), project, { recursive: true });
   });
 
   afterAll(() => rm(project, { recursive: true, force: true }));
+
+  async function link(name: string): Promise<void> {
+    await mkdir(dirname(join(project, 'node_modules', name)), { recursive: true });
+    await symlink(join(modules, name === 'mongoose' ? mongoose : name), join(project, 'node_modules', name));
+  }
+
+  /** Runs a command in the project as if these had been installed as well. */
+  async function runWith(peers: readonly string[], command: string, parameters: string[]): Promise<string> {
+    await Promise.all(peers.map(link));
+    try {
+      return await run(command, parameters, project);
+    } finally {
+      await Promise.all(peers.map((name) => rm(join(project, 'node_modules', name))));
+    }
+  }
 
   it('works when it is required', async () => {
     expect(await run('node', ['consumer.cjs', database.uri], project)).toBe('ada@example.org FINISHED\n');
@@ -42,6 +57,40 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
 
   it('works when it is imported, as the same module', async () => {
     expect(await run('node', ['consumer.mjs', database.uri], project)).toBe('ada@example.org FINISHED true\n');
+  });
+
+  it('loads nothing of its other entries, nor what they need', async () => {
+    const loaded = `require('${packageJson.name}'); console.log(Object.keys(require.cache).join('\\n'))`;
+    const files = (await runWith(OPTIONAL, 'node', ['-e', loaded])).split('\n');
+
+    expect(files.filter((file) => file.includes(`${packageJson.name}/dist/index.js`))).toHaveLength(1);
+    expect(files.filter((file) => /prom-client|opentelemetry|nestjs|dist.metrics/.test(file))).toEqual([]);
+  });
+
+  it.each([
+    ['metrics', 'prom-client'],
+    ['opentelemetry', '@opentelemetry/api'],
+    ['nestjs', '@nestjs/common'],
+    ['nestjs', '@nestjs/core'],
+  ])('has an entry `%s`, which says what to install where %s is missing', async (entry, peer) => {
+    const imported = `import * as entry from '${packageJson.name}/${entry}'; console.log(Object.keys(entry).join())`;
+    const load = (peers: string[]) => runWith(peers, 'node', ['--input-type=module', '-e', imported]);
+    const others = entry === 'nestjs' ? OPTIONAL.filter((name) => name !== peer) : [];
+    await expect(load(others)).rejects.toThrow(
+      `TaskQueueError: \`mongoose-task-queue/${entry}\` needs ${peer}. Write \`npm install ${peer}\`.`,
+    );
+    const names = await load([...others, peer]);
+
+    expect(names).toMatch(/metrics|instrument,|TaskQueueModule/);
+  });
+
+  it('has types for its entries', async () => {
+    await runWith(OPTIONAL, 'node', [
+      join(modules, 'typescript/bin/tsc'),
+      ...FLAGS,
+      '--experimentalDecorators',
+      'entries.ts',
+    ]);
   });
 
   describe.each([
@@ -52,18 +101,7 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
     it.each([true, false])(
       'experimentalDecorators: %s',
       async (experimentalDecorators) => {
-        const flags = ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes'];
-        flags.push(
-          '--target',
-          'es2022',
-          '--module',
-          'nodenext',
-          '--lib',
-          'es2023,esnext.decorators',
-          '--types',
-          'node',
-        );
-        flags.push('--experimentalDecorators', String(experimentalDecorators));
+        const flags = [...FLAGS, '--experimentalDecorators', String(experimentalDecorators)];
 
         await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts'], project);
       },

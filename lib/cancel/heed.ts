@@ -10,7 +10,8 @@ import { isOpen } from '../task/cancellation';
 import { handleOf, lease } from '../task/handle';
 import { clearTimeout, setTimeout } from '../timers';
 import { keyOf } from '../values/id';
-import { endOverdueRegularly, isStartByUsed } from './overdue';
+import { endOverdueRegularly } from './overdue';
+import { isStartByUsed } from './start-by-index';
 
 /** Called once for a task that is to be cancelled. `leftMs`: how long it may still be finished, in milliseconds. */
 export type OnCancel<Held> = (held: Held, error: TaskCancelledError, leftMs: number) => void;

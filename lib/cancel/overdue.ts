@@ -1,21 +1,16 @@
 import { Types } from 'mongoose';
-import { type AnyModel, collectionOf, definitionOf, type Filter, rootOf } from '../definition/definition';
+import { type AnyModel, collectionOf, definitionOf, type Filter } from '../definition/definition';
 import { State } from '../fields';
-import { declare } from '../indexes/declared';
-import type { TaskIndex } from '../indexes/existing';
 import { announce } from '../notify/arrivals';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
-import { isMissingIndex, isTimeExpired, patiently } from '../server/transient';
-import type { Control } from '../side/collection';
-import { noteUse } from '../side/control';
+import { isMissingIndex, isTimeExpired } from '../server/transient';
 import { cancelled, NOT_IN_TIME, OF_LIVE } from '../task/cancellation';
 import { clearInterval, setInterval, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
 import { writeConfirmed } from '../waiting/bounded-write';
+import { forgetStartBy, START_BY, startByIndex, startByReady } from './start-by-index';
 
-/** The use of `startBy`, as all processes that work the queue hear of it. */
-const USE = 'startBy';
 /** How often tasks that were not started in time are looked for where the use is known, in milliseconds. */
 const EVERY_MS = 1_000;
 /** At most this many tasks are ended by one look. */
@@ -23,48 +18,18 @@ const WINDOW = 200;
 /** At most this many times are remembered per model; later ones are seen by who works the queue. */
 const MAX_TIMES = 1_000;
 
-const PATH = '_task.startBy';
-
-function startByIndex(model: AnyModel): TaskIndex {
-  const { state } = definitionOf(model).options.fields;
-
-  return {
-    name: 'task_startBy',
-    key: { [PATH]: 1 },
-    partialFilterExpression: { [state]: State.CREATED, [PATH]: { $exists: true } },
-  };
-}
-
-const prepared = new WeakMap<AnyModel, Promise<void>>();
-
-/** Resolves once tasks of the model can have a `startBy`: their index is there, and who works the queue can know of it. */
-export function startByReady(model: AnyModel): Promise<void> {
-  const ready = prepared.get(model) ?? prepare(model);
-  prepared.set(model, ready);
-  ready.catch(() => prepared.delete(model));
-
-  return ready;
-}
-
-async function prepare(model: AnyModel): Promise<void> {
-  const index = startByIndex(model);
-  declare(rootOf(model), [index]);
-  await patiently(() => collectionOf(model).createIndexes([index as never]));
-  await noteUse(model, USE);
-}
-
 /** Ends the tasks that were not started in time and that nobody claims: parked, delayed or behind others. */
 async function endOverdue(model: AnyModel): Promise<void> {
   const definition = definitionOf(model);
   const { options, kind, writeConcern } = definition;
   const overdue: Filter = {
     [options.fields.state]: State.CREATED,
-    [PATH]: { $exists: true },
+    [START_BY]: { $exists: true },
     '_task.startedAt': null,
-    $expr: { $lt: [`$${PATH}`, '$$NOW'] },
+    $expr: { $lt: [`$${START_BY}`, '$$NOW'] },
     ...(kind && { [kind.key]: kind.value }),
   };
-  const how = { projection: { _id: 1 }, limit: WINDOW, hint: 'task_startBy', ...NEWEST } as const;
+  const how = { projection: { _id: 1 }, limit: WINDOW, hint: startByIndex(model).name, ...NEWEST } as const;
   const found = await answered(collectionOf(model).find(overdue, how).toArray());
   if (found.length === 0) return;
 
@@ -84,10 +49,6 @@ async function endOverdue(model: AnyModel): Promise<void> {
     isRefusal: isTimeExpired,
   });
   announce(model);
-}
-
-export function isStartByUsed({ uses }: Control): boolean {
-  return uses.includes(USE);
 }
 
 /** Looks regularly for tasks that were not started in time, until the returned function is called. */
@@ -120,9 +81,22 @@ export function endOverdueAt(model: AnyModel, startBy: Date, now: Date): void {
 
 const alarms = new WeakMap<AnyModel, Set<number>>();
 
-// Without the index there is nothing to end; other errors are met by the next look, or by the claims.
+// Other errors are met by the next look, or by the claims.
 async function endQuietly(model: AnyModel): Promise<void> {
-  await endOverdue(model).catch((error: unknown) => {
-    if (isMissingIndex(error)) prepared.delete(model);
-  });
+  await endOverdue(model).catch((error: unknown) => (isMissingIndex(error) ? endWithoutIndex(model) : undefined));
+}
+
+const unprepared = new WeakSet<AnyModel>();
+
+// It was dropped, or its pusher had no time to make it. Where this process cannot make it either, it leaves it to others.
+async function endWithoutIndex(model: AnyModel): Promise<void> {
+  forgetStartBy(model);
+  if (unprepared.has(model)) return;
+  unprepared.add(model);
+  await startByReady(model)
+    .then(() => endOverdue(model))
+    .then(
+      () => unprepared.delete(model),
+      () => {},
+    );
 }

@@ -8,7 +8,7 @@ import { cancelled, isOpen, isOverdue, NOT_IN_TIME, OF_LIVE } from '../task/canc
 import { cancelledOf } from '../task/cancelled-error';
 import { attemptsBefore, heldAsClaimed } from '../task/held';
 import type { TellFailed } from '../task/tell-failed';
-import { followEnd, startSuccessor } from './behind';
+import { followEnds, isKeyed, startSuccessor } from './behind';
 
 /**
  * The claimed tasks that are to be handed out. One that was to be cancelled, or comes too late to be started, ends CANCELLED here. A
@@ -62,7 +62,7 @@ async function end(definition: Definition, raw: RawDocument, reason: string | un
   // The claim that found it was no attempt.
   const end = { ...cancelled(definition, reason), '_task.attempts': attemptsBefore };
   await write(definition, raw, [{ $set: end }, { $unset: OF_LIVE }]);
-  await followEnd(definition, raw);
+  if (isKeyed(raw)) await followEnds(definition, { _id: raw._id });
   announce(definition.model);
 }
 

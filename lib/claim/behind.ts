@@ -1,6 +1,6 @@
-import type { ClientSession, Types } from 'mongoose';
-import { collectionOf, type Definition, type RawDocument } from '../definition/definition';
-import { State } from '../fields';
+import { type ClientSession, Types } from 'mongoose';
+import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { State, UNDONE_STATES } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { keyText, liveOf, ofKey } from '../indexes/key-index';
 import { withIndexes } from '../indexes/prepare';
@@ -9,7 +9,6 @@ import { leniently, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import type { Bookkeeping } from '../task/bookkeeping';
-import { plainKey } from '../task/cancellation';
 import { attemptsBefore, heldAsClaimed } from '../task/held';
 
 /** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
@@ -47,6 +46,11 @@ export async function letGo(definition: Definition, key: string, id: Types.Objec
   announce(model);
 }
 
+/** Whether a task has a key: only then another can wait for its end. */
+export function isKeyed({ _task: task }: RawDocument): boolean {
+  return (task as Bookkeeping | undefined)?.key !== undefined;
+}
+
 /** Lets a successor start after an end that was just written. If that fails, it starts when the lease before it would have ended. */
 export async function letGoAnyhow(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
   await letGo(definition, key, id).catch(() => {});
@@ -59,9 +63,20 @@ export async function followEnd(definition: Definition, { _task: task }: RawDocu
   if (aside && text !== undefined) await letGoIfEnded(definition, text, aside);
 }
 
-/** For a `$set` stage that ends a task: one that was aside when it was read has its key back. */
-export function keyAfter({ _task: task }: RawDocument): Record<string, unknown> {
-  return (task as Bookkeeping | undefined)?.aside === undefined ? {} : { '_task.key': plainKey };
+/**
+ * Lets the successors start of those tasks that are FAILED or CANCELLED, whatever else the filter says of their state. What is stored decides:
+ * one may have been moved aside since it was read.
+ */
+export async function followEnds(definition: Definition, tasks: Filter): Promise<void> {
+  const { model, options } = definition;
+  const over = { ...tasks, [options.fields.state]: { $in: [...UNDONE_STATES] }, '_task.aside': { $exists: true } };
+  try {
+    const how = { projection: { '_task.key': 1, '_task.aside': 1 }, hint: '_id_', ...NEWEST };
+    const find = () => collectionOf(model).find(over, how).toArray();
+    for (const one of await persistently(find)) await followEnd(definition, one);
+  } catch {
+    // They start when the leases of those before them would have ended.
+  }
 }
 
 /** Lets the successor start if the task before it is not there any more: it may have ended while the successor was written. */
@@ -72,6 +87,36 @@ export async function letGoIfEnded(definition: Definition, key: string, id: Type
   } catch {
     // It starts when the lease of the one before it would have ended.
   }
+}
+
+/**
+ * The bookkeeping of a task that is stored without a look at its key in the same write: whatever has happened to that meanwhile, who claims the
+ * task looks. Nobody knows the name that it is behind, and so nobody lets it go, before `findPlace()` has.
+ */
+export function uncertain(task: Bookkeeping): Bookkeeping {
+  return { ...task, behind: new Types.ObjectId() };
+}
+
+/** Puts such a task behind the one that is aside, or lets it go if there is none. */
+export async function findPlace(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+  try {
+    const aside = await findAside(definition, key);
+    if (!aside) return await letGo(definition, key, id);
+    const { aside: name } = aside._task as Bookkeeping;
+    if (!name) return;
+    await persistently(() => rename(definition, key, id, name));
+    await letGoIfEnded(definition, key, name);
+  } catch {
+    // Who claims it looks.
+  }
+}
+
+function rename(definition: Definition, key: string, from: Types.ObjectId, to: Types.ObjectId): Promise<unknown> {
+  const { model, options, writeConcern } = definition;
+  const filter = { ...ofKey(definition, key), [options.fields.state]: State.CREATED, '_task.behind': from };
+  const how = { hint: indexName(definition, 'key'), ...writeConcern };
+
+  return collectionOf(model).updateOne(filter, { $set: { '_task.behind': to } }, how);
 }
 
 /**

@@ -4,12 +4,17 @@ import { tryLater } from '../server/retry-later';
 import { persistently } from '../server/transient';
 import { cancelledOr } from '../task/cancellation';
 import { attemptsBefore } from '../task/held';
+import { followEnds } from './behind';
 
 const MAX_TIME_MS = 1_000;
 
-/** Puts back the tasks that one claim still holds (see `heldBy`), as if they had not been claimed. */
-export async function giveBack(definition: Definition, held: Filter): Promise<void> {
+/**
+ * Puts back the tasks that one claim still holds (see `heldBy`), as if they had not been claimed. One that is to be cancelled ends instead;
+ * `isKeyed`: one of them has a key, and another may wait for its end.
+ */
+export async function giveBack(definition: Definition, held: Filter, isKeyed: boolean): Promise<void> {
   await putBack(definition, held, {});
+  if (isKeyed) await followEnds(definition, held);
 }
 
 /**
@@ -21,7 +26,10 @@ export function giveBackLater(
   held: Filter,
   { hint = '_id_', afterMs = 0 }: { hint?: string; afterMs?: number } = {},
 ): void {
-  const tryPuttingBack = () => putBack(definition, held, { hint, maxTimeMS: MAX_TIME_MS });
+  const tryPuttingBack = async () => {
+    await putBack(definition, held, { hint, maxTimeMS: MAX_TIME_MS });
+    if ('_id' in held && hint === '_id_') await followEnds(definition, held);
+  };
   tryLater(tryPuttingBack, definition.options.leaseMs);
   if (afterMs > 0) tryLater(tryPuttingBack, definition.options.leaseMs, afterMs);
 }

@@ -9,6 +9,7 @@ import { nameless, type TellFailed } from '../task/tell-failed';
 import { describe } from '../values/describe';
 import { isExact } from '../values/id';
 import { isPlain, isWritable } from '../values/writable';
+import { isKeyed } from './behind';
 import { claimOne } from './claim-one';
 import { giveBack } from './give-back';
 import { readyQuery, type ReadyQuery } from './ready';
@@ -47,7 +48,7 @@ export async function failNameless(
 export async function claimNameless(definition: Definition, query: ReadyQuery): Promise<RawDocument | null> {
   const claimed = await claimOne(definition, query);
   if (!claimed || !(await isReachable(definition, claimed))) return claimed;
-  await giveBack(definition, heldAsClaimed(definition, [claimed]));
+  await giveBack(definition, heldAsClaimed(definition, [claimed]), isKeyed(claimed));
 
   return null;
 }

@@ -8,7 +8,7 @@ import { cancelledOr, plainKey } from '../task/cancellation';
 import { ended, withFailure } from '../task/ending';
 import { heldBy } from '../task/held';
 import { describe } from '../values/describe';
-import { followEnd } from './behind';
+import { followEnds, isKeyed } from './behind';
 
 /**
  * Charges the attempt of a claimed task of which no document can be made, because a hook of its schema or a cast throws: the task comes
@@ -24,7 +24,7 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
   const nextAt = isLast && !isOver ? nextSlotAt(task) : null;
   const dueAt = nextAt ?? { $add: ['$$NOW', waitMs(definition, attempts)] };
   const end = isOver
-    ? { ...ended(definition, State.FAILED), ...(aside && { '_task.key': plainKey }) }
+    ? { ...ended(definition, State.FAILED), '_task.key': plainKey }
     : {
         [options.fields.state]: State.CREATED,
         '_task.availableAt': dueAt,
@@ -37,7 +37,7 @@ export async function failUnreadable(definition: Definition, raw: RawDocument, e
   ];
 
   await persistently(() => collectionOf(model).updateOne(heldBy(definition, token!, [raw._id]), update, writeConcern));
-  if (aside) await followEnd(definition, raw);
+  if (isKeyed(raw)) await followEnds(definition, { _id: raw._id });
 }
 
 /** A recurring task has no end: after its last attempt it is due at its next slot. */

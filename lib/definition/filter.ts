@@ -3,12 +3,23 @@ import { InvalidOptionError } from '../errors';
 import { requireObject } from '../values/check';
 import type { AnyModel, Filter } from './definition';
 
+const asRead = new WeakSet<Filter>();
+
+/** A filter of ids that were read, which is not cast: another program may have written ids of other types than the schema has. */
+export function filterOfRead(ids: readonly unknown[], more: Filter = {}): Filter {
+  const filter: Filter = { ...more, _id: { $in: ids } };
+  asRead.add(filter);
+
+  return filter;
+}
+
 /**
  * Casts a user's filter by the schema.
  *
  * @throws {InvalidOptionError} for an unknown path or an undefined value: such a filter would match tasks that the user did not mean.
  */
 export function castFilter(model: AnyModel, filter: Filter, verb: string): Filter {
+  if (asRead.has(filter)) return filter;
   requireObject(
     'filter',
     filter,

@@ -113,8 +113,10 @@ function makeTarget(model: AnyModel, clause: Clause, referred: AnyModel): Target
 }
 
 function markOf(model: AnyModel, referred: AnyModel, condition: Filter, watchers: string): string {
+  // All processes must find the same mark, and before a connection is opened its database has no name.
+  const placeOf = model.db === referred.db ? ({ collection }: AnyModel) => collection.name : namespaceOf;
   // Extended JSON: plain JSON has no 64-bit numbers.
-  const name = mongo.BSON.EJSON.stringify([namespaceOf(model), namespaceOf(referred), condition, watchers]);
+  const name = mongo.BSON.EJSON.stringify([placeOf(model), placeOf(referred), condition, watchers]);
 
   return createHash('sha1').update(name).digest('hex').slice(0, 10);
 }

@@ -5,9 +5,10 @@ import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
 import { isDuplicate, isUnauthorized } from '../server/permanent';
 import { patiently } from '../server/transient';
+import { compare, wantedIndexes } from './compare';
 import { declare } from './declared';
 import { settleDuplicates } from './duplicates';
-import { existingIndexes, hasIndex, sameIndex, type TaskIndex } from './existing';
+import { existingIndexes, hasIndex, type TaskIndex } from './existing';
 import { changeExpiry, dropExpiry } from './expiry';
 import { ensureOutboxes } from './outbox';
 import { taskIndexes, waitingIndexes } from './task-indexes';
@@ -43,7 +44,7 @@ async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void
   const isOfBase = definition.kind !== null && !definition.kindOnly;
   if (isOfBase) await ensureAll(baseOf(model), ensureOf);
 
-  const indexes = [...taskIndexes(definition), ...(hasDependencies(model) ? waitingIndexes(definition) : [])];
+  const indexes = wantedIndexes(model);
   const existing = await ensureOf(model, indexes).catch((error: { codeName?: string }) => {
     if (!CONFLICTS.includes(error.codeName)) throw error;
     // Another process, of another version perhaps, has just created the missing index.
@@ -53,6 +54,11 @@ async function ensureAll(model: AnyModel, ensureOf: typeof ensure): Promise<void
   await ensureOutboxes(model);
 }
 
+/** Creates indexes besides those of every queue, as `ensureTaskIndexes()` does. */
+export async function ensureIndexes(model: AnyModel, indexes: readonly TaskIndex[]): Promise<void> {
+  await ensure(model, indexes);
+}
+
 /** Compares all indexes, then creates or changes some. Resolves to the indexes that existed before. */
 async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<readonly TaskIndex[]> {
   const existing = await existingIndexes(model).catch(async (error: unknown) => {
@@ -60,14 +66,9 @@ async function ensure(model: AnyModel, indexes: readonly TaskIndex[]): Promise<r
     await ensureUnlisted(model, indexes);
     return indexes;
   });
-  const missing: TaskIndex[] = [];
-  const outdated: TaskIndex[] = [];
-  for (const wanted of indexes) {
-    const found = existing.find((index) => index.name === wanted.name || sameIndex(index, wanted));
-    if (!found) missing.push(wanted);
-    else if (found.name !== wanted.name || !sameIndex(found, wanted)) throw conflict(model, wanted, found);
-    else if (found.expireAfterSeconds !== wanted.expireAfterSeconds) outdated.push(wanted);
-  }
+  const { missing, outdated, conflicts } = compare(existing, indexes);
+  const [first] = conflicts;
+  if (first) throw conflict(model, first.wanted, first.found);
 
   for (const index of outdated) await changeExpiry(model, index);
   if (missing.length > 0) await create(model, missing);
@@ -104,7 +105,6 @@ export function declareIndexes(model: AnyModel): void {
   if (hasDependencies(model)) declare(rootOf(model), waitingIndexes(definition));
 }
 
-// The same index under another name is a conflict too: claims hint theirs by name, and the server allows no second one.
 function conflict(model: AnyModel, wanted: TaskIndex, found: TaskIndex): IndexConflictError {
   return new IndexConflictError(
     `An index of ${model.collection.name} differs from the one the queue needs.\n` +

@@ -7,6 +7,14 @@ import { awaitTaskIndexes, ensureTaskIndexes } from './ensure';
 
 const prepared = new WeakMap<AnyModel, Promise<void>>();
 
+/** Models that are only looked at: no operation of theirs creates an index. */
+const looked = new WeakSet<AnyModel>();
+
+/** From now on the model's operations take the indexes as they are, and fail where one is missing. `ensureTaskIndexes()` creates it all the same. */
+export function takeIndexesAsTheyAre(model: AnyModel): void {
+  looked.add(model);
+}
+
 /** Resolves once the server was found to be new enough and the indexes exist. The work is done once per model and process. */
 export function indexesReady(model: AnyModel): Promise<void> {
   let ready = prepared.get(model);
@@ -30,7 +38,7 @@ export async function withIndexes<T>(model: AnyModel, operation: () => Promise<T
   try {
     return await operation();
   } catch (error) {
-    if (!isMissingIndex(error)) throw explained(error);
+    if (!isMissingIndex(error) || looked.has(model)) throw explained(error);
     forgetIndexes(model);
     await awaitTaskIndexes(model);
     await indexesReady(model);
@@ -43,5 +51,5 @@ async function prepare(model: AnyModel): Promise<void> {
   const clock = await clockOf(model);
   requireSettings(model);
   await clock.now();
-  await ensureTaskIndexes(model);
+  if (!looked.has(model)) await ensureTaskIndexes(model);
 }

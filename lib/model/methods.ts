@@ -1,6 +1,6 @@
 import type { CancelOptions } from '../cancel/cancel';
 import type { CancelRequest } from '../cancel/cancelled';
-import type { PushOptions } from '../push/push';
+import type { PushOptions } from '../push/options';
 import type { SettleOptions } from '../settle/settle';
 import type { ReleaseOptions, RetryOptions } from '../settle/verbs';
 import type { Cancellation } from '../task/cancellation';

@@ -1,7 +1,7 @@
 import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
 import type { PopOptions } from '../pop/pop';
 import type { FindByKeyOptions } from '../push/find-by-key';
-import type { PushOptions } from '../push/push';
+import type { PushOptions } from '../push/options';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { HistoryMinute, HistoryOptions } from '../side/history';
@@ -68,7 +68,7 @@ export interface TaskStatics extends WithTaskQueue {
 
   /**
    * Creates the indexes of the queue and updates their expiry. The first `pop()` awaits it. Rejects with `IndexConflictError` when an
-   * existing index differs in anything else.
+   * existing index differs in anything else. The index of `startBy` is created once any program has pushed with one.
    */
   ensureTaskIndexes(this: ModelOf<unknown>): Promise<void>;
 

@@ -3,7 +3,7 @@ import type { CancelledCount, CancelManyOptions } from '../cancel/cancel-many';
 import type { CancelRequest } from '../cancel/cancelled';
 import type { PopOptions } from '../pop/pop';
 import type { FindByKeyOptions } from '../push/find-by-key';
-import type { PushOptions } from '../push/push';
+import type { PushOptions } from '../push/options';
 import type { Requeued, RequeueOptions } from '../push/requeue-many';
 import type { QueueOptions } from '../queue/queue';
 import type { SettleOptions } from '../settle/settle';

@@ -3,6 +3,7 @@ import type { Connection } from 'mongoose';
 import { type CancelOptions, cancelTask } from '../cancel/cancel';
 import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
 import { cancelled, cancelRequested } from '../cancel/cancelled';
+import { ensureDeployed } from '../cancel/start-by-index';
 import {
   type AnyDocument,
   type AnyModel,
@@ -14,14 +15,15 @@ import {
 import { clausesOf } from '../dependencies/clauses';
 import { refuseUuidIds } from '../differences/uuid-ids';
 import { InvalidOptionError } from '../errors';
-import { declareIndexes, ensureTaskIndexes } from '../indexes/ensure';
+import { declareIndexes } from '../indexes/ensure';
 import { declareOutboxes } from '../indexes/outbox';
 import type { TaskQueuePlugin } from '../model/schema';
 import { COPY, requireMongoose, requireOwnCopy } from '../mongoose';
 import { type ResolvedOptions, resolveOptions, type TaskQueueOptions } from '../options';
 import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
 import { findByKey, type FindByKeyOptions } from '../push/find-by-key';
-import { pushNew, type PushOptions, pushTask } from '../push/push';
+import type { PushOptions } from '../push/options';
+import { pushNew, pushTask } from '../push/push';
 import { requeueFailed, type RequeueOptions } from '../push/requeue-many';
 import { queue, type QueueOptions } from '../queue/queue';
 import { progress, renew } from '../settle/hold';
@@ -59,7 +61,7 @@ const statics = {
     return findByKey(this, key, options);
   },
   ensureTaskIndexes(this: AnyModel) {
-    return ensureTaskIndexes(this);
+    return ensureDeployed(this);
   },
   stats(this: AnyModel) {
     return stats(this);

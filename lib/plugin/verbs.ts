@@ -1,12 +1,13 @@
 import { type CancelOptions, cancelTask } from '../cancel/cancel';
 import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
 import * as cancels from '../cancel/cancelled';
+import { ensureDeployed } from '../cancel/start-by-index';
 import type { AnyDocument, AnyModel, Filter } from '../definition/definition';
-import * as indexes from '../indexes/ensure';
 import type { TaskVerbs } from '../model/verbs';
 import * as pops from '../pop/pop';
 import * as keys from '../push/find-by-key';
-import { pushNew, type PushOptions, pushTask } from '../push/push';
+import type { PushOptions } from '../push/options';
+import { pushNew, pushTask } from '../push/push';
 import { requeueFailed } from '../push/requeue-many';
 import * as queues from '../queue/queue';
 import * as holds from '../settle/hold';
@@ -60,7 +61,7 @@ export const attempts: TaskVerbs['attempts'] = handles.attempts;
 /** Why earlier attempts of a task failed. See {@link TaskMethods.failures}. */
 export const failures: TaskVerbs['failures'] = handles.failures;
 /** Creates the indexes of the queue. See {@link TaskStatics.ensureTaskIndexes}. */
-export const ensureTaskIndexes = indexes.ensureTaskIndexes as TaskVerbs['ensureTaskIndexes'];
+export const ensureTaskIndexes = ensureDeployed as TaskVerbs['ensureTaskIndexes'];
 /** Counts the tasks of a model. See {@link TaskStatics.stats}. */
 export const stats = figures.stats as TaskVerbs['stats'];
 /** Lets no task be claimed. See {@link TaskStatics.pause}. */

@@ -1,3 +1,4 @@
+import { isKeyed } from '../claim/behind';
 import { claimIds } from '../claim/claim-many';
 import { giveBack, giveBackLater } from '../claim/give-back';
 import { claimNameless } from '../claim/nameless';
@@ -164,10 +165,14 @@ async function claimJudged(
   if (claimed.length === 0) return claimed;
   try {
     const outdated = new Set(await outdatedOf(definition, ready, claimed, generation));
-    if (outdated.size > 0) await giveBack(definition, heldAsClaimed(definition, [...outdated]));
+    if (outdated.size > 0) await putBack(definition, [...outdated]);
     return claimed.filter((task) => !outdated.has(task));
   } catch (error) {
     giveBackLater(definition, heldAsClaimed(definition, claimed));
     throw error;
   }
+}
+
+async function putBack(definition: Definition, outdated: readonly RawDocument[]): Promise<void> {
+  await giveBack(definition, heldAsClaimed(definition, outdated), outdated.some(isKeyed));
 }

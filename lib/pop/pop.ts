@@ -3,6 +3,7 @@ import { type Category, readyQuery } from '../claim/ready';
 import { type AnyDocument, type AnyModel, definitionOf, type RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { withIndexes } from '../indexes/prepare';
+import { whilePopping } from '../observe';
 import { noteInHand } from '../settle/tasks-in-hand';
 import { type TellFailed, tellModel } from '../task/tell-failed';
 import { refuseUnknown, requireInteger } from '../values/check';
@@ -56,7 +57,7 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   refuseUnknown(options, ['category', 'populate'], 'pop()');
   checkPopOptions(model, options);
 
-  return popNext(model, options, tellModel(model));
+  return whilePopping(model, () => popNext(model, options, tellModel(model)));
 }
 
 /** Takes the next ready task, or null, by options that were checked. Tasks that cannot be handed out are reported to `tell`. */
@@ -87,6 +88,10 @@ export async function popMany(model: AnyModel, limit: number, options: PopOption
   requireInteger('limit', limit, 1, MAX_LIMIT, 'tasks', '`popMany(100)`');
   checkPopOptions(model, options);
 
+  return whilePopping(model, () => popSome(model, limit, options));
+}
+
+async function popSome(model: AnyModel, limit: number, options: PopOptions): Promise<AnyDocument[]> {
   const tasks: AnyDocument[] = [];
   try {
     await popUpTo(model, limit, options, claimAtOnce, (popped) => void tasks.push(...popped), tellModel(model));

@@ -11,11 +11,12 @@ export const ON_DUPLICATE = ['keep', 'replace', 'debounce', 'supersede', 'after'
 export type OnDuplicate = (typeof ON_DUPLICATE)[number];
 
 /**
- * What a push does next, by the tasks of its key: it stores its task, as the first or behind one that is aside; leaves the task that is there
+ * What a push does next, by the tasks of its key: it stores its task, as the first or behind one that is aside; saves it where it has the key already; leaves the task that is there
  * as it is; gives it the new input; moves it aside, to come behind it; or first takes away a window that is over.
  */
 export type Step =
   | { readonly does: 'store'; readonly behind: RawDocument | null }
+  | { readonly does: 'save' }
   | { readonly does: 'keep' | 'replace' | 'move aside' | 'close'; readonly task: RawDocument };
 
 export function nextStep(
@@ -24,7 +25,9 @@ export function nextStep(
   { document, mode, now }: { document: AnyDocument; mode: OnDuplicate; now: Date },
 ): Step {
   const stateOf = (task: RawDocument): unknown => task[options.fields.state];
-  const isOwn = (task: RawDocument | null) => task !== null && keyOf(task._id) === keyOf(document._id);
+  // A new document with the `_id` of a task is another push of it, not the task itself.
+  const isOwn = (task: RawDocument | null) =>
+    task !== null && !document.isNew && keyOf(task._id) === keyOf(document._id);
   const isEnding = (task: RawDocument) => stateOf(task) === State.RUNNING && isOpen(readBookkeeping({ ...task._task }));
   if (aside && isOwn(aside)) return { does: 'keep', task: aside };
   if (!front) {
@@ -32,7 +35,7 @@ export function nextStep(
     return isKept ? { does: 'keep', task: aside } : { does: 'store', behind: aside };
   }
   const { throttledUntil, behind } = readBookkeeping({ ...front._task });
-  if (isOwn(front) && isLive(stateOf(front))) return { does: 'store', behind: null };
+  if (isOwn(front) && isLive(stateOf(front))) return { does: 'save' };
   if (throttledUntil && throttledUntil > now) return { does: 'keep', task: front };
   if (!isLive(stateOf(front))) return { does: 'close', task: front };
   if (isEnding(front)) return { does: 'move aside', task: front };

@@ -1,4 +1,5 @@
 import { type ClientSession, Error as MongooseError } from 'mongoose';
+import { uncertain } from '../claim/behind';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { State } from '../fields';
 import { answered } from '../server/time-limit';
@@ -104,7 +105,10 @@ async function insertSaved(
 ): Promise<void> {
   const documents = tasks.map(({ document }) => document);
   const { key, behind } = tasks[0]!.task;
-  if (typeof key === 'string' && !session?.inTransaction()) await refuseTaken(definitionOf(model), { key, behind });
+  if (typeof key === 'string' && !session?.inTransaction()) {
+    await refuseTaken(definitionOf(model), { key, behind });
+    tasks = tasks.map((one) => ({ ...one, task: uncertain(one.task) }));
+  }
   const restores = documents.map(remember);
   for (const { document, state, task } of tasks) {
     document.set(definitionOf(model).options.fields.state, state);

@@ -1,5 +1,5 @@
 import type { ClientSession } from 'mongoose';
-import { letGoIfEnded } from '../claim/behind';
+import { findPlace, letGoIfEnded, uncertain } from '../claim/behind';
 import { type AnyDocument, type Definition, definitionOf, modelOf, type RawDocument } from '../definition/definition';
 import { whenCommitted } from '../definition/transaction';
 import { TaskStateError } from '../errors';
@@ -8,7 +8,7 @@ import { isDuplicateKey } from '../indexes/key-index';
 import { reschedule } from '../settle/recurrence';
 import { signalCancel } from '../side/control';
 import { readBookkeeping } from '../task/bookkeeping';
-import type { Bookkeeping, PushOutcome } from '../task/handle';
+import { type Bookkeeping, handleOf, type PushOutcome } from '../task/handle';
 import { sleep } from '../timers';
 import { keyOf } from '../values/id';
 import { cancelAside, closeWindow, leaseEnd, moveAside, successorOf } from './aside';
@@ -71,10 +71,13 @@ export async function pushUnderKey(push: KeyedPush): Promise<Pushed> {
 async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): Promise<Pushed | null> {
   const { document, key, task, session, debounce } = push;
   const step = nextStep(definition, found, push);
-  if (step.does === 'store' && !step.behind)
-    return (await isStored(push, task)) ? { task: document, outcome: 'queued' } : null;
-  if (step.does === 'store') return store(definition, push, step.behind!, (step.behind!._task as Bookkeeping).aside);
   switch (step.does) {
+    case 'save':
+      return (await isStored(push, task)) ? { task: document, outcome: 'queued' } : null;
+    case 'store':
+      return step.behind
+        ? store(definition, push, step.behind, (step.behind._task as Bookkeeping).aside)
+        : storeFirst(definition, push);
     case 'keep':
       return keep(definition, push, step.task);
     case 'close':
@@ -103,6 +106,26 @@ function asideOf(
   return behind ? { behind, availableAt: leaseEnd(availableAt, now, options.leaseMs) } : null;
 }
 
+/** Stores the document as the first of its key. */
+async function storeFirst(definition: Definition, push: KeyedPush): Promise<Pushed | null> {
+  const { document, key, task, session } = push;
+  if (!(await isStored(push, apart(push, task)))) return null;
+  const { behind } = handleOf(document).stored;
+  if (behind) await afterCommit(session, () => findPlace(definition, key, behind));
+
+  return { task: document, outcome: 'queued' };
+}
+
+/** What is stored where the look at the key and the write are not one: for a new document, only Mongoose's `save()` is not. */
+function apart({ document, session }: KeyedPush, task: Bookkeeping): Bookkeeping {
+  return document.isNew && !session?.inTransaction() ? task : uncertain(task);
+}
+
+async function afterCommit(session: ClientSession | null, then: () => Promise<void>): Promise<void> {
+  if (session?.inTransaction()) whenCommitted(session, () => void then());
+  else await then();
+}
+
 /** Stores the document behind a task that is aside under this name. */
 async function store(
   definition: Definition,
@@ -113,14 +136,17 @@ async function store(
   const { document, key, mode, task, session, now } = push;
   const { leaseMs, cancelGraceMs } = definition.options;
   const longestMs = mode === 'supersede' ? cancelGraceMs : leaseMs;
-  if (!name || !(await isStored(push, successorOf(definition, task, aside, name, now, longestMs)))) return null;
+  if (!name) return null;
+  const successor = successorOf(definition, task, aside, name, now, longestMs);
+  if (!(await isStored(push, apart(push, successor)))) return null;
   // Only now: who is ended before its successor is there may have nobody to come after it.
   if (mode === 'supersede') {
     await cancelAside(definition, key, name, document._id, session);
     whenCommitted(session, () => void signalCancel(definition.model));
   }
-  if (session?.inTransaction()) whenCommitted(session, () => void letGoIfEnded(definition, key, name));
-  else await letGoIfEnded(definition, key, name);
+  const { behind = name } = handleOf(document).stored;
+  const find = behind.equals(name) ? letGoIfEnded : findPlace;
+  await afterCommit(session, () => find(definition, key, behind));
 
   return { task: document, outcome: mode === 'supersede' ? 'superseded' : 'behind' };
 }
@@ -141,7 +167,7 @@ async function keep(
   { document, task, session }: KeyedPush,
   raw: RawDocument,
 ): Promise<Pushed | null> {
-  const isOwn = keyOf(raw._id) === keyOf(document._id);
+  const isOwn = !document.isNew && keyOf(raw._id) === keyOf(document._id);
   const kept = isOwn ? document : hydrateOfKey(definition, raw);
   // If it ended before the schedule could be written to it, the key is free: push again.
   if (isLive(kept.get(definition.options.fields.state)) && !(await reschedule(kept, task, session))) return null;

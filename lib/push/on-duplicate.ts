@@ -2,7 +2,7 @@ import { type AnyModel, definitionOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { MAX_DELAY_MS, requireInteger, wrongValue } from '../values/check';
 import { ON_DUPLICATE, type OnDuplicate } from './duplicate';
-import type { PushOptions } from './push';
+import type { PushOptions } from './options';
 import type { Debounce } from './replace';
 
 /** What `push()` does when a live task has its key. */

@@ -4,56 +4,19 @@ import { requireSettings } from '../definition/settings';
 import { sessionOf, whenCommitted } from '../definition/transaction';
 import { InvalidOptionError } from '../errors';
 import { announceAt } from '../notify/due';
-import { firstRun, resolveSchedule, type ScheduleOptions } from '../schedule/schedule';
+import { type TraceContext, whilePushing } from '../observe';
 import { serverNow } from '../server/clock';
 import { keepForUndo } from '../settle/snapshot';
 import { type Bookkeeping, handleOf } from '../task/handle';
 import { trace } from '../task/trace';
-import { MAX_DELAY_MS, refuseUnknown, requireDate, requireInteger, requireText } from '../values/check';
 import { checkPriority, explainPush, toDocument } from './input';
 import { insertTasks } from './insert';
 import { type Pushed, pushUnderKey } from './key';
-import { checkOnDuplicate, checkWindow, debounceOf, DUPLICATE_OPTIONS, type OnDuplicateOptions } from './on-duplicate';
+import { checkWindow, debounceOf } from './on-duplicate';
+import { bookkeeping, checkOptions, type PushOptions } from './options';
 import { requeue } from './requeue';
-import { requeueBatch } from './requeue-batch';
-import { checkStartBy, prepareStartBy, startByOf, watchStartBy } from './start-by';
-
-/** Options of `push()`. */
-export interface PushOptions extends ScheduleOptions, OnDuplicateOptions {
-  /** A session, to push in its transaction: the task is visible only after the commit. Default: none. */
-  session?: ClientSession | null | undefined;
-
-  /** How long the task waits before it can be popped, in milliseconds. Default: 0. */
-  delayMs?: number | undefined;
-
-  /** When the task can be popped, by the server's clock. Default: now. Not together with `delayMs`. */
-  runAt?: Date | undefined;
-
-  /**
-   * When the task must have been started first, by the server's clock: a task that was not is CANCELLED, with the reason 'not started in
-   * time'. A retry may come later. Not before the due time, not for recurring tasks, not together with `startWithinMs`. Default: none.
-   */
-  startBy?: Date | undefined;
-
-  /** The same, in milliseconds from the due time. Default: none. */
-  startWithinMs?: number | undefined;
-
-  /** At most one live task (CREATED or RUNNING) has this key: a second push does what `onDuplicate` says. Default: none. */
-  key?: string | undefined;
-}
-
-const KNOWN = [
-  'session',
-  'delayMs',
-  'runAt',
-  'startBy',
-  'startWithinMs',
-  'key',
-  'every',
-  'cron',
-  'timeZone',
-  ...DUPLICATE_OPTIONS,
-];
+import { isFitting, requeueBatch } from './requeue-batch';
+import { prepareStartBy, watchStartBy } from './start-by';
 
 /** At most this many documents are saved at once. */
 const AT_ONCE = 100;
@@ -84,12 +47,17 @@ export async function pushNew(
 export async function pushTask(document: AnyDocument, options: PushOptions = {}): Promise<AnyDocument> {
   checkOptions(options);
   checkPriority(document);
+  checkWindow(modelOf(document), options);
+
+  return whilePushing([document], (context) => pushOne(document, options, context));
+}
+
+async function pushOne(document: AnyDocument, options: PushOptions, context?: TraceContext): Promise<AnyDocument> {
   const model = modelOf(document);
-  checkWindow(model, options);
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   requireSettings(model);
-  const task = bookkeeping(now, options);
+  const task = bookkeeping(now, options, context);
   await prepareStartBy(model, task, session);
   keepForUndo(session, document);
   const isMoved = options.delayMs !== undefined || options.runAt !== undefined;
@@ -112,10 +80,29 @@ export async function pushTask(document: AnyDocument, options: PushOptions = {})
 
 async function pushAll(model: AnyModel, documents: readonly AnyDocument[], options: PushOptions): Promise<void> {
   documents.forEach(checkPriority);
+  const left = new Set(documents.filter((document) => !document.isNew && !isFitting(document)));
+  const together = documents.filter((document) => !left.has(document));
+  if (together.length > 0) {
+    const refused = await whilePushing(together, (context) => pushTogether(model, together, options, context));
+    for (const document of refused) left.add(document);
+  }
+  await pushEach(
+    documents.filter((document) => left.has(document)),
+    options,
+  );
+}
+
+/** Resolves to those that were not queued. */
+async function pushTogether(
+  model: AnyModel,
+  documents: readonly AnyDocument[],
+  options: PushOptions,
+  context?: TraceContext,
+): Promise<AnyDocument[]> {
   const session = sessionOf(model, options);
   const now = await serverNow(model);
   requireSettings(model);
-  const task = bookkeeping(now, options);
+  const task = bookkeeping(now, options, context);
   await prepareStartBy(model, task, session);
   for (const document of documents) keepForUndo(session, document);
 
@@ -130,17 +117,14 @@ async function pushAll(model: AnyModel, documents: readonly AnyDocument[], optio
   }
   whenCommitted(session, () => announceAt(model, task.dueAt!, now));
   watchStartBy(model, task, now, session);
-  await pushEach([...left], options, session);
+  return [...left];
 }
 
 /** Pushes documents one by one: modified ones have to be saved, and those in the queue say why they cannot be pushed. */
-async function pushEach(
-  documents: readonly AnyDocument[],
-  options: PushOptions,
-  session: ClientSession | null,
-): Promise<void> {
+async function pushEach(documents: readonly AnyDocument[], options: PushOptions): Promise<void> {
+  const [first] = documents;
   // A session takes one operation at a time.
-  const atOnce = session ? 1 : AT_ONCE;
+  const atOnce = first && sessionOf(modelOf(first), options) ? 1 : AT_ONCE;
   for (let start = 0; start < documents.length; start += atOnce) {
     const pushes = documents.slice(start, start + atOnce).map((document) => pushTask(document, options));
     const refused = (await Promise.allSettled(pushes)).find(({ status }) => status === 'rejected');
@@ -157,40 +141,4 @@ async function insert(
   await insertTasks(model, documents, task, session).catch(explainPush(model));
 
   return documents[0]!;
-}
-
-function bookkeeping(now: Date, options: PushOptions): Bookkeeping {
-  const { delayMs = 0, runAt, key, onDuplicate, throttleMs, every, cron, timeZone } = options;
-  // A time in the past means "as soon as possible", not "before tasks that have waited longer".
-  const due = new Date(Math.max(now.getTime(), runAt ? runAt.getTime() : now.getTime() + delayMs));
-  const schedule = resolveSchedule({ every, cron, timeZone });
-  const first = schedule ? firstRun(schedule, due) : due;
-
-  // A recurring task does not expire.
-  return {
-    availableAt: first,
-    dueAt: first,
-    ...(schedule ? { schedule } : { expiresFrom: first }),
-    ...(key !== undefined && { key }),
-    ...startByOf(due, options),
-    ...(throttleMs !== undefined && { throttledUntil: new Date(now.getTime() + throttleMs) }),
-    ...(onDuplicate === 'debounce' && { firstPushAt: now }),
-  };
-}
-
-function checkOptions(options: PushOptions): void {
-  refuseUnknown(options, KNOWN, 'push()');
-  const { delayMs, runAt, key } = options;
-  if (delayMs !== undefined && runAt !== undefined)
-    throw new InvalidOptionError('Expected `delayMs` or `runAt`, got both. Write one of them.');
-  if (delayMs !== undefined) requireInteger('delayMs', delayMs, 0, MAX_DELAY_MS, 'milliseconds', '`delayMs: 60_000`');
-  if (runAt !== undefined) requireDate('runAt', runAt, "`runAt: new Date('2030-01-01T00:00:00Z')`");
-  checkStartBy(options);
-  if (key !== undefined) requireText('key', key, "`key: 'invoice-42'`");
-  checkOnDuplicate(options);
-  if (resolveSchedule(options) && key === undefined) {
-    throw new InvalidOptionError(
-      "Expected a `key` for a recurring task, got none: without it every start of the program would add another. Write for example `{ cron: '0 3 * * *', key: 'nightly' }`.",
-    );
-  }
 }

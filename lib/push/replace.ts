@@ -104,7 +104,7 @@ function withFieldsOf(document: AnyDocument, front: RawDocument): AnyDocument {
 function renewed(stored: Bookkeeping, { task, debounce, behind }: Replacement, isRunning: boolean): Change['task'] {
   const { waitingOn, attempts = 0 } = stored;
   const isUntouched = !isRunning && attempts === 0;
-  const { schedule, startBy, throttledUntil } = task;
+  const { schedule, startBy, throttledUntil, trace } = task;
   const isRescheduled = schedule !== undefined && !isDeepStrictEqual(schedule, stored.schedule);
   const due = debounce ? dueOf(stored, debounce) : isRescheduled && isUntouched ? task.dueAt! : stored.dueAt;
   const isMoved = due !== undefined && (debounce !== null || (isRescheduled && isUntouched));
@@ -116,6 +116,7 @@ function renewed(stored: Bookkeeping, { task, debounce, behind }: Replacement, i
     ...(isRescheduled && { schedule, expiresFrom: undefined }),
     ...(startBy && { startBy }),
     ...(throttledUntil && { throttledUntil }),
+    ...(trace && { trace }),
     ...(isMoved && { dueAt: due, ...(stored.expiresFrom && !isRescheduled && { expiresFrom: due }) }),
     ...(isMoved && !isRunning && !isBehind && { availableAt: due }),
     ...(debounce && { firstPushAt: stored.firstPushAt ?? debounce.now }),

@@ -6,6 +6,7 @@ import {
   type Definition,
   definitionOf,
   type Filter,
+  modelOf,
   type RawDocument,
 } from '../definition/definition';
 import { NEWEST } from '../server/read';
@@ -31,8 +32,7 @@ interface Given {
 }
 
 /**
- * Queues documents that are stored, not modified, and not in the queue: a write for each thousand. Resolves to those that were not
- * queued, which have to be pushed by themselves.
+ * Queues documents that are fitting: a write for each thousand. Resolves to those that were not queued.
  */
 export async function requeueBatch(
   model: AnyModel,
@@ -41,12 +41,10 @@ export async function requeueBatch(
   session: ClientSession | null,
 ): Promise<AnyDocument[]> {
   const definition = definitionOf(model);
-  documents.forEach(dropForged);
-  const fitting = new Map(
-    documents.filter((one) => isFitting(one, definition)).map((one) => [keyOf(one._id), one] as const),
-  );
+  const fitting = new Map(documents.map((one) => [keyOf(one._id), one] as const));
   const left = new Set(documents);
-  const change = renewed(task);
+  const traced = documents.find((one) => handleOf(one).stored.trace);
+  const change = renewed(task, traced ? handleOf(traced).stored : {});
   for (const alike of groupBy([...fitting.values()], (one) => Object.keys(missingFields(one)).join()).values())
     for (let start = 0; start < alike.length; start += BATCH) {
       const batch = alike.slice(start, start + BATCH);
@@ -61,8 +59,11 @@ export async function requeueBatch(
   return [...left];
 }
 
-function isFitting(document: AnyDocument, { options }: Definition): boolean {
+/** Whether a document can be queued with others: it is stored, not modified, and not in the queue. */
+export function isFitting(document: AnyDocument): boolean {
+  const { options } = definitionOf(modelOf(document));
   const { lease } = handleOf(document);
+  dropForged(document);
   const isSettled = (SETTLED as readonly unknown[]).includes(document.get(options.fields.state) ?? null);
   const isPlain = !document.isNew && !document.isModified() && canSave(document) && !isBeingWritten(document);
 

@@ -35,7 +35,7 @@ export async function requeue(
   const own = lease ? { '_task.token': new Types.ObjectId(lease.token) } : {};
   let state: unknown = lease ? State.FINISHED : document.get(fields.state);
   let schedule: unknown = handleOf(document).stored.schedule ?? null;
-  document.set(missingFields(document));
+  for (const [path, value] of Object.entries(missingFields(document))) document.set(path, value);
 
   for (let tries = 0; tries < TRIES; tries++) {
     const isLive = state === State.CREATED;
@@ -43,7 +43,9 @@ export async function requeue(
     const filter = isLive
       ? { [fields.state]: State.CREATED, ...(isMoved && requireSchedule(schedule)) }
       : { [fields.state]: { $in: SETTLED }, ...own };
-    const change = isLive ? moved(task, isMoved, scheduleIn(schedule) !== undefined) : renewed(task);
+    const change = isLive
+      ? moved(task, isMoved, scheduleIn(schedule) !== undefined)
+      : renewed(task, handleOf(document).stored);
     if (await writeIf(document, filter, change, session).catch(explainPush(modelOf(document)))) {
       Object.assign(handleOf(document), { lease: null, settledWith: null });
       throwHookError(document);
@@ -70,7 +72,7 @@ async function requireOwnEnd(document: AnyDocument, session: ClientSession | nul
   throw error instanceof LeaseLostError ? error : refused(document, found.state);
 }
 
-export function renewed(task: Bookkeeping): Change {
+export function renewed(task: Bookkeeping, { trace }: Bookkeeping): Change {
   const cleared = {
     key: undefined,
     attempts: undefined,
@@ -84,7 +86,7 @@ export function renewed(task: Bookkeeping): Change {
 
   const unscheduled = { schedule: undefined, slot: undefined, lastRun: undefined };
   const unkeyed = { behind: undefined, throttledUntil: undefined, firstPushAt: undefined };
-  const fresh = { progress: undefined, expiresFrom: undefined, errors: undefined };
+  const fresh = { progress: undefined, expiresFrom: undefined, errors: undefined, ...(trace && { trace: undefined }) };
 
   return {
     state: State.CREATED,
@@ -96,7 +98,8 @@ function moved(task: Bookkeeping, isMoved: boolean, recurs: boolean): Change {
   const { availableAt, dueAt, schedule, key, behind, throttledUntil, firstPushAt } = task;
   // A recurring task does not expire.
   const expiresFrom = recurs ? undefined : task.expiresFrom;
-  const times = isMoved || schedule || behind ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
+  const isLater = availableAt! > dueAt!;
+  const times = isMoved || schedule || isLater ? { availableAt, dueAt, expiresFrom, slot: undefined } : {};
 
   const others = { schedule, key, behind, throttledUntil, firstPushAt };
   const given = Object.entries(others).filter(([, value]) => value !== undefined);

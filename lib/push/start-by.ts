@@ -1,5 +1,6 @@
 import type { ClientSession } from 'mongoose';
-import { endOverdueAt, startByReady } from '../cancel/overdue';
+import { endOverdueAt } from '../cancel/overdue';
+import { noteStartBy, startByReady } from '../cancel/start-by-index';
 import type { AnyModel } from '../definition/definition';
 import { whenCommitted } from '../definition/transaction';
 import { InvalidOptionError } from '../errors';
@@ -48,9 +49,12 @@ export async function prepareStartBy(
   session: ClientSession | null,
 ): Promise<void> {
   if (startBy === undefined) return;
-  // An index cannot be built beside a transaction that has written to the collection: it is built when that has ended.
-  if (session?.inTransaction()) whenCommitted(session, () => void startByReady(model).catch(() => {}));
-  else await startByReady(model);
+  if (!session?.inTransaction()) return startByReady(model);
+
+  // An index cannot be built beside a transaction that has written to the collection: it is built when that has ended, by those who work the
+  // queue if this process cannot.
+  await noteStartBy(model);
+  whenCommitted(session, () => void startByReady(model).catch(() => {}));
 }
 
 export function watchStartBy(

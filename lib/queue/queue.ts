@@ -1,6 +1,7 @@
 import type { AnyDocument, AnyModel } from '../definition/definition';
 import { TaskCancelledError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
+import { whilePopping } from '../observe';
 import { checkPopOptions, popNext, type PopOptions } from '../pop/pop';
 import { isPermanent } from '../server/permanent';
 import { releaseMany } from '../settle/release-many';
@@ -163,7 +164,7 @@ async function popListening({ model, options, idle, reporter }: Consumer): Promi
   idle.listen();
 
   const tell: TellFailed = (error) => error instanceof TaskCancelledError || reporter.reportAside(error);
-  return popNext(model, { category, populate }, tell);
+  return whilePopping(model, () => popNext(model, { category, populate }, tell));
 }
 
 // Not Promise.race(): a listener that it leaves on a long-lived signal is never removed.

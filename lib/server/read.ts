@@ -14,12 +14,15 @@ export const LENIENT = { enableUtf8Validation: false, bsonRegExp: true } as cons
 export interface Find {
   readonly filter: Filter;
   readonly limit: number;
-  readonly projection?: Readonly<Record<string, 0 | 1 | { readonly $slice: number }>>;
+  readonly projection?: Readonly<Record<string, 0 | 1 | object>>;
+  readonly skip?: number;
   readonly sort?: Readonly<Record<string, 1 | -1>>;
   readonly hint?: string;
   readonly collation?: { readonly locale: string };
   /** Default: the newest data. */
   readonly readConcern?: { readonly level: 'majority' };
+  /** How long the server may look, in milliseconds. */
+  readonly maxTimeMS?: number;
 }
 
 /**

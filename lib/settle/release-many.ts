@@ -20,7 +20,8 @@ async function returnGroup(token: Types.ObjectId, tasks: readonly AnyDocument[])
   const definition = definitionOf(modelOf(tasks[0]!));
   const ids = tasks.map(({ _id }) => _id as unknown);
   const held = heldBy(definition, token, ids);
-  await giveBack(definition, held).catch((error: unknown) => {
+  const isKeyed = tasks.some((task) => handleOf(task).stored.key !== undefined);
+  await giveBack(definition, held, isKeyed).catch((error: unknown) => {
     giveBackLater(definition, held);
     throw error;
   });

@@ -6,6 +6,7 @@ import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { announce } from '../notify/arrivals';
 import { announceAt } from '../notify/due';
+import { whileSettling } from '../observe';
 import { knownNow, serverNow } from '../server/clock';
 import { type Bookkeeping, type Handle, handleOf } from '../task/handle';
 import { holdFilter } from '../task/held';
@@ -53,7 +54,7 @@ export function settle<D extends AnyDocument>(
   // A value that is no document is refused in `settleOnce()`.
   const handle = (task as unknown) !== null && typeof task === 'object' ? handleOf(task) : null;
   if (handle) handle.settlesBegun++;
-  const ended = settleOnce(task, { verb, options, changeAt, givesWay }, handle);
+  const ended = whileSettling(task, verb, () => settleOnce(task, { verb, options, changeAt, givesWay }, handle));
   if (handle) handle.settling = { verb, ended };
 
   return ended;

@@ -44,7 +44,13 @@ interface Tracking {
   isDeleted?: unknown;
 }
 
-type Tracked = AnyDocument & { $__: Tracking; $isNew: boolean; $errors?: object | undefined; __index?: number };
+type Tracked = AnyDocument & {
+  _doc: object;
+  $__: Tracking;
+  $isNew: boolean;
+  $errors?: object | undefined;
+  __index?: number;
+};
 
 function snapshotDocument(document: AnyDocument): Restore {
   const tracked = document as Tracked;
@@ -57,11 +63,13 @@ function snapshotDocument(document: AnyDocument): Restore {
   const populated = copyOf(tracking.populated);
   const adhocPaths = copyOf(tracking.adhocPaths);
   const errors = copyOf($errors);
-  const _doc = rawFields(document);
-  const restoreFields = snapshotObject(_doc);
+  const fields = rawFields(document);
+  const restoreFields = snapshotObject(fields);
 
   return () => {
     restoreFields();
+    // `set()` of an object puts the fields in another order by another object.
+    tracked._doc = fields;
     Object.assign(activePaths, changes);
     Object.assign(tracking, {
       savedState,
@@ -73,7 +81,7 @@ function snapshotDocument(document: AnyDocument): Restore {
       validationError,
     });
     // A save may have put the fields in another object, in order to sort them.
-    Object.assign(tracked, { _doc, $isNew, $errors: errors });
+    Object.assign(tracked, { $isNew, $errors: errors });
     if (__index !== undefined) tracked.__index = __index;
   };
 }

@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ConnectionStates, Types } from 'mongoose';
-import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
+import { type AnyDocument, type AnyModel, definitionOf, modelOf, namespaceOf } from '../definition/definition';
 import { clockOf, knownNow, type ServerClock } from '../server/clock';
 import { answered } from '../server/time-limit';
 import { clearTimeout, setTimeout, sleep } from '../timers';
 import { lineOf } from '../values/describe';
+import { isWritable } from '../values/writable';
 import { sideOf } from './collection';
 import { Tallies } from './tally';
 
@@ -17,6 +18,8 @@ const FIRST_MS = 2_000;
 export const GONE_MS = 60_000;
 /** How long the end of a worker waits for its last write, in milliseconds. */
 const LAST_MS = 500;
+/** Of so many tasks that it holds a worker writes down which they are. */
+const MAX_TASKS = 100;
 
 /** How busy a worker is. */
 export interface Load {
@@ -26,6 +29,12 @@ export interface Load {
   readonly running: number;
   /** All claimed tasks: also those that are settled, or wait for a slot. */
   readonly held: number;
+}
+
+/** A task that a worker holds, and the token by which it does. */
+export interface Holding {
+  readonly task: AnyDocument;
+  readonly token: string;
 }
 
 /** Writes down, for one run of a worker, that it lives and what it did: one write per collection and BEAT_MS. */
@@ -43,6 +52,7 @@ export class Beat {
   constructor(
     models: readonly AnyModel[],
     private readonly load: () => Load,
+    private readonly held: () => readonly Holding[] = () => [],
   ) {
     this.#names = models.map(({ modelName }) => modelName);
     for (const model of models)
@@ -114,7 +124,7 @@ export class Beat {
       const side = sideOf(book.model);
       if (!book.isIndexed) await answered(side.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 }));
       book.isIndexed = true;
-      const sign = isLast ? { deleteOne: { filter: { _id: this.#id as never } } } : this.#sign();
+      const sign = isLast ? { deleteOne: { filter: { _id: this.#id as never } } } : this.#sign(book.model);
       const { writeConcern } = definitionOf(book.model);
       await answered(side.bulkWrite([...taken.statements(), sign], { ordered: false, ...writeConcern }));
     } catch (error) {
@@ -124,16 +134,25 @@ export class Beat {
     }
   }
 
-  #sign() {
-    const worker = { id: this.#id.toHexString(), host: hostname(), pid: process.pid, models: this.#names };
+  #sign(model: AnyModel) {
+    const signature = { id: this.#id.toHexString(), host: hostname(), pid: process.pid, models: this.#names };
+    const worker = { ...signature, ...this.load(), tasks: this.#tasksIn(model) };
     const since = { $ifNull: ['$worker.since', '$$NOW'] };
     const set = {
-      worker: { $mergeObjects: [{ $literal: { ...worker, ...this.load() } }, { since }] },
+      worker: { $mergeObjects: [{ $literal: worker }, { since }] },
       beat: '$$NOW',
       expiresAt: { $add: ['$$NOW', GONE_MS] },
     };
 
     return { updateOne: { filter: { _id: this.#id as never }, update: [{ $set: set }], upsert: true } };
+  }
+
+  /** By its token, nobody takes a task for held that has left the worker since. */
+  #tasksIn({ collection }: AnyModel): { id: unknown; token: Types.ObjectId }[] {
+    return this.held()
+      .filter(({ task }) => modelOf(task).collection === collection && isWritable(task._id))
+      .slice(0, MAX_TASKS)
+      .map(({ task, token }) => ({ id: task._id as unknown, token: new Types.ObjectId(token) }));
   }
 
   #warn(name: string, error: unknown): void {

@@ -1,3 +1,4 @@
+import type { Types } from 'mongoose';
 import { type AnyModel, definitionOf, rootOf } from '../definition/definition';
 import { connected } from '../server/clock';
 import { NEWEST } from '../server/read';
@@ -21,14 +22,27 @@ export interface WorkerRecord extends Load {
   beat: Date;
 }
 
+/** A worker, and which tasks of the collection it held at its last beat: each with the token by which it held it. */
+export interface Crew extends WorkerRecord {
+  tasks: readonly { readonly id: unknown; readonly token: Types.ObjectId }[];
+}
+
 /** The workers of a model in all processes. See `TaskStatics.workers`. */
 export async function workers(model: AnyModel): Promise<WorkerRecord[]> {
+  return (await crewOf(model)).map((one) => {
+    const { tasks: _, ...worker } = one;
+    return worker;
+  });
+}
+
+/** The workers of a model with what they hold. */
+export async function crewOf(model: AnyModel): Promise<Crew[]> {
   const { kind } = definitionOf(model);
   await connected(model);
   const alive = { $gt: ['$beat', { $subtract: ['$$NOW', GONE_MS] }] };
   const found = await persistently(() =>
     sideOf(model)
-      .find<SideDocument & { worker: Omit<WorkerRecord, 'beat'>; beat: Date }>(
+      .find<SideDocument & { worker: Omit<Crew, 'beat'>; beat: Date }>(
         { _id: { $type: 'objectId' } as never, $expr: alive },
         NEWEST,
       )
@@ -37,6 +51,6 @@ export async function workers(model: AnyModel): Promise<WorkerRecord[]> {
   const own = [model.modelName, rootOf(model).modelName];
 
   return found
-    .map(({ worker, beat }) => ({ ...worker, beat }))
+    .map(({ worker, beat }) => ({ ...worker, tasks: worker.tasks ?? [], beat }))
     .filter(({ models }) => !kind || models.some((name) => own.includes(name)));
 }

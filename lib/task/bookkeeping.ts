@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import type { State } from '../fields';
+import type { TraceContext } from '../observe';
 import { isSchedule, type Schedule } from '../schedule/schedule';
 import { isWritable } from '../values/writable';
 
@@ -44,6 +45,8 @@ export interface Bookkeeping {
   slot?: Date;
   /** How the last run of a recurring task ended. */
   lastRun?: { state: State; at: Date; slot: Date };
+  /** The trace in which the task was pushed, where an instrumentation stores it. */
+  trace?: TraceContext;
   /** The value its holder last gave to `progress()`. */
   progress?: unknown;
   /** While the task is parked: the changes it waits for, all of documents of one clause. */
@@ -92,6 +95,12 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isToken = (value: unknown): boolean => (value as { _bsontype?: string } | null)?._bsontype === 'ObjectId';
 
+const isTrace = (value: unknown): boolean => {
+  const { traceparent, tracestate = '' } = (value ?? {}) as Partial<TraceContext>;
+
+  return isText(traceparent) && isText(tracestate);
+};
+
 type Fits = { readonly [name: string]: ((value: unknown) => boolean) | undefined };
 
 /** What each field can hold. Any program may have written the document, also with names that every object has. */
@@ -115,6 +124,7 @@ const FITS: Fits = withoutPrototype({
   schedule: isSchedule,
   slot: isDate,
   lastRun: isFields,
+  trace: isTrace,
   waitingOn: isListOf(isFields),
   recheckAt: isDate,
   doomedBy: isListOf(isFields),

@@ -23,10 +23,15 @@ export interface DrainOptions<Doc> {
 
 /** How the attempts ended, in numbers. */
 export interface Drained {
+  /** FINISHED. */
   finished: number;
+  /** FAILED for good. */
   failed: number;
+  /** Back in the queue for another attempt. */
   retried: number;
+  /** Back in the queue without charging an attempt. */
   released: number;
+  /** CANCELLED. */
   cancelled: number;
 }
 

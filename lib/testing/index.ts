@@ -6,6 +6,7 @@
  * @module
  */
 export { advance } from './advance';
+export { audit } from './audit';
 export { crash } from './crash';
 export { drain, type Drained, type DrainOptions } from './drain';
 export { expectPushed } from './expect-pushed';

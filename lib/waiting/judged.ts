@@ -1,4 +1,4 @@
-import { followEnd } from '../claim/behind';
+import { followEnds, isKeyed } from '../claim/behind';
 import { candidates } from '../claim/candidates';
 import type { ReadyQuery } from '../claim/ready';
 import { mend, mendNext } from '../claim/repair';
@@ -10,6 +10,7 @@ import { serverNow } from '../server/clock';
 import { only, read } from '../server/read';
 import { type Bookkeeping, isBookkeeping } from '../task/bookkeeping';
 import { isOpen, isOverdue } from '../task/cancellation';
+import { isWritable } from '../values/writable';
 import { withCauses } from './cause';
 import { doom, type Doomed, keepDoomed, park, type Waiting } from './park';
 
@@ -103,7 +104,8 @@ export async function setAside(
   }
   await park(definition, waiting, near);
   if (doomed.length > 0) await doom(definition, await withCauses(doomed));
-  for (const { task } of doomed) await followEnd(definition, task);
+  const keyed = doomed.filter(({ task }) => isKeyed(task)).map(({ task }) => task._id as unknown);
+  if (keyed.length > 0) await followEnds(definition, { _id: { $in: keyed.filter(isWritable) } });
 }
 
 /** Keeps watching for the revival of tasks that were failed by a dependency and are still doomed. */

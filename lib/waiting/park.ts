@@ -1,9 +1,9 @@
 import { Types } from 'mongoose';
-import { keyAfter } from '../claim/behind';
 import type { Definition, RawDocument } from '../definition/definition';
 import type { Target } from '../dependencies/targets';
 import type { Awaited } from '../dependencies/verdict';
 import { State } from '../fields';
+import { plainKey } from '../task/cancellation';
 import { ended, withFailure } from '../task/ending';
 import type { TaskFailure } from '../task/handle';
 import { NEVER } from '../values/check';
@@ -94,14 +94,14 @@ function parkUpdate(
   ];
 }
 
-function doomUpdate(definition: Definition, { task, by, target, failure }: Doomed, token: Types.ObjectId): object[] {
+function doomUpdate(definition: Definition, { by, target, failure }: Doomed, token: Types.ObjectId): object[] {
   return [
     {
       $set: {
         ...ended(definition, State.FAILED),
         ...doomedFields(definition, { by, target }, null),
         ...withFailure(failure),
-        ...keyAfter(task),
+        '_task.key': plainKey,
         ...renamed(token),
       },
     },

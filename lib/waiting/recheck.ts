@@ -4,7 +4,7 @@ import { dependencyPaths, kindKey } from '../dependencies/references';
 import type { Verdict } from '../dependencies/verdict';
 import { State } from '../fields';
 import { serverNow } from '../server/clock';
-import { only, read } from '../server/read';
+import { type Find, only, read } from '../server/read';
 import type { Bookkeeping } from '../task/bookkeeping';
 import { monotonic } from '../timers';
 import { groupBy } from '../values/group';
@@ -43,7 +43,24 @@ export async function recheck(definition: Definition): Promise<number> {
   const found = new Map(due.map((task) => [keyOf(task._id), dueOf(task)]));
   passOverStuck(definition, found);
   if (due.length === 0) return 0;
+  const count = await judgeParked(definition, due);
+  lastDue.set(definition, found);
 
+  return count;
+}
+
+/** Does for these tasks what their re-check does, whenever that is due. Resolves to the number of tasks put back in the queue. */
+export async function recheckNow(definition: Definition, ids: readonly unknown[]): Promise<number> {
+  let count = 0;
+  for (let start = 0; start < ids.length; start += WINDOW) {
+    const parked: Filter = { _id: { $in: ids.slice(start, start + WINDOW) }, '_task.waitingOn': { $exists: true } };
+    count += await judgeParked(definition, await readParked(definition, parked));
+  }
+
+  return count;
+}
+
+async function judgeParked(definition: Definition, due: readonly RawDocument[]): Promise<number> {
   const { state } = definition.options.fields;
   const isFailed = (task: RawDocument) => task[state] === State.FAILED && isDoomed(task);
   const parked = await judgeTasks(
@@ -62,7 +79,6 @@ export async function recheck(definition: Definition): Promise<number> {
   const revived = failed.filter(({ verdict }) => verdict.kind !== 'doomed').map(({ task }) => task);
   await putBack(definition, [...ready, ...settled], { $ne: State.RUNNING }, wakening);
   await putBack(definition, revived, State.FAILED, revival(definition));
-  lastDue.set(definition, found);
 
   return ready.length + revived.length;
 }
@@ -104,20 +120,29 @@ function isDoomed(task: RawDocument): boolean {
   return 'doomedBy' in (task['_task'] as object);
 }
 
-async function readDue({ model, options }: Definition): Promise<RawDocument[]> {
+function readDue(definition: Definition): Promise<RawDocument[]> {
   const due: Filter = {
-    ...notSkipped(model),
+    ...notSkipped(definition.model),
     '_task.recheckAt': { $exists: true },
-    [options.fields.state]: { $ne: State.RUNNING },
     $expr: { $lte: ['$_task.recheckAt', '$$NOW'] },
   };
 
+  return readParked(definition, due, { sort: { '_task.recheckAt': 1 }, hint: 'task_recheck' });
+}
+
+function readParked(
+  { model, options }: Definition,
+  which: Filter,
+  how: Pick<Find, 'sort' | 'hint'> = {},
+): Promise<RawDocument[]> {
   // Of what they wait for, which may be thousands of documents, nothing is needed.
   const bookkeeping = ['token', 'availableAt', 'attempts', 'recheckAt'].map((name) => `_task.${name}`);
   const fields = [options.fields.state, ...bookkeeping, ...dependencyPaths(model), kindKey(model) ?? '_id'];
   const projection = { ...only(fields), '_task.doomedBy': { $slice: 1 } } as const;
 
-  return read(model, { filter: due, projection, sort: { '_task.recheckAt': 1 }, limit: WINDOW, hint: 'task_recheck' });
+  const filter = { ...which, [options.fields.state]: { $ne: State.RUNNING } };
+
+  return read(model, { filter, projection, limit: WINDOW, ...how });
 }
 
 async function putBack(
@@ -127,7 +152,9 @@ async function putBack(
   update: object[],
 ): Promise<void> {
   if (tasks.length === 0) return;
-  const unchanged: Filter = { [options.fields.state]: state, '_task.recheckAt': { $exists: true } };
+  // A wake takes off both. What another program has parked may lack the second.
+  const isParked = [{ '_task.waitingOn': { $exists: true } }, { '_task.recheckAt': { $exists: true } }];
+  const unchanged: Filter = { [options.fields.state]: state, $or: isParked };
   const ids = tasks.map(({ _id }) => _id as unknown);
 
   await writePastLocked(model, writeConcern, ids, (some, bounds) =>

@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { LeaseLostError, type TaskCancelledError } from '../errors';
+import type { ObservedCall } from '../observe';
 import { type Bookkeeping, handleOf, lease, type Lease, type Settling, settlingOf } from '../task/handle';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
@@ -26,6 +27,8 @@ export class HeldTask {
   isConcluding = false;
   /** When its handler was called, by the monotonic clock; null before that. */
   begunAt: number | null = null;
+  /** Its handler's call as an instrumentation sees it; null without one. */
+  observed: ObservedCall | null = null;
   /** How long it was ready before it was claimed, in milliseconds. */
   waitedMs: number | null = null;
 

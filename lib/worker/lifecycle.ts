@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AnyDocument, type AnyModel, modelOf } from '../definition/definition';
 import { TaskQueueError } from '../errors';
 import { indexesReady } from '../indexes/prepare';
+import { tellOutcome } from '../observe';
 import { Beat } from '../side/beat';
 import { clearTimeout, setTimeout } from '../timers';
 import { shownId } from '../values/id';
@@ -54,10 +55,17 @@ export class Run {
         ...values: WorkerEvents<AnyDocument>[Name]
       ) => this.#hasEnded || announcer.announce(name, ...values),
       report: (error: unknown) => this.#hasEnded || announcer.report(error),
-      record: (...outcome: Parameters<Beat['record']>) => this.#beat.record(...outcome),
+      record: (...outcome: Parameters<Beat['record']>) => {
+        this.#beat.record(...outcome);
+        tellOutcome(...outcome);
+      },
     };
     this.#loop = new WorkLoop(options, told, { ending: this.#ending.signal, abandoned: this.#abandoned.signal });
-    this.#beat = new Beat(this.#models, () => this.#loop.load);
+    this.#beat = new Beat(
+      this.#models,
+      () => this.#loop.load,
+      () => this.#loop.held,
+    );
     this.ready = this.#prepare();
     // A start that failed has nothing to stop.
     this.ended = this.ready.then(

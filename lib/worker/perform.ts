@@ -1,4 +1,5 @@
 import { modelOf } from '../definition/definition';
+import { instrumentation, type ObservedCall } from '../observe';
 import { setTimeout } from '../timers';
 import { shownId } from '../values/id';
 import type { HeldTask } from './held-task';
@@ -9,11 +10,23 @@ export interface Thrown {
   readonly reason: unknown;
 }
 
+type Options = Pick<ResolvedWorkerOptions, 'handler'>;
+
 /** Runs the handler until it ends or its task is aborted. Resolves to null when the handler succeeded. */
-export async function perform(
-  held: HeldTask,
-  { handler }: Pick<ResolvedWorkerOptions, 'handler'>,
-): Promise<Thrown | null> {
+export function perform(held: HeldTask, options: Options): Promise<Thrown | null> {
+  held.observed = instrumentation()?.perform(held.task) ?? null;
+
+  return held.observed ? performSeen(held, options, held.observed) : call(held, options);
+}
+
+async function performSeen(held: HeldTask, options: Options, observed: ObservedCall): Promise<Thrown | null> {
+  const thrown = await observed.within(() => call(held, options));
+  observed.ended(thrown);
+
+  return thrown;
+}
+
+async function call(held: HeldTask, { handler }: Options): Promise<Thrown | null> {
   try {
     const running: unknown = handler(held.task, contextOf(held));
     // A handler that ignores its signal must not keep the slot: its task is settled without it.

@@ -24,7 +24,18 @@ export interface Signals {
 }
 
 /** Settles a task by how its handler ended, and tells of it. It never rejects. */
-export async function concludeAndTell(
+export function concludeAndTell(
+  held: HeldTask,
+  thrown: Thrown | null,
+  abandoned: AbortSignal,
+  told: Told,
+): Promise<void> {
+  const run = () => concludeAndReport(held, thrown, abandoned, told);
+
+  return held.observed ? held.observed.within(run) : run();
+}
+
+async function concludeAndReport(
   held: HeldTask,
   thrown: Thrown | null,
   abandoned: AbortSignal,

@@ -1,5 +1,6 @@
 import { mongo, Schema, Types } from 'mongoose';
 import { DependencyType, State, taskQueue } from 'mongoose-task-queue';
+import { popSoon } from '../support/pop-soon';
 import { useDatabase } from '../support/database';
 import { isMongoose8 } from '../support/on-mongoose9';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
@@ -249,7 +250,7 @@ describe('a task with dependencies', () => {
       await odd.finish();
     }
 
-    expect((await AfterOdd.pop())?.id).toBe(after.id);
+    expect((await popSoon(AfterOdd)).id).toBe(after.id);
   });
 
   /** A task whose id is of a type, and one that waits for it. */
@@ -354,7 +355,7 @@ describe('a task with dependencies', () => {
         await dependency.finish();
       }
 
-      expect((await Popped.pop())?.name).toBe('build');
+      expect((await popSoon(Popped)).name).toBe('build');
     });
 
     it('does not wait for those of another kind', async () => {

@@ -46,6 +46,24 @@ describe('push with a key', () => {
     expect(seen(second)).toMatchObject({ isNew: true, state: State.PENDING, number: 43 });
   });
 
+  it('keeps the live task when a new document with its `_id` is pushed', async () => {
+    const first = await Invoice.push({ number: 42 }, { key });
+
+    const second = await Invoice.push({ _id: first._id, number: 43 }, { key });
+
+    expect(seen(second)).toMatchObject({ id: first.id, number: 42, isNew: false });
+    expect(second.pushOutcome).toBe('kept');
+  });
+
+  it('refuses a new document with the `_id` of a task that has ended', async () => {
+    const first = await Invoice.push({ number: 42 }, { key });
+    await (await Invoice.pop())!.finish();
+
+    const second = Invoice.push({ _id: first._id, number: 43 }, { key });
+
+    await expect(second).rejects.toMatchObject({ code: 11_000, keyValue: { _id: first._id } });
+  });
+
   it('returns a running task too, which its holder goes on holding', async () => {
     await Invoice.push({ number: 42 }, { key });
     const held = (await Invoice.pop())!;

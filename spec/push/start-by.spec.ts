@@ -1,4 +1,4 @@
-import { Schema } from 'mongoose';
+import { type Connection, createConnection, Schema } from 'mongoose';
 import { constant, InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
@@ -10,8 +10,8 @@ const past = { $set: { '_task.startBy': new Date(1) } };
 
 describe('a task that must be started in time', () => {
   const database = useDatabase();
-  const make = (name: string) =>
-    database.connection.model(
+  const make = (name: string, connection = database.connection) =>
+    connection.model(
       name,
       taskQueue(new Schema({ source: { type: Schema.Types.ObjectId, ref: name } }), {
         dependencies: { source: { type: 'DIRECT', onFailed: 'fail' } },
@@ -113,6 +113,22 @@ describe('a task that must be started in time', () => {
     expect(await names()).toContain('task_startBy');
   });
 
+  it('has its index made in a deploy step, once any program has used it', async () => {
+    await Alert.push({}, { startWithinMs: 60_000 });
+    await nativeOf(Alert).dropIndex('task_startBy');
+    const other = await createConnection(database.uri).asPromise();
+    try {
+      const Deployed = make('Alert', other);
+      await Deployed.ensureTaskIndexes();
+      await Deployed.syncIndexes();
+    } finally {
+      await other.destroy();
+    }
+
+    const names = (await nativeOf(Alert).listIndexes().toArray()).map(({ name }) => name as string);
+    expect(names).toContain('task_startBy');
+  });
+
   it('is refused with a time that cannot be kept', async () => {
     const startBy = new Date(Date.now() + 60_000);
     for (const wrong of [
@@ -126,5 +142,34 @@ describe('a task that must be started in time', () => {
     ])
       await expect(Alert.push({}, wrong as never)).rejects.toThrow(InvalidOptionError);
     expect(await Alert.countDocuments()).toBe(0);
+  });
+});
+
+describe('a push with `startBy` in a transaction', () => {
+  const database = useDatabase('replicaSet');
+
+  it('is ended in time by who works the queue, though its program ends with the commit', async () => {
+    const make = (connection: Connection) => connection.model('Alert', taskQueue(new Schema({})));
+    const [pusher, other] = await Promise.all([1, 2].map(() => createConnection(database.uri).asPromise()));
+    let worker: Awaited<ReturnType<typeof startWorker>> | null = null;
+    try {
+      const Pushed = make(pusher!);
+      const Worked = make(other!);
+      await Pushed.ensureTaskIndexes();
+      worker = await startWorker(Worked, { handler: () => undefined });
+      // What a program does after the commit, another may have to do.
+      jest.spyOn(nativeOf(Pushed), 'createIndexes').mockRejectedValue(new Error('It has ended.'));
+
+      const id = await pusher!.transaction(async (session) => {
+        const task = await Pushed.push({}, { delayMs: 3_600_000, startWithinMs: 60_000, session });
+        return task._id;
+      });
+      await rawUpdate(Worked, id, past);
+
+      await eventually(async () => expect(await Worked.findById(id)).toMatchObject({ cancelled: { reason } }));
+    } finally {
+      await worker?.stop({ timeoutMs: 0 });
+      await Promise.all([pusher, other].map((connection) => connection!.destroy()));
+    }
   });
 });

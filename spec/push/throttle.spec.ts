@@ -2,6 +2,7 @@ import { Schema } from 'mongoose';
 import { State, taskQueue } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
+import { beforeNext } from '../support/interleave';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
 
 const key = 'sms-7';
@@ -51,6 +52,36 @@ describe('push with throttleMs', () => {
     expect(second.pushOutcome).toBe('kept');
     expect([State.FINISHED, State.FAILED]).toContain(second.state);
     expect(await Sms.countDocuments()).toBe(1);
+  });
+
+  it('takes no window away that a push has opened since it was looked at', async () => {
+    const first = await Sms.push({ number: 1 }, { key, throttleMs });
+    await first.finish();
+    await endWindow(first._id);
+    const isOfWindow = (filter: object) => '_task.throttledUntil' in filter;
+    const close = beforeNext(Sms, 'updateOne', () => first.push({ key, throttleMs }), isOfWindow);
+
+    const second = await Sms.push({ number: 2 }, { key });
+
+    expect(close.happened).toBe(true);
+    expect(second.id).toBe(first.id);
+    expect((await stored(Sms, first._id))['_task'].throttledUntil.getTime()).toBeGreaterThan(0);
+    await first.finish();
+    expect((await Sms.push({ number: 3 }, { key })).id).toBe(first.id);
+  });
+
+  it('keeps the task that another push has given a window before this one could supersede it', async () => {
+    const first = await Sms.push({ number: 1 }, { key });
+    const isOfAside = (filter: object) => '_task.behind' in filter && '$expr' in filter;
+    const open = () => Sms.push({ number: 2 }, { key, onDuplicate: 'replace', throttleMs });
+    const moveAside = beforeNext(Sms, 'updateOne', open, isOfAside);
+
+    const third = await Sms.push({ number: 3 }, { key, onDuplicate: 'supersede' });
+
+    expect(moveAside.happened).toBe(true);
+    expect(third.id).toBe(first.id);
+    expect(third.pushOutcome).toBe('kept');
+    expect((await Sms.pop())?.number).toBe(2);
   });
 
   it('queues again when the window is over', async () => {

@@ -119,6 +119,8 @@ describe('a document of a transaction that runs again', () => {
       task.markModified('anything');
     },
     'edit a grid': (task) => void (task.grid as unknown as number[][])[0]?.push(9),
+    'set several': (task) => void task.set({ count: (task.count ?? 0) + 2, main: { name: 'set' } }),
+    'set none': (task) => void task.set({}),
     'set the version': (task) => void (task as unknown as { increment(): Task }).increment(),
   };
 

@@ -1,11 +1,18 @@
-import { resolve } from 'node:path';
+import { execFile } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { type Mongod, startMongod } from './mongod';
 
 declare global {
   var mongodsOfThisRun: Mongod[] | undefined;
 }
 
-/** One server of each kind for the whole run. The workers start later and inherit the environment. */
+const BUILD_PAGE = join(__dirname, '../../lib/dashboard/page/build.mjs');
+
+/**
+ * One server of each kind for the whole run. The workers start later and inherit the environment. The dashboard's page is what it is when the
+ * run begins.
+ */
 export default async function startServers(): Promise<void> {
   // The models are run by themselves, and need none.
   if (process.env['MODEL_SIZE'] === 'full') return;
@@ -15,7 +22,11 @@ export default async function startServers(): Promise<void> {
     process.env['NODE_OPTIONS'] =
       `${process.env['NODE_OPTIONS'] ?? ''} --require ${resolve(__dirname, 'mongoose8.cjs')}`;
 
-  const [standalone, replicaSet] = await Promise.all([startMongod(), startMongod({ replicaSet: true })]);
+  const [standalone, replicaSet] = await Promise.all([
+    startMongod(),
+    startMongod({ replicaSet: true }),
+    promisify(execFile)('node', [BUILD_PAGE]),
+  ]);
   process.env['MONGODB_STANDALONE_URI'] = standalone.uri;
   process.env['MONGODB_REPLICA_SET_URI'] = replicaSet.uri;
   globalThis.mongodsOfThisRun = [standalone, replicaSet];

@@ -2,7 +2,7 @@ import type { Model, mongo } from 'mongoose';
 
 // Only `any` stands for "a model of whatever schema": Model is invariant in its parameters.
 type AnyModel = Model<any, any, any, any, any, any>;
-type Method = 'find' | 'findOneAndUpdate' | 'insertOne' | 'updateOne' | 'updateMany' | 'bulkWrite';
+type Method = 'find' | 'findOneAndUpdate' | 'insertOne' | 'updateOne' | 'updateMany' | 'deleteMany' | 'bulkWrite';
 /** A filter, or the statements of a `bulkWrite()`. */
 type Fits = (first: mongo.Document) => boolean;
 

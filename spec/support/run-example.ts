@@ -7,7 +7,7 @@ import { startMongod } from './mongod';
 /** `npm run example -- quick-start`: an example reads MONGODB_URI, this gives it a server where there is none. */
 async function main(name: string | undefined): Promise<number> {
   const root = resolve(__dirname, '../..');
-  const names = readdirSync(resolve(root, 'examples')).map((file) => file.replace(/\.ts$/, ''));
+  const names = readdirSync(resolve(root, 'examples')).flatMap((file) => /^(.+)\.ts$/.exec(file)?.[1] ?? []);
   if (!name || !names.includes(name)) {
     console.error(`Which example? npm run example -- <name>, one of: ${names.join(', ')}`);
     return 1;
