@@ -2,7 +2,6 @@ import { Schema, type Connection } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import { monitoredConnection } from '../support/commands';
 import { openConnection } from '../support/connections';
-import { popSoon } from '../support/pop-soon';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
 import { nativeOf, rawUpdate, stored } from '../support/raw';

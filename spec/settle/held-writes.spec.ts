@@ -1,5 +1,5 @@
 import { mongo, Schema, type Connection, type HydratedDocument, Types } from 'mongoose';
-import { State, taskQueue } from 'mongoose-task-queue';
+import { taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
 import fc, { propertyRuns } from '../support/property';
 import { nativeOf } from '../support/raw';
