@@ -1,5 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type AnyDocument, type AnySchema, keepsCreationTime } from '../definition/definition';
+import { InvalidOptionError } from '../errors';
 import { isPriority, MAX_PRIORITY, MIN_PRIORITY, Priority, State } from '../fields';
+import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
 
 /** Adds the task's paths to a schema. Each path carries the plugin's options, so that clones of the schema have them too. */
@@ -38,4 +41,11 @@ function onlyNew<T>(value: () => T) {
   return function (this: (AnyDocument & { ownerDocument(): unknown }) | null | undefined): T | undefined {
     return this?.isNew && this.ownerDocument() === this ? value() : undefined;
   };
+}
+
+/** @throws {InvalidOptionError} for a schema that has the plugin with other options already. */
+export function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {
+  requireOwnCopy(installed.copy, 'The schema');
+  if (isDeepStrictEqual(installed, options)) return;
+  throw new InvalidOptionError('The plugin was applied twice to one schema, with different options. Apply it once.');
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from 'mongoose';
 import { type CancelOptions, cancelTask } from '../cancel/cancel';
 import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
@@ -14,11 +13,10 @@ import {
 } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
 import { refuseUuidIds } from '../differences/uuid-ids';
-import { InvalidOptionError } from '../errors';
 import { declareIndexes } from '../indexes/ensure';
 import { declareOutboxes } from '../indexes/outbox';
 import type { TaskQueuePlugin } from '../model/schema';
-import { COPY, requireMongoose, requireOwnCopy } from '../mongoose';
+import { COPY, requireMongoose } from '../mongoose';
 import { type ResolvedOptions, resolveOptions, type TaskQueueOptions } from '../options';
 import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
 import { findByKey, type FindByKeyOptions } from '../push/find-by-key';
@@ -39,7 +37,7 @@ import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { addHooks } from './guard-saves';
 import { guardInsertMany } from './insert-many';
 import { refuseReplaced, refuseTaken } from './names';
-import { addFields } from './paths';
+import { addFields, refuseDifference } from './paths';
 
 const statics = {
   push(this: AnyModel, input: unknown, options?: PushOptions) {
@@ -212,10 +210,4 @@ function watchModels({ db }: AnyModel): void {
 /** Whether the model is a queue of this copy of the package. */
 function isOurs(model: AnyModel): boolean {
   return optionsOf(model.schema as AnySchema)?.copy === COPY;
-}
-
-function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {
-  requireOwnCopy(installed.copy, 'The schema');
-  if (isDeepStrictEqual(installed, options)) return;
-  throw new InvalidOptionError('The plugin was applied twice to one schema, with different options. Apply it once.');
 }
