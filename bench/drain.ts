@@ -1,31 +1,14 @@
-import { type QueueOf, type TaskHandler, Worker } from 'mongoose-task-queue';
+import { Worker, type QueueOf } from 'mongoose-task-queue';
 import { popOne } from './claim';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import {
-  insertCopies,
-  layouts,
-  nativeOf,
-  recreate,
-  taskModel,
-  type HydratedTask,
-  type Stored,
-  type Task,
-} from './tasks';
+import { insertCopies, layouts, nativeOf, recreate, taskModel, type Stored, type Task } from './tasks';
 
 const CALLERS = 32;
 const OPERATIONS = 20_000;
 
-/** As a handler keeps a result: two changed fields. */
-const withResults = (task: HydratedTask) => {
-  task.subject = 'done';
-  task.size = 1_843;
-};
-
-/**
- * A queue that is full is worked empty: by loops that take a task and finish it, and by workers whose handlers do nothing, or keep a result.
- */
+/** A queue that is full is worked empty: by loops that take a task and finish it, and by a worker whose handler does nothing. */
 export async function drain({ connection, database }: Setting): Promise<Comparison[]> {
   const Task = taskModel(connection);
   const { ready } = await layouts(Task);
@@ -47,8 +30,6 @@ export async function drain({ connection, database }: Setting): Promise<Comparis
         },
         byWorker(Task, filled, { concurrency: CALLERS }),
         byWorker(Task, filled, { concurrency: 300 }),
-        byWorker(Task, filled, { concurrency: CALLERS }, withResults),
-        byWorker(Task, filled, { concurrency: 300 }, withResults),
       ],
     },
   ];
@@ -61,16 +42,11 @@ export function fill(Task: Task, ready: Stored): (count: number) => Promise<void
   };
 }
 
-export function byWorker(
-  Task: Task,
-  prepare: Contender['prepare'],
-  options: { concurrency: number },
-  handler?: (task: HydratedTask) => void,
-): Contender {
+export function byWorker(Task: Task, prepare: Contender['prepare'], options: { concurrency: number }): Contender {
   return {
-    name: `Worker, concurrency ${options.concurrency}${handler ? ', with results' : ''}`,
+    name: `Worker, concurrency ${options.concurrency}`,
     prepare,
-    run: (count) => drainByWorker(Task, count, { ...options, ...(handler && { handler }) }),
+    run: (count) => drainByWorker(Task, count, options),
   };
 }
 
@@ -78,7 +54,7 @@ export function byWorker(
 export async function drainByWorker<Doc extends object>(
   model: QueueOf<Doc>,
   count: number,
-  options: { concurrency: number; handler?: TaskHandler<Doc> },
+  options: { concurrency: number },
 ): Promise<number[]> {
   const startedAt = new WeakMap<object, number>();
   const durations: number[] = [];
