@@ -8,6 +8,13 @@ import { useDatabase } from './support/database';
 const root = resolve(__dirname, '..');
 const modules = join(root, 'node_modules');
 
+/** What a package is made of. */
+const SOURCES = [
+  ...packageJson.files.filter((name) => name !== 'dist' && !name.startsWith('!')),
+  'README.md',
+  'LICENSE',
+].concat(['package.json', 'tsconfig.json', 'tsconfig.build.json']);
+
 const OPTIONAL = Object.keys(packageJson.peerDependenciesMeta);
 
 const FLAGS = [
@@ -22,9 +29,12 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
 
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), 'consumer-'));
-    // As on a fresh clone: what is packed is built then.
-    await rm(join(root, 'dist'), { recursive: true, force: true });
-    const packed = await run('npm', ['pack', '--silent', '--pack-destination', project], root);
+    // As on a fresh clone: what is packed is built then. Not here, where other specs need what is built.
+    const clone = await mkdtemp(join(tmpdir(), 'clone-'));
+    for (const name of SOURCES) await cp(join(root, name), join(clone, name), { recursive: true });
+    await symlink(modules, join(clone, 'node_modules'));
+    const packed = await run('npm', ['pack', '--silent', '--pack-destination', project], clone);
+    await rm(clone, { recursive: true, force: true });
 
     const installed = join(project, 'node_modules', packageJson.name);
     await mkdir(installed, { recursive: true });
