@@ -1,4 +1,4 @@
-import { definitionOf, hydrate } from '../definition/definition';
+import { definitionOf } from '../definition/definition';
 import { State } from '../fields';
 import { holdersOf } from '../inspect/crew';
 import { isoOf } from '../inspect/shown';
@@ -6,7 +6,7 @@ import { serverNow } from '../server/clock';
 import type { Bookkeeping } from '../task/bookkeeping';
 import { isOpen } from '../task/cancellation';
 import { NEVER } from '../values/check';
-import { type BlockedBy, blockedBy } from '../waiting/blocked-by';
+import { type BlockedBy, blockedById } from '../waiting/blocked-by';
 import type { Context, Named } from './context';
 import { explainBlocked } from './blocked';
 import { foundBlockers } from './outboxes';
@@ -121,10 +121,7 @@ function firstLine(text: string): string {
 }
 
 async function blockers({ isFound }: Context, { model, raw, task }: Named): Promise<BlockedBy[]> {
-  // Of the document only its `_id` is looked at: another field might not be readable.
-  const known = await blockedBy(
-    hydrate({ model: definitionOf(model).model, hidden: null }, { _id: raw._id as unknown }),
-  );
+  const known = await blockedById(model, raw._id);
 
   return isFound ? [...known, ...(await foundBlockers(model, task))] : known;
 }

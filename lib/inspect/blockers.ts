@@ -1,5 +1,5 @@
-import { type AnyModel, definitionOf, hydrate } from '../definition/definition';
-import { type BlockedBy, blockedBy, type BlockingDocument } from '../waiting/blocked-by';
+import { type AnyModel, definitionOf } from '../definition/definition';
+import { type BlockedBy, blockedById, type BlockingDocument } from '../waiting/blocked-by';
 import type { Blocker } from './answers';
 import { idText, labelOf } from './ids';
 import { inLine } from './shown';
@@ -10,8 +10,7 @@ const MAX_BLOCKERS = 100;
 
 /** What keeps a task from being claimed, or has failed it. */
 export async function blockersOf(view: View, model: AnyModel, id: unknown): Promise<Blocker[]> {
-  // Of the document only its `_id` is looked at: another field might not be readable.
-  const clauses = await blockedBy(hydrate({ model: definitionOf(model).model, hidden: null }, { _id: id }));
+  const clauses = await blockedById(model, id);
   const isHidden = ({ path }: BlockedBy) => path !== null && view.hidesPartOf(model, path);
   const all = clauses.flatMap((clause) =>
     isHidden(clause)

@@ -64,6 +64,11 @@ export interface BlockedOptions {
   limit?: number | undefined;
 }
 
+/** What a stored task waits for, by its `_id` alone: another field of it might not be readable. */
+export function blockedById(model: AnyModel, id: unknown): Promise<BlockedBy[]> {
+  return blockedBy(hydrate({ model: definitionOf(model).model, hidden: null }, { _id: id }));
+}
+
 /** See `TaskMethods.blockedBy`. */
 export async function blockedBy(task: AnyDocument): Promise<BlockedBy[]> {
   const definition = definitionOf(modelOf(task));
