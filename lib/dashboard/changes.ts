@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
 import { clockOf } from '../server/clock';
+import { openStream } from '../server/shared-stream';
 import { clearTimeout, setTimeout } from '../timers';
 
 /** Without change streams, all that look are told to look again so often, in milliseconds. */
@@ -63,14 +64,14 @@ export class Changes {
     const collections = this.models.map(({ collection }) => collection.name);
     const sides = collections.map((name) => `${name}.queue`);
     const ofControl = { 'ns.coll': { $in: sides }, 'documentKey._id': 'control' };
-    const news = { $or: [{ 'ns.coll': { $in: collections } }, ofControl, { operationType: 'invalidate' }] };
+    const news = { $or: [{ 'ns.coll': { $in: collections } }, ofControl] };
     try {
-      const stream = db.db!.watch([{ $match: news }, { $project: { ns: 1 } }], {
-        readPreference: 'primary',
-        readConcern: { level: 'majority' },
-      }) as unknown as mongo.ChangeStream;
+      const stream = openStream(
+        db.db as unknown as mongo.Db,
+        news,
+        (namespace) => this.#stream === stream && this.#hear(namespace?.coll),
+      );
       this.#stream = stream;
-      stream.on('change', ({ ns }: { ns?: { coll?: string } }) => this.#stream === stream && this.#hear(ns?.coll));
       stream.on('error', () => this.#stream === stream && this.#fail());
     } catch {
       this.#fail();

@@ -9,6 +9,27 @@ const LINGER_MS = 10_000;
 /** How long after a failure a stream is opened again, in milliseconds. */
 const RETRY_MS = 30_000;
 
+/** Where a change was made. */
+export interface Namespace {
+  readonly db: string;
+  readonly coll: string;
+}
+
+/** Opens a change stream of a database. `onChange` is called without a namespace when the database was dropped, which ends it without an error. */
+export function openStream(
+  database: mongo.Db,
+  filter: mongo.Document,
+  onChange: (namespace: Namespace | undefined) => void,
+): mongo.ChangeStream {
+  const news = { $or: [{ operationType: 'invalidate' }, filter] };
+  const stream = database.watch([{ $match: news }, { $project: { ns: 1 } }], {
+    readPreference: 'primary',
+    readConcern: { level: 'majority' },
+  });
+
+  return stream.on('change', ({ ns }: { ns?: Namespace }) => onChange(ns));
+}
+
 /** What a shared stream is for. */
 export interface StreamPurpose {
   /** What `NODE_DEBUG=task-queue` calls the stream. */
@@ -16,7 +37,7 @@ export interface StreamPurpose {
   /** The changes that are news, as stages on change events. Read each time the stream is opened. */
   filter(): mongo.Document;
   /** Called with the collection of each change. */
-  onChange(namespace: { readonly db: string; readonly coll: string }): void;
+  onChange(namespace: Namespace): void;
   onFailure?(error: Error): void;
 }
 
@@ -52,14 +73,9 @@ export class SharedStream {
 
   #open(): void {
     if (this.#stream || this.#retry || this.#watchers === 0) return;
-    const news = { $or: [{ operationType: 'invalidate' }, this.purpose.filter()] };
     try {
-      const stream = this.database.watch([{ $match: news }, { $project: { ns: 1 } }], {
-        readPreference: 'primary',
-        readConcern: { level: 'majority' },
-      });
-      stream.on('change', ({ ns }: { ns?: { db: string; coll: string } }) =>
-        ns ? this.purpose.onChange(ns) : this.#reopen(),
+      const stream = openStream(this.database, this.purpose.filter(), (namespace) =>
+        namespace ? this.purpose.onChange(namespace) : this.#reopen(),
       );
       stream.on('error', (error) => this.#stream === stream && this.#fail(error));
       this.#stream = stream;
@@ -69,7 +85,6 @@ export class SharedStream {
     }
   }
 
-  // Called when the database was dropped, which ends a stream without an error.
   #reopen(): void {
     this.#close();
     this.#open();
