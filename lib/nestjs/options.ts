@@ -1,6 +1,6 @@
 import { refuseUnknown, requireBoolean, requireText } from '../values/check';
 import type { TaskLogger } from '../worker/log';
-import type { WorkerOptions } from '../worker/options';
+import { WORKER_OPTIONS, type WorkerOptions } from '../worker/options';
 
 /** What the workers of an application have in common, and each processor may set for itself. */
 export interface TaskQueueModuleOptions extends Omit<
@@ -26,17 +26,9 @@ export interface ProcessorOptions extends TaskQueueModuleOptions, Pick<WorkerOpt
   connectionName?: string | undefined;
 }
 
-const SHARED = [
-  'concurrency',
-  'prefetch',
-  'pollMs',
-  'changeStreams',
-  'timeoutMs',
-  'slowMs',
-  'stopTimeoutMs',
-  'logger',
-  'autoStart',
-];
+/** Options of a worker that a module cannot give all its workers. */
+const OWN = ['handler', 'handleSignals', 'category', 'populate'];
+const SHARED = [...WORKER_OPTIONS.filter((name) => !OWN.includes(name)), 'autoStart'];
 
 /**
  * Checks what needs no model; the rest is checked when the workers are made.

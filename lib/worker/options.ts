@@ -92,7 +92,8 @@ export interface ResolvedWorkerOptions {
   readonly stopTimeoutMs: number;
 }
 
-const KNOWN = [
+/** The names of all options of a worker. */
+export const WORKER_OPTIONS = [
   'handler',
   'concurrency',
   'prefetch',
@@ -115,7 +116,7 @@ const SLOW_MS = 60_000;
 
 export function resolveWorkerOptions(models: unknown, options: WorkerOptions): ResolvedWorkerOptions {
   requireObject('options', options, '`new Worker(Email, { concurrency: 8 })`');
-  refuseUnknown(options, KNOWN, 'new Worker()');
+  refuseUnknown(options, WORKER_OPTIONS, 'new Worker()');
   const sources = resolveSources(models);
   const {
     handler,
