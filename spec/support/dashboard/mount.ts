@@ -1,9 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { builtPage } from '../../../lib/dashboard/assets';
 import { dashboard, type DashboardOptions } from '../../../lib/dashboard/dashboard';
-import { eventually } from '../eventually';
 
 /** A dashboard that a server of this process shows. */
 export interface Mounted {
@@ -16,8 +14,6 @@ export interface Mounted {
 
 /** Shows a dashboard at `path`: at the root by a plain server, else below that path of an Express application. */
 export async function mount(path: '/' | `/${string}`, options: DashboardOptions): Promise<Mounted> {
-  // The spec of the package takes the page away and builds it again. From the first time on it is kept in memory.
-  await eventually(() => builtPage());
   const board = dashboard(options);
   let listeners = 0;
   const app = path === '/' ? board.node : express().use(path, board.node);
