@@ -1,8 +1,8 @@
-import { Schema, Types } from 'mongoose';
-import { State, taskQueue } from 'mongoose-task-queue';
-import { drain } from 'mongoose-task-queue/testing';
+import { Types } from 'mongoose';
+import { State } from 'mongoose-task-queue';
 import { type AgendaJob, moveAgendaJobs, priorityOf, type Targets } from '../../../examples/moving/agenda';
 import { useDatabase } from '../../support/database';
+import { emailModel, type Emails, workOff } from '../../support/emails';
 
 const MINUTE = 60_000;
 const at = (ms: number) => new Date(Date.now() + ms);
@@ -36,20 +36,15 @@ const email = (to: string, job: Partial<AgendaJob> = {}) => stored({ name: 'emai
 
 describe('moving from Agenda', () => {
   const database = useDatabase();
-  const makeEmail = () => database.connection.model('Email', taskQueue(new Schema({ to: String })));
-  let Email: ReturnType<typeof makeEmail>;
+  let Email: Emails;
   let targets: Targets;
 
   const jobs = () => database.connection.db!.collection<AgendaJob>('agendaJobs');
   const move = (...also: string[]) => moveAgendaJobs(jobs(), targets, also);
-  const worked = async () => {
-    const runs: string[] = [];
-    await drain(Email, { handler: (task) => void runs.push(task.to!) });
-    return runs;
-  };
+  const worked = () => workOff(Email);
 
   beforeAll(() => {
-    Email = makeEmail();
+    Email = emailModel(database.connection);
     targets = {
       email: (job, options) =>
         Email.push({ _id: job._id, to: String(job.data['to']), priority: priorityOf(job) }, options),

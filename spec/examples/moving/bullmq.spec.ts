@@ -1,8 +1,7 @@
-import { Schema } from 'mongoose';
-import { State, taskQueue } from 'mongoose-task-queue';
-import { drain } from 'mongoose-task-queue/testing';
+import { State } from 'mongoose-task-queue';
 import { moveJobs, type OldJob, type OldQueue, type OldScheduler, type Targets } from '../../../examples/moving/bullmq';
 import { useDatabase } from '../../support/database';
+import { emailModel, type Emails, workOff } from '../../support/emails';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -59,18 +58,13 @@ class MemoryQueue implements OldQueue {
 
 describe('moving from BullMQ', () => {
   const database = useDatabase();
-  const makeEmail = () => database.connection.model('Email', taskQueue(new Schema({ to: String })));
-  let Email: ReturnType<typeof makeEmail>;
+  let Email: Emails;
   let targets: Targets;
 
-  const worked = async () => {
-    const runs: string[] = [];
-    await drain(Email, { handler: (task) => void runs.push(task.to!) });
-    return runs;
-  };
+  const worked = () => workOff(Email);
 
   beforeAll(() => {
-    Email = makeEmail();
+    Email = emailModel(database.connection);
     targets = { send: ({ data, ...task }, options) => Email.push({ ...task, to: String(data['to']) }, options) };
   });
 

@@ -1,8 +1,8 @@
-import { Schema, Types } from 'mongoose';
-import { State, taskQueue } from 'mongoose-task-queue';
-import { drain } from 'mongoose-task-queue/testing';
+import { Types } from 'mongoose';
+import { State } from 'mongoose-task-queue';
 import { moveTasks, type OldTask, type Targets } from '../../../examples/moving/mongoosejs-task';
 import { useDatabase } from '../../support/database';
+import { emailModel, type Emails, workOff } from '../../support/emails';
 
 const MINUTE = 60_000;
 const at = (ms: number) => new Date(Date.now() + ms);
@@ -27,20 +27,15 @@ function stored(to: string, task: Partial<OldTask> = {}): OldTask {
 
 describe('moving from @mongoosejs/task', () => {
   const database = useDatabase();
-  const makeEmail = () => database.connection.model('Email', taskQueue(new Schema({ to: String })));
-  let Email: ReturnType<typeof makeEmail>;
+  let Email: Emails;
   let targets: Targets;
 
   const tasks = () => database.connection.db!.collection<OldTask>('tasks');
   const move = (...also: string[]) => moveTasks(tasks(), targets, also);
-  const worked = async () => {
-    const runs: string[] = [];
-    await drain(Email, { handler: (task) => void runs.push(task.to!) });
-    return runs;
-  };
+  const worked = () => workOff(Email);
 
   beforeAll(() => {
-    Email = makeEmail();
+    Email = emailModel(database.connection);
     targets = { email: (old, options) => Email.push({ _id: old._id, to: String(old.params?.['to']) }, options) };
   });
 
