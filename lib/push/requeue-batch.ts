@@ -31,9 +31,7 @@ interface Given {
   readonly touchedAt: Date | number | undefined;
 }
 
-/**
- * Queues documents that are fitting: a write for each thousand. Resolves to those that were not queued.
- */
+/** Queues documents that are fitting: a write for each thousand. Resolves to those that were not queued. */
 export async function requeueBatch(
   model: AnyModel,
   documents: readonly AnyDocument[],
@@ -41,11 +39,11 @@ export async function requeueBatch(
   session: ClientSession | null,
 ): Promise<AnyDocument[]> {
   const definition = definitionOf(model);
-  const fitting = new Map(documents.map((one) => [keyOf(one._id), one] as const));
+  const each = new Map(documents.map((one) => [keyOf(one._id), one] as const)).values();
   const left = new Set(documents);
   const traced = documents.find((one) => handleOf(one).stored.trace);
   const change = renewed(task, traced ? handleOf(traced).stored : {});
-  for (const alike of groupBy([...fitting.values()], (one) => Object.keys(missingFields(one)).join()).values())
+  for (const alike of groupBy([...each], (one) => Object.keys(missingFields(one)).join()).values())
     for (let start = 0; start < alike.length; start += BATCH) {
       const batch = alike.slice(start, start + BATCH);
       const given: Given = { fields: missingFields(batch[0]!), touchedAt: definition.updatedAt?.now() };
