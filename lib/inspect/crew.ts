@@ -1,8 +1,10 @@
+import type { Types } from 'mongoose';
 import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
 import { State } from '../fields';
 import { connected, serverNow } from '../server/clock';
 import { only } from '../server/read';
 import { type Crew, crewOf } from '../side/workers';
+import type { Bookkeeping } from '../task/bookkeeping';
 import { keyOf } from '../values/id';
 import type { WorkerRow } from './answers';
 import { readBounded } from './bounded';
@@ -29,17 +31,31 @@ export async function holdersOf(model: AnyModel): Promise<Holders> {
 /** The workers of all shown models with what they hold. */
 export async function crewRows(view: View): Promise<WorkerRow[]> {
   const rows = new Map<string, WorkerRow>();
-  const read = new Set<string>();
+  const crews = new Map<string, Crew[]>();
+  const shown = new Set<string>();
   for (const model of view.models) {
     if (!definitionOf(model).options.history) continue;
     await connected(model);
     const now = await serverNow(model);
-    for (const one of await crewOf(model)) {
+    // Models of one collection share what is written down.
+    const namespace = namespaceOf(model);
+    const crew = crews.get(namespace) ?? (await crewOf(model));
+    crews.set(namespace, crew);
+    const held = await heldTasks(
+      model,
+      crew.flatMap(({ tasks }) => tasks),
+    );
+    for (const one of crew) {
       const row = rows.get(one.id) ?? rowOf(view, one, now);
       rows.set(one.id, row);
-      // Models of one collection share what is written down.
-      if (!read.has(`${namespaceOf(model)} ${one.id}`)) row.tasks.push(...(await heldTasks(model, one)));
-      read.add(`${namespaceOf(model)} ${one.id}`);
+      for (const { id, token } of one.tasks) {
+        const found = held.get(keyOf(id));
+        const name = `${namespace} ${keyOf(id)}`;
+        // A base and its kinds may both be shown.
+        if (!found?.token.equals(token) || shown.has(name)) continue;
+        shown.add(name);
+        row.tasks.push(found.row);
+      }
     }
   }
 
@@ -70,8 +86,14 @@ function rowOf(
   };
 }
 
-async function heldTasks(model: AnyModel, { tasks }: Crew): Promise<WorkerRow['tasks']> {
-  if (tasks.length === 0) return [];
+interface Held {
+  readonly token: Types.ObjectId;
+  readonly row: WorkerRow['tasks'][number];
+}
+
+/** Those of the tasks that run and are the model's, by id. */
+async function heldTasks(model: AnyModel, tasks: Crew['tasks']): Promise<Map<string, Held>> {
+  if (tasks.length === 0) return new Map();
   const { options, kind } = definitionOf(model);
   const { state } = options.fields;
   const found = await readBounded(model, {
@@ -83,17 +105,20 @@ async function heldTasks(model: AnyModel, { tasks }: Crew): Promise<WorkerRow['t
     projection: only(['_task.token', '_task.startedAt', '_task.availableAt', state]),
     limit: tasks.length,
   });
-  const tokens = new Map(tasks.map(({ id, token }) => [keyOf(id), token]));
-
-  return found.flatMap((raw) => {
+  const entries = found.flatMap((raw): [string, Held][] => {
     const { task } = storedIn(model, raw);
-    if (!task.token || !tokens.get(keyOf(raw._id))?.equals(task.token)) return [];
-    return {
-      model: model.modelName,
-      id: idText(raw._id),
-      label: labelOf(raw._id),
-      since: isoOf(task.startedAt),
-      leaseUntil: isoOf(task.availableAt) ?? '',
-    };
+    return task.token ? [[keyOf(raw._id), { token: task.token, row: heldRow(model, raw._id, task) }]] : [];
   });
+
+  return new Map(entries);
+}
+
+function heldRow(model: AnyModel, id: unknown, { startedAt, availableAt }: Bookkeeping): Held['row'] {
+  return {
+    model: model.modelName,
+    id: idText(id),
+    label: labelOf(id),
+    since: isoOf(startedAt),
+    leaseUntil: isoOf(availableAt) ?? '',
+  };
 }

@@ -6,6 +6,7 @@ import { listTasks } from '../../lib/inspect/list';
 import { schedulesOf } from '../../lib/inspect/schedules';
 import { NoSuchTaskError } from '../../lib/inspect/stored';
 import { View } from '../../lib/inspect/view';
+import { monitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
@@ -153,6 +154,39 @@ describe('the details of a task', () => {
       expect(Object.keys((await Letter.workers())[0]!)).not.toContain('tasks');
       go.resolve();
       await eventually(async () => expect((await crewRows(view))[0]?.tasks).toEqual([]));
+    } finally {
+      go.resolve();
+      await worker.stop();
+    }
+  });
+
+  it('show what a worker holds of each kind, once, by few reads', async () => {
+    const monitored = await monitoredConnection(database.uri);
+    const Base = monitored.connection.model('Parcel', taskQueue(new Schema({ to: String })));
+    const Small = Base.discriminator('SmallParcel', new Schema({}));
+    const Large = Base.discriminator('LargeParcel', new Schema({}));
+    await Small.push({ to: 'ada' });
+    await Large.push({ to: 'bob' });
+    const go = deferred<void>();
+    const worker = new Worker(Base, { handler: () => go.promise, concurrency: 2 });
+    await worker.start();
+    try {
+      const held = async (...models: (typeof Base)[]) => {
+        const [row] = await crewRows(new View({ models }));
+        return row?.tasks.map(({ model }) => model) ?? [];
+      };
+      await eventually(async () => expect(await held(Base)).toEqual(['Parcel', 'Parcel']));
+
+      expect(await held(Small as never, Large as never)).toEqual(['SmallParcel', 'LargeParcel']);
+      expect(await held(Base, Small as never)).toEqual(['Parcel', 'Parcel']);
+      monitored.forget();
+      await held(Small as never, Large as never);
+      const reads = monitored.sent('find').map(({ body }) => body['find'] as string);
+      expect(reads.filter((name) => name.startsWith('parcels')).toSorted()).toEqual([
+        'parcels',
+        'parcels',
+        'parcels.queue',
+      ]);
     } finally {
       go.resolve();
       await worker.stop();
