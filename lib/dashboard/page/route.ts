@@ -44,6 +44,7 @@ export function useRoute(): Route {
   useEffect(() => {
     const moved = () => setHash(location.hash);
     addEventListener('hashchange', moved);
+    moved(); // somebody may have gone on between the first sight of the page and this line
 
     return () => removeEventListener('hashchange', moved);
   }, []);

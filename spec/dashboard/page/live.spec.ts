@@ -151,6 +151,24 @@ describeInBrowser('the page while things happen', () => {
     });
   });
 
+  describe('the first moment', () => {
+    it('is at the address, and in the theme, that came between the first sight and the first listener', async () => {
+      // The page is drawn, then the browser paints, then the page begins to listen.
+      await page.addInitScript(`
+        new MutationObserver((_, observer) => {
+          if (!document.querySelector('main')) return;
+          observer.disconnect();
+          location.hash = '#/workers';
+          document.documentElement.dataset.theme = 'dark';
+        }).observe(document, { childList: true, subtree: true });
+      `);
+      await page.reload();
+      await page.getByRole('heading', { name: 'Workers' }).waitFor();
+
+      await page.getByRole('button', { name: 'Light theme' }).waitFor();
+    });
+  });
+
   describe('a server that does not answer', () => {
     it('is told in place, beside what was known, and asked again', async () => {
       await main().getByText('file: 0.png').waitFor();

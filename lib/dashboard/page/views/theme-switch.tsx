@@ -9,6 +9,7 @@ export function useTheme(): Theme {
   useEffect(() => {
     const changed = () => setTheme(currentTheme());
     addEventListener('themechange', changed);
+    changed(); // as the system may have, before this line
 
     return () => removeEventListener('themechange', changed);
   }, []);
