@@ -57,7 +57,7 @@ module.exports = {
   reporters: ['default', '<rootDir>/spec/support/summary-reporter.cjs'],
   // Of a spec that hangs: on a busy machine others take minutes.
   testTimeout: 240_000,
-  maxWorkers: 2,
+  maxWorkers: 3,
   // A failed spec may leave a server or a connection open. Jest then waits for it, which tells a person but stops a machine.
   forceExit: Boolean(process.env.CI),
 };
