@@ -62,6 +62,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'inspect/operators': 'inspect/list',
   'inspect/plan': 'inspect/list',
   'inspect/problems': 'inspect/queue',
+  'inspect/public-text': 'inspect/queue',
   'inspect/queue-actions': 'inspect/act',
   'inspect/requeue-finished': 'inspect/act',
   'inspect/rested': 'inspect/queue',

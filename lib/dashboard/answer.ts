@@ -1,7 +1,7 @@
 import { InvalidOptionError, TaskStateError, UnauthorizedError } from '../errors';
 import { TooSlowError } from '../inspect/bounded';
+import { OUT_OF_REACH, publicText } from '../inspect/public-text';
 import { NoSuchTaskError } from '../inspect/stored';
-import { isOutOfReach } from '../server/transient';
 import { lineOf } from '../values/describe';
 import type { ApiError } from './api';
 
@@ -56,10 +56,9 @@ function asRefusal(error: unknown): Refusal {
   if (error instanceof TaskStateError) return new Refusal(409, 'task-state', message);
   if (error instanceof TooSlowError) return new Refusal(503, 'too-slow', message, { 'retry-after': '5' });
   if (error instanceof UnauthorizedError) return new Refusal(500, 'database-right', message);
-  if (isOutOfReach(error))
-    return new Refusal(503, 'no-database', 'The database is out of reach.', { 'retry-after': '5' });
+  const text = publicText(error);
 
-  // What else an error says may be meant for nobody but the log.
-  process.emitWarning(`The dashboard could not answer: ${lineOf(error)}`, 'TaskQueueWarning');
-  return new Refusal(500, 'error', 'This could not be answered. The log of the server says why.');
+  return text === OUT_OF_REACH
+    ? new Refusal(503, 'no-database', text, { 'retry-after': '5' })
+    : new Refusal(500, 'error', text);
 }

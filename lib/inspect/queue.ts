@@ -4,11 +4,11 @@ import { taskIndexes } from '../indexes/task-indexes';
 import { serverNow } from '../server/clock';
 import { paused } from '../side/pause';
 import { workers } from '../side/workers';
-import { lineOf } from '../values/describe';
 import type { HistoryRow, Problem, QueueSummary } from './answers';
 import { type Figures, figuresOf } from './figures';
 import { historyOf } from './history';
 import { problemsOf } from './problems';
+import { publicText } from './public-text';
 import { schedulesOf } from './schedules';
 import type { View } from './view';
 
@@ -23,7 +23,7 @@ export async function lookAt(view: View, model: AnyModel): Promise<LookedAt> {
   try {
     return await look(view, model);
   } catch (error) {
-    return { queue: { ...summaryOf(model, NOTHING, [], 0, false), error: lineOf(error) }, problems: [] };
+    return { queue: { ...summaryOf(model, NOTHING, [], 0, false), error: publicText(error) }, problems: [] };
   }
 }
 

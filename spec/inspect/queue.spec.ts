@@ -110,10 +110,14 @@ describe('the look at a queue', () => {
     }
   });
 
-  it('tells an error of one queue as its own', async () => {
+  it('tells an error of one queue as its own, and what it says to the log alone', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation();
     const { queue } = await lookAt(view, { ...Mail, db: null } as never);
+    const told = warn.mock.calls.flat();
+    warn.mockRestore();
 
-    expect(queue.error).toEqual(expect.any(String));
+    expect(queue.error).toBe('This could not be answered. The log of the server says why.');
+    expect(told).toEqual([expect.stringMatching(/^The dashboard could not answer: TypeError: /), 'TaskQueueWarning']);
   });
 
   it('costs a number of commands that does not grow with the tasks, each with a limit of time', async () => {

@@ -92,8 +92,9 @@ export async function actOn(
   }
 }
 
+/** With a state, tasks that have left it since they were shown are not meant: a failed one that was retried meanwhile is not deleted. */
 export function targetOf({ model, ids, state, q }: Omit<Target, 'action'>): Omit<Target, 'action'> {
-  return ids ? { model, ids } : { model, ...(state !== undefined && { state }), ...(q && { q }) };
+  return { model, ...(ids && { ids }), ...(state !== undefined && { state }), ...(q && { q }) };
 }
 
 export function told(verb: Verb, { done, skipped }: Outcome): string {

@@ -11,6 +11,9 @@ const UNITS = [
   [SECOND, 's'],
 ] as const;
 
+/** The states of what goes on only if somebody queues it again. */
+export const ENDED: readonly string[] = ['FINISHED', 'FAILED', 'CANCELLED'];
+
 /** 12 345 as "12 345", with spaces that are narrow and do not break. */
 export function number(value: number): string {
   return Math.round(value)

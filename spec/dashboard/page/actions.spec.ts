@@ -65,6 +65,24 @@ describeInBrowser('actions on the page', () => {
     expect(await world.Email.countDocuments({ state: 'FAILED' })).toBe(1);
   });
 
+  it('leave a selected task alone that has left the state in which it was shown', async () => {
+    const failed = (await world.Email.findOne({ state: 'FAILED' }))!;
+    await at('Email/tasks?state=FAILED');
+    await page
+      .getByRole('checkbox', { name: /^Select …?\w/ })
+      .nth(1)
+      .check();
+    await press('Delete');
+    await dialog().getByText('Delete 1 task?').waitFor();
+    await world.Email.updateOne({ _id: failed._id }, { state: 'CANCELLED' });
+    await confirm('Delete 1');
+    await dialog().getByText('0 tasks deleted, 1 skipped').waitFor();
+    await confirm('Done');
+
+    expect(await world.Email.countDocuments({ _id: failed._id })).toBe(1);
+    await world.Email.updateOne({ _id: failed._id }, { state: 'FAILED' });
+  });
+
   it('cancel all that match a search, with a reason', async () => {
     await at('Email/tasks');
     await page.getByRole('searchbox').fill('to:ada@example.org amount:>=100');

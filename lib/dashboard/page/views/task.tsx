@@ -13,7 +13,7 @@ import { useResource } from '../resource';
 import { addressOfTasks } from '../route';
 import { useShortcuts } from '../shortcuts';
 import type { VerbName } from '../verbs';
-import { standing } from '../words';
+import { ENDED, standing } from '../words';
 import { Dependencies } from './dependencies';
 import { EditDialog } from './edit-dialog';
 import { Facts } from './facts';
@@ -65,7 +65,7 @@ export function Task({ model, id }: { model: string; id: string }) {
               )}
               <ActButtons
                 actions={actions}
-                on={{ model, ids: [id] }}
+                on={{ model, ids: [id], ...(ENDED.includes(data.row.state) && { state: data.row.state }) }}
                 subject={`task ${data.row.label}`}
                 onDone={done}
               />

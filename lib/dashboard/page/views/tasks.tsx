@@ -11,7 +11,7 @@ import { useResource } from '../resource';
 import { addressOfTasks, go } from '../route';
 import { useShortcuts } from '../shortcuts';
 import { BULK } from '../verbs';
-import { upTo } from '../words';
+import { ENDED, upTo } from '../words';
 import { Search } from './search';
 import { Selection } from './selection';
 import { StateTabs } from './state-tabs';
@@ -73,7 +73,7 @@ export function Tasks({ model, query }: Props) {
               <ActButtons
                 small
                 actions={bulk}
-                on={all ? { model, state: state ?? '', ...(q && { q }) } : { model, ids: [...selected] }}
+                on={{ model, state: state ?? '', ...(all ? q && { q } : { ids: [...selected] }) }}
                 onDone={() => (clear(), found.reload())}
               />
             </Selection>
@@ -156,8 +156,6 @@ function NoTasks({ model, state, q }: { model: string; state?: string | undefine
     </Empty>
   );
 }
-
-const ENDED = ['FINISHED', 'FAILED', 'CANCELLED'];
 
 /** Whether an action can come to anything in a list of this state. */
 function fits(action: (typeof BULK)[number], state: string | undefined): boolean {
