@@ -1,14 +1,31 @@
-import { Worker, type QueueOf } from 'mongoose-task-queue';
+import { type QueueOf, type TaskHandler, Worker } from 'mongoose-task-queue';
 import { popOne } from './claim';
 import { atConcurrency, type Comparison, type Contender } from './harness';
 import { claim, finish, rawQueue } from './raw';
 import type { Setting } from './setting';
-import { insertCopies, layouts, nativeOf, recreate, taskModel, type Stored, type Task } from './tasks';
+import {
+  insertCopies,
+  layouts,
+  nativeOf,
+  recreate,
+  taskModel,
+  type HydratedTask,
+  type Stored,
+  type Task,
+} from './tasks';
 
 const CALLERS = 32;
 const OPERATIONS = 20_000;
 
-/** A queue that is full is worked empty: by loops that take a task and finish it, and by a worker whose handler does nothing. */
+/** As a handler keeps a result: two changed fields. */
+const withResults = (task: HydratedTask) => {
+  task.subject = 'done';
+  task.size = 1_843;
+};
+
+/**
+ * A queue that is full is worked empty: by loops that take a task and finish it, and by workers whose handlers do nothing, or keep a result.
+ */
 export async function drain({ connection, database }: Setting): Promise<Comparison[]> {
   const Task = taskModel(connection);
   const { ready } = await layouts(Task);
@@ -30,6 +47,8 @@ export async function drain({ connection, database }: Setting): Promise<Comparis
         },
         byWorker(Task, filled, { concurrency: CALLERS }),
         byWorker(Task, filled, { concurrency: 300 }),
+        byWorker(Task, filled, { concurrency: CALLERS }, withResults),
+        byWorker(Task, filled, { concurrency: 300 }, withResults),
       ],
     },
   ];
@@ -42,11 +61,16 @@ export function fill(Task: Task, ready: Stored): (count: number) => Promise<void
   };
 }
 
-export function byWorker(Task: Task, prepare: Contender['prepare'], options: { concurrency: number }): Contender {
+export function byWorker(
+  Task: Task,
+  prepare: Contender['prepare'],
+  options: { concurrency: number },
+  handler?: (task: HydratedTask) => void,
+): Contender {
   return {
-    name: `Worker, concurrency ${options.concurrency}`,
+    name: `Worker, concurrency ${options.concurrency}${handler ? ', with results' : ''}`,
     prepare,
-    run: (count) => drainByWorker(Task, count, options),
+    run: (count) => drainByWorker(Task, count, { ...options, ...(handler && { handler }) }),
   };
 }
 
@@ -54,7 +78,7 @@ export function byWorker(Task: Task, prepare: Contender['prepare'], options: { c
 export async function drainByWorker<Doc extends object>(
   model: QueueOf<Doc>,
   count: number,
-  options: { concurrency: number },
+  options: { concurrency: number; handler?: TaskHandler<Doc> },
 ): Promise<number[]> {
   const startedAt = new WeakMap<object, number>();
   const durations: number[] = [];

@@ -11,6 +11,20 @@ export interface Change {
   task: { [name in keyof Bookkeeping]?: Bookkeeping[name] | undefined };
 }
 
+/** Adds a change's bookkeeping to an update. */
+export function addBookkeeping(update: BookkeepingUpdate, { task }: Change): void {
+  for (const [name, value] of Object.entries(task)) {
+    if (value === undefined) (update.$unset ??= {})[`_task.${name}`] = true;
+    else (update.$set ??= {})[`_task.${name}`] = value;
+  }
+}
+
+/** As much of an update as bookkeeping needs. */
+export interface BookkeepingUpdate {
+  $set?: Record<string, unknown>;
+  $unset?: Record<string, unknown>;
+}
+
 export function adopt(document: AnyDocument, { state, task }: Change, touchedAt?: Date | number): void {
   const { options, updatedAt } = definitionOf(modelOf(document));
   const handle = handleOf(document);

@@ -3,8 +3,10 @@ import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } fr
 import { explained } from '../server/explain-error';
 import { NEWEST } from '../server/read';
 import { answered, NoAnswerError } from '../server/time-limit';
-import { handleOf } from '../task/handle';
-import type { Change } from './change';
+import { type Handle, handleOf } from '../task/handle';
+import { addBookkeeping, type Change } from './change';
+import { canDivert, divert, type Send } from './divert';
+import { tokenIn, writeHeld } from './held-writes';
 import { hasMisfit, remember } from './restore';
 import { stage, unstage } from './stage-changes';
 
@@ -51,35 +53,40 @@ async function savedWithin(document: AnyDocument, options: object): Promise<void
   }
 }
 
+/** Handles whose last writes failed: they may have been carried out nevertheless. */
+const failedBefore = new WeakSet<Handle>();
+
+/** Notes that a write of a document failed, so that its next one is not taken for that one. */
+export function noteFailed(document: AnyDocument): void {
+  failedBefore.add(handleOf(document));
+}
+
+/** Saves a document with a change of its task's state. Saves of one moment that end leases are one write. */
 export async function save(
   document: AnyDocument,
   filter: Filter,
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
+  const send = session ? null : await joined(document, filter, change);
   // A save of the user's that is under way would write the bookkeeping staged here.
   if (isBeingSaved(document)) throw new MongooseError.ParallelSaveError(document as never);
 
   const { fields } = definitionOf(modelOf(document)).options;
   const handle = handleOf(document);
-  const userFilter = handle.userFilter ? handle.userFilter.filter : document.$where;
   const restore = remember(document);
-
-  Object.assign(handle, { saving: true, userFilter: null });
-  document.$where = { ...userFilter, ...filter };
+  handle.saving = true;
   document.set(fields.state, change.state);
   document.markModified(fields.state);
-  stage(document, change);
+  const end = send ? divert(document, send) : carry(document, filter, change);
   try {
     // A stored misfit that was not changed must not keep the task from being settled.
     const validateModifiedOnly = hasMisfit(document) && canSave(document);
     await savedWithin(document, { session, ...(validateModifiedOnly && { validateModifiedOnly }) });
-    unstage(document);
     return true;
   } catch (error) {
-    const isWritten = !document.isDirectModified(fields.state);
-    unstage(document);
-    if (isWritten) {
+    end();
+    if (!document.isDirectModified(fields.state)) {
       hookErrors.set(document, { error });
       return true;
     }
@@ -87,10 +94,46 @@ export async function save(
     if (isNotFound(error) && !(await matches(document, filter, session))) return false;
     throw explained(error);
   } finally {
+    end();
     handle.saving = false;
+  }
+}
+
+/** How the update of a save is sent together with others, or null if it cannot be. */
+async function joined(document: AnyDocument, filter: Filter, change: Change): Promise<Send | null> {
+  const definition = definitionOf(modelOf(document));
+  const handle = handleOf(document);
+  const token = tokenIn(document, filter, change);
+  const isConfirmed = definition.writeConcern.writeConcern?.w !== 0;
+  if (!token || !isConfirmed || handle.userFilter || !(await canDivert(definition.model))) return null;
+
+  return async (where, update, options) => {
+    Object.assign(where, filter);
+    addBookkeeping(update, change);
+    // A hook may have given the document a session.
+    if (options.session) return collectionOf(definition.model).updateOne(where, update, options);
+    const isRepeat = failedBefore.has(handle);
+    const write = { token, state: change.state, filter: where, update, isRepeat };
+    return { matchedCount: Number(await writeHeld(definition, write)) };
+  };
+}
+
+/** Puts filter and bookkeeping into the document. Returns a function that takes them out. */
+function carry(document: AnyDocument, filter: Filter, change: Change): () => void {
+  const handle = handleOf(document);
+  const userFilter = handle.userFilter ? handle.userFilter.filter : document.$where;
+  handle.userFilter = null;
+  document.$where = { ...userFilter, ...filter };
+  stage(document, change);
+  let isIn = true;
+
+  return () => {
+    if (!isIn) return;
+    isIn = false;
+    unstage(document);
     if (userFilter === undefined) delete (document as { $where?: Filter }).$where;
     else document.$where = userFilter;
-  }
+  };
 }
 
 async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {

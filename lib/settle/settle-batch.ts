@@ -11,6 +11,7 @@ import { heldBy } from '../task/held';
 import { requireSchedule } from '../task/stored-schedule';
 import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
+import { distinctBy } from './held-writes';
 
 /** The end of a task that does not recur and whose fields were not modified. */
 export interface Ending {
@@ -46,17 +47,7 @@ async function serve(definition: Definition, callers: readonly Caller<Ending, bo
   for (const { item, resolve } of callers) resolve(matched === null || matched.has(keyOf(item.id)));
 }
 
-// A batch has each task at most once: of two handles of a task one has lost its lease, and the other's token must not match for it.
-function distinct(callers: readonly Caller<Ending, boolean>[]): number {
-  const seen = new Set<string>();
-  for (const { item } of callers) {
-    const key = keyOf(item.id);
-    if (seen.has(key)) break;
-    seen.add(key);
-  }
-
-  return seen.size;
-}
+const distinct = (callers: readonly Caller<Ending, boolean>[]) => distinctBy(callers, ({ item }) => item.id);
 
 /** Resolves to null when all endings matched, else to the keys of those that did. */
 async function write(definition: Definition, endings: readonly Ending[]): Promise<Set<string> | null> {

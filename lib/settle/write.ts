@@ -1,4 +1,4 @@
-import type { ClientSession } from 'mongoose';
+import type { ClientSession, mongo } from 'mongoose';
 import {
   type AnyDocument,
   collectionOf,
@@ -10,10 +10,10 @@ import {
 import { State } from '../fields';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
-import { handleOf } from '../task/handle';
-import { adopt, type Change } from './change';
+import { addBookkeeping, adopt, type Change } from './change';
 import { absences } from './expected';
-import { canSave, save } from './save';
+import { tokenIn, writeHeld } from './held-writes';
+import { canSave, noteFailed, save } from './save';
 import { endInBatch, type Ending } from './settle-batch';
 import { dropForged } from './stage-changes';
 
@@ -47,6 +47,9 @@ export async function writeIf(
     if (matched) adopt(document, change, touchedAt);
 
     return matched;
+  } catch (error) {
+    noteFailed(document);
+    throw error;
   } finally {
     passTurn(document);
   }
@@ -67,47 +70,45 @@ function update(
   document: AnyDocument,
   filter: Filter,
   change: Change,
-  touchedAt: Date | number | undefined,
+  touchedAt: Ending['touchedAt'],
   session: ClientSession | null,
 ): Promise<boolean> {
   const definition = definitionOf(modelOf(document));
+  const token = session ? null : tokenIn(document, filter, change);
   const absent = absences(filter);
-  const ending = session || !absent ? null : endingOf(document, change, touchedAt, absent);
-  if (ending) return endInBatch(definition, ending);
+  if (token && absent && isPlainEnd(change)) {
+    const { state, task } = change;
+    return endInBatch(definition, { id: document._id, token, state, errors: task.errors, touchedAt, absent });
+  }
 
-  return updateOne(definition, { _id: document._id, ...filter }, change, touchedAt, session);
+  const where = { _id: document._id, ...filter };
+  const write = updateOf(definition, change, touchedAt);
+  if (!token) return updateOne(definition, where, write, session);
+  return writeHeld(definition, { token, state: change.state, filter: where, update: write, isRepeat: false });
 }
 
-// The ending of a held task, signed with its lease's token, or null. Without a lease, the batch could not tell this end from another's.
-function endingOf(
-  document: AnyDocument,
-  { state, task }: Change,
-  touchedAt: Ending['touchedAt'],
-  absent: Ending['absent'],
-): Ending | null {
-  const isEnd = state === State.FINISHED || state === State.FAILED;
-  const isHeld = task.token !== undefined && handleOf(document).lease?.token === task.token.toHexString();
-  if (!isHeld || !task.token || !isEnd || task.attempts !== undefined || 'key' in task) return null;
+// An end that is the same for all tasks that end alike.
+function isPlainEnd(change: Change): change is Change & Pick<Ending, 'state'> {
+  const { state, task } = change;
 
-  return { id: document._id, token: task.token, state, errors: task.errors, touchedAt, absent };
+  return (state === State.FINISHED || state === State.FAILED) && task.attempts === undefined && !('key' in task);
+}
+
+function updateOf({ options, updatedAt }: Definition, change: Change, touchedAt: Ending['touchedAt']): mongo.Document {
+  const $set: Record<string, unknown> = { [options.fields.state]: change.state };
+  const update = { $set };
+  addBookkeeping(update, change);
+  if (updatedAt) $set[updatedAt.path] = touchedAt;
+
+  return update;
 }
 
 async function updateOne(
-  { model, options, updatedAt, writeConcern }: Definition,
+  { model, writeConcern }: Definition,
   filter: Filter,
-  { state, task }: Change,
-  touchedAt: Date | number | undefined,
+  write: mongo.Document,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const $set: Record<string, unknown> = { [options.fields.state]: state };
-  const $unset: Record<string, true> = {};
-  for (const [name, value] of Object.entries(task)) {
-    if (value === undefined) $unset[`_task.${name}`] = true;
-    else $set[`_task.${name}`] = value;
-  }
-  if (updatedAt) $set[updatedAt.path] = touchedAt;
-
-  const write = { $set, ...(Object.keys($unset).length > 0 && { $unset }) };
   const run = () => collectionOf(model).updateOne(filter, write, { ...writeConcern, ...(session && { session }) });
   const { matchedCount } = session?.inTransaction() ? await answered(run()) : await persistently(run);
 

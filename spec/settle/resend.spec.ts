@@ -66,12 +66,35 @@ describe('a write whose answer is lost', () => {
     expect((await stored(Direct, email._id))['_task'].errors).toHaveLength(1);
   });
 
-  it('of `finish()` with changes is recognised when the caller sends it again', async () => {
+  it.each([
+    ['finish', State.FINISHED],
+    ['fail', State.FAILED],
+    ['retry', State.CREATED],
+    ['release', State.CREATED],
+  ] as const)('of `%s()` with changes is sent again and recognised, and written once', async (verb, state) => {
     const task = await popped();
     task.size = 3;
+    task.copies.push('bob');
     const lost = proxy.loseReplyTo('update');
-    await expect(task.finish()).rejects.toThrow();
+
+    await task[verb]();
+
     await lost;
+    expect(seen(task)).toMatchObject({ state, lease: null, size: 3 });
+    expect(task.modifiedPaths()).toEqual([]);
+    task.copies.push('cleo');
+    await task.save();
+    expect(await stored(Direct, task._id)).toMatchObject({ state, size: 3, copies: ['bob', 'cleo'], __v: 2 });
+  });
+
+  it('of `finish()` with changes in a session is recognised when the caller sends it again', async () => {
+    const task = await popped();
+    const session = await connection.startSession();
+    task.size = 3;
+    const lost = proxy.loseReplyTo('update');
+    await expect(task.finish({ session })).rejects.toThrow();
+    await lost;
+    await session.endSession();
 
     await task.finish();
 
@@ -95,10 +118,12 @@ describe('a write whose answer is lost', () => {
 
   it('of `finish()` with an added element leaves one of it, also when the handle is saved later', async () => {
     const task = await popped();
+    const session = await connection.startSession();
     task.copies.push('bob');
     const lost = proxy.loseReplyTo('update');
-    await expect(task.finish()).rejects.toThrow();
+    await expect(task.finish({ session })).rejects.toThrow();
     await lost;
+    await session.endSession();
     await task.finish();
 
     task.copies.push('cleo');
@@ -109,10 +134,12 @@ describe('a write whose answer is lost', () => {
 
   it("of `retry()` is not taken for one's own after somebody else popped the task", async () => {
     const task = await popped();
+    const session = await connection.startSession();
     task.size = 3;
     const lost = proxy.loseReplyTo('update');
-    await expect(task.retry({ delayMs: 0 })).rejects.toThrow();
+    await expect(task.retry({ delayMs: 0, session })).rejects.toThrow();
     await lost;
+    await session.endSession();
     const other = (await Direct.pop())!;
 
     await expect(task.retry({ delayMs: 0 })).rejects.toThrow(LeaseLostError);

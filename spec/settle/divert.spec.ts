@@ -1,0 +1,258 @@
+import mongoose, { Schema, type Connection, type HydratedDocument, type InferSchemaType, mongo } from 'mongoose';
+import { LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
+import { monitoredConnection, type MonitoredConnection } from '../support/commands';
+import { openConnection } from '../support/connections';
+import { useDatabase } from '../support/database';
+import { startProxy, type Proxy } from '../support/proxy';
+import { endLease, rawUpdate, stored } from '../support/raw';
+import { seen } from '../support/seen';
+
+const schema = () =>
+  new Schema({ name: { type: String, unique: true }, size: { type: Number, min: 0 }, copies: [String] });
+type Fields = InferSchemaType<ReturnType<typeof schema>>;
+
+describe('tasks with changed fields that end in the same moment', () => {
+  const database = useDatabase();
+  const make = (connection: Connection) => connection.model('Email', taskQueue(schema(), { backoff: () => 60_000 }));
+  let monitored: MonitoredConnection;
+  let proxy: Proxy;
+  let cut: Connection;
+  let Email: ReturnType<typeof make>;
+
+  beforeAll(async () => {
+    monitored = await monitoredConnection(database.uri);
+    Email = make(monitored.connection);
+    await Email.init();
+    proxy = await startProxy(database.uri);
+    cut = await openConnection(proxy.uri);
+    make(cut);
+  });
+
+  afterAll(async () => {
+    await cut.destroy();
+    await proxy.close();
+  });
+
+  const held = async (count: number, Model = Email) => {
+    await Email.deleteMany({});
+    await Email.push(Array.from({ length: count }, (_, index) => ({ name: `${index}`, size: index })));
+    const tasks = await Model.popMany(count);
+    monitored.forget();
+    return tasks as HydratedDocument<Fields & { state: State }> & typeof tasks;
+  };
+
+  const outcomes = async (work: Promise<unknown>[]) =>
+    (await Promise.allSettled(work)).map((one) => (one.status === 'fulfilled' ? 'done' : (one.reason as Error).name));
+
+  it('are one write, however they end', async () => {
+    const tasks = await held(6);
+    for (const task of tasks) task.size = 7;
+    tasks[4]!.copies.push('bob');
+
+    const [first, second, third, fourth, fifth, sixth] = tasks;
+    await Promise.all([
+      first!.finish(),
+      second!.fail('no'),
+      third!.retry({ error: 'later' }),
+      fourth!.release(),
+      fifth!.finish(),
+      sixth!.retry(),
+    ]);
+
+    expect(monitored.all().map(({ name, body }) => [name, (body['updates'] as []).length])).toEqual([['update', 6]]);
+    const found = await Promise.all(tasks.map(({ _id }) => stored(Email, _id)));
+    expect(found.map(({ state, size, __v: version }) => [state, size, version])).toEqual([
+      ['FINISHED', 7, 0],
+      ['FAILED', 7, 0],
+      ['CREATED', 7, 0],
+      ['CREATED', 7, 0],
+      ['FINISHED', 7, 1],
+      ['CREATED', 7, 0],
+    ]);
+    expect(found.map(({ _task: { errors = [] } }) => (errors as unknown[]).length)).toEqual([0, 1, 1, 0, 0, 0]);
+  });
+
+  it('are one write where their attempts failed without a change', async () => {
+    const tasks = await held(3);
+
+    await Promise.all(tasks.map((task) => task.retry({ error: new Error(`of ${task.name}`) })));
+
+    expect(monitored.all().map(({ name }) => name)).toEqual(['update']);
+    for (const task of tasks) {
+      expect(seen(task)).toMatchObject({ state: State.CREATED, lease: null });
+      expect((await stored(Email, task._id))['_task'].errors).toMatchObject([{ message: `of ${task.name}` }]);
+    }
+  });
+
+  it('fail alone where the server refuses one', async () => {
+    const tasks = await held(4);
+    for (const task of tasks) task.size = 7;
+    tasks[1]!.name = '0';
+
+    const ended = tasks.map((task) => task.finish());
+
+    await expect(ended[1]).rejects.toMatchObject({ name: 'MongoServerError', code: 11_000, keyValue: { name: '0' } });
+    expect(await outcomes(ended)).toEqual(['done', 'MongoServerError', 'done', 'done']);
+    expect(tasks.map(({ state }) => state)).toEqual(['FINISHED', 'RUNNING', 'FINISHED', 'FINISHED']);
+    expect(tasks[1]!.directModifiedPaths().sort()).toEqual(['name', 'size']);
+    expect(await stored(Email, tasks[1]!._id)).toMatchObject({ name: '1', size: 1, state: 'RUNNING' });
+    tasks[1]!.name = 'of its own';
+    await tasks[1]!.finish();
+    expect(await stored(Email, tasks[1]!._id)).toMatchObject({ name: 'of its own', size: 7, state: 'FINISHED' });
+  });
+
+  it('fail alone where one is too large to be sent', async () => {
+    const tasks = await held(3);
+    for (const task of tasks) task.size = 7;
+    tasks[2]!.copies.push('x'.repeat(17 * 1024 * 1024));
+
+    const ended = await outcomes(tasks.map((task) => task.finish()));
+
+    expect(ended.slice(0, 2)).toEqual(['done', 'done']);
+    expect(ended[2]).not.toBe('done');
+    expect(tasks[2]!.directModifiedPaths().sort()).toEqual(['copies', 'size']);
+    expect((await stored(Email, tasks[2]!._id))['state']).toBe('RUNNING');
+  });
+
+  it('fail alone where one is not valid', async () => {
+    const tasks = await held(3);
+    for (const task of tasks) task.size = 7;
+    tasks[0]!.size = -1;
+
+    expect(await outcomes(tasks.map((task) => task.finish()))).toEqual(['ValidationError', 'done', 'done']);
+
+    expect(await stored(Email, tasks[0]!._id)).toMatchObject({ size: 0, state: 'RUNNING' });
+  });
+
+  it('tell of a lost lease who lost it', async () => {
+    const tasks = await held(3);
+    await endLease(Email, tasks[1]!._id);
+    const other = (await Email.pop())!;
+    for (const task of tasks) task.copies.push('bob');
+    const ended = tasks.map((task) => task.finish());
+
+    await expect(ended[1]).rejects.toThrow(LeaseLostError);
+
+    expect(await outcomes(ended)).toEqual(['done', 'LeaseLostError', 'done']);
+    expect(tasks[1]!.directModifiedPaths()).toEqual(['copies']);
+    expect(await stored(Email, other._id)).toMatchObject({ copies: [], state: 'RUNNING' });
+    expect(tasks.map((task) => task.get('__v') as number)).toEqual([1, 0, 1]);
+  });
+
+  it('tell of a changed version whose it was', async () => {
+    const tasks = await held(3);
+    await rawUpdate(Email, tasks[1]!._id, { $inc: { __v: 1 } });
+    for (const task of tasks) task.copies = ['bob'];
+
+    expect(await outcomes(tasks.map((task) => task.finish()))).toEqual(['done', 'VersionError', 'done']);
+
+    expect(seen(tasks[1]!)).toMatchObject({ state: State.RUNNING, lease: { attempt: 1 } });
+  });
+
+  it('are written once where the answer is lost', async () => {
+    const Cut = cut.model('Email') as typeof Email;
+    const tasks = await held(3, Cut);
+    for (const task of tasks) {
+      task.copies.push('bob');
+      task.$inc('size', 5);
+    }
+    const lost = proxy.loseReplyTo('update');
+
+    await Promise.all(tasks.map((task, index) => (index === 1 ? task.retry() : task.finish())));
+
+    await lost;
+    for (const [index, task] of tasks.entries()) {
+      expect(await stored(Email, task._id)).toMatchObject({ copies: ['bob'], size: index + 5, __v: 1 });
+      expect(task.modifiedPaths()).toEqual([]);
+    }
+  });
+
+  it('are not taken for an earlier write of the same handle, whose answer was lost', async () => {
+    const Cut = cut.model('Email') as typeof Email;
+    const [task, other] = await held(2, Cut);
+    const session = await cut.startSession();
+    task!.size = 3;
+    task!.copies.push('bob');
+    const lost = proxy.loseReplyTo('update');
+    await expect(task!.finish({ session })).rejects.toThrow();
+    await lost;
+    await session.endSession();
+
+    task!.size = 4;
+    other!.size = 4;
+    await Promise.all([task!.finish(), other!.finish()]);
+
+    // The handle has what is stored.
+    expect(await stored(Email, task!._id)).toMatchObject({ size: 3, copies: ['bob'] });
+    expect(seen(task!)).toMatchObject({ state: State.FINISHED, size: 3, copies: ['bob'] });
+    expect(await stored(Email, other!._id)).toMatchObject({ size: 4, state: 'FINISHED' });
+  });
+
+  it('write a task once that is ended twice', async () => {
+    const [task] = await held(1);
+    task!.copies.push('bob');
+
+    expect(await outcomes([task!.finish(), task!.finish()])).toEqual(['done', 'done']);
+
+    expect(await stored(Email, task!._id)).toMatchObject({ copies: ['bob'], state: 'FINISHED', __v: 1 });
+    task!.copies.push('cleo');
+    await task!.save();
+    expect((await stored(Email, task!._id))['copies']).toEqual(['bob', 'cleo']);
+  });
+
+  it('are joined where the filter of the user matches, and fail where it does not', async () => {
+    const tasks = await held(3);
+    for (const task of tasks) {
+      task.$where = { size: { $lt: 2 } };
+      task.name = `${task.name} changed`;
+    }
+
+    expect(await outcomes(tasks.map((task) => task.finish()))).toEqual(['done', 'done', 'DocumentNotFoundError']);
+
+    expect(tasks.map(({ $where }) => $where)).toEqual(Array(3).fill({ size: { $lt: 2 } }));
+    expect((await stored(Email, tasks[2]!._id))['state']).toBe('RUNNING');
+  });
+
+  it('go alone where a hook gives them a session', async () => {
+    const session = await monitored.connection.startSession();
+    const hooked = schema();
+    hooked.pre('save', function (this: mongoose.Document) {
+      if (this.get('size') === 7) this.$session(session);
+    });
+    const Hooked = monitored.connection.model('Hooked', taskQueue(hooked));
+    await Hooked.push([{ name: 'a' }, { name: 'b' }]);
+    const [first, second] = await Hooked.popMany(2);
+    monitored.forget();
+
+    first!.size = 7;
+    second!.size = 8;
+    await Promise.all([first!.finish(), second!.finish()]);
+
+    const sessions = monitored.sent('update').map(({ body }) => body['lsid'] as { id: mongo.Binary });
+    expect(sessions).toHaveLength(2);
+    expect(sessions.filter(({ id }) => id.toString() === (session.id!['id'] as mongo.Binary).toString())).toHaveLength(
+      1,
+    );
+    expect(await Hooked.countDocuments({ state: State.FINISHED })).toBe(2);
+    await session.endSession();
+  });
+
+  it('are saved one by one by a Mongoose that cannot be asked otherwise', async () => {
+    const Plain = monitored.connection.model('Plain', taskQueue(schema()));
+    const key = Object.getOwnPropertySymbols(Plain.prototype).find((one) => String(one).includes('collection'))!;
+    const described = Object.getOwnPropertySymbols;
+    const hidden = jest
+      .spyOn(Object, 'getOwnPropertySymbols')
+      .mockImplementation((of: object) => described(of).filter((one) => one !== key));
+    await Plain.push([{ name: 'a' }, { name: 'b' }]);
+    const tasks = await Plain.popMany(2);
+    monitored.forget();
+
+    for (const task of tasks) task.size = 7;
+    await Promise.all(tasks.map((task) => task.finish()));
+    hidden.mockRestore();
+
+    expect(monitored.sent('update')).toHaveLength(2);
+    expect(await Plain.countDocuments({ state: State.FINISHED, size: 7 })).toBe(2);
+  });
+});
