@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Schema } from 'mongoose';
+import { type ClientSession, Schema } from 'mongoose';
 import { constant, LeaseLostError, State, taskQueue, UnrecoverableError } from 'mongoose-task-queue';
 import { ServerClock } from '../../lib/server/clock';
 import { sideOf } from '../../lib/side/collection';
@@ -21,16 +21,23 @@ describe('a worker with something that does not come to its end', () => {
   let number = 0;
   /** Validators wait for it, while there is one. */
   let answer: Deferred<boolean> | null = null;
+  /** A save hook gives it to documents, whose saves then go alone. */
+  let session: ClientSession | null = null;
 
-  afterEach(() => {
+  afterEach(async () => {
     answer?.resolve(true);
     answer = null;
+    await session?.endSession();
+    session = null;
     jest.restoreAllMocks();
   });
 
   function makeEmail(leaseMs = 60_000, connection = database.connection) {
     const schema = new Schema({ to: String, sent: Number });
     schema.path('sent').validate(() => answer?.promise ?? true);
+    schema.pre('save', function () {
+      if (session) this.$session(session);
+    });
 
     return connection.model(
       `Email${++number}`,
@@ -112,9 +119,11 @@ describe('a worker with something that does not come to its end', () => {
 
     it.each<[string, Method, (email: Email) => void]>([
       ['a settle', 'bulkWrite', () => {}],
-      ['a save', 'updateOne', (email) => void (email.sent = 1)],
+      ['a save', 'bulkWrite', (email) => void (email.sent = 1)],
+      ['a save that goes alone', 'updateOne', (email) => void (email.sent = 1)],
     ])('%s, whose task it leaves to its lease, and says so', async (_, method, handler) => {
       const Email = makeEmail();
+      if (method === 'updateOne') session = await database.connection.startSession();
       const { id } = await Email.push({ to: 'ada' });
       const settle = hang(Email, method);
       const worker = await startWorker(Email, { handler });
@@ -162,12 +171,13 @@ describe('a worker with something that does not come to its end', () => {
         handler: (email, context) => (isHeld ? handler(email, context) : undefined),
       });
       await call(1);
-      const release = hang(Email, 'updateOne');
+      const release = hang(Email, 'bulkWrite');
 
       await stopAndStartAgain(Email, worker, () => {
         isHeld = false;
         release.end();
       });
+      await release.called;
     });
 
     it('the giving back of tasks that were claimed ahead', async () => {
@@ -239,12 +249,13 @@ describe('a worker with something that does not come to its end', () => {
     (await call(1)).end.resolve();
     await finished;
     await call(2);
-    const giveBack = hang(Email, 'updateOne');
+    const giveBack = hang(Email, 'bulkWrite');
 
     // Both are timers of this process: whatever holds it up, the earlier one comes first.
     const limit = sleep(1_000).then(() => 'too late');
     expect(await Promise.race([worker.stop({ timeoutMs: 0 }).then(() => 'stopped'), limit])).toBe('stopped');
     await limit;
+    await giveBack.called;
     giveBack.end();
   });
 
@@ -264,9 +275,11 @@ describe('a worker with something that does not come to its end', () => {
   describe('and a `timeoutMs`, which', () => {
     it.each<[string, Method | null]>([
       ['validator', null],
-      ['save', 'updateOne'],
+      ['save', 'bulkWrite'],
+      ['save that goes alone', 'updateOne'],
     ])('a %s at the end exceeds, has failed the attempt', async (_, method) => {
       const Email = makeEmail();
+      if (method === 'updateOne') session = await database.connection.startSession();
       const { _id } = await Email.push({ to: 'ada' });
       answer = method ? null : deferred();
       const collection = nativeOf(Email) as unknown as Record<string, Call>;
