@@ -38,10 +38,11 @@ const hooks = [
     fence(this);
     handleOf(this).rejudge = changesReferences(this);
   },
-  async function unfenceSave(this: AnyDocument) {
+  // Not `async`: a promise is waited for by each save.
+  function unfenceSave(this: AnyDocument) {
     unfence(this);
     forgetUnchanged(this);
-    if (handleOf(this).rejudge) await judgeAnew(this, this.$session());
+    return handleOf(this).rejudge ? judgeAnew(this, this.$session()) : undefined;
   },
   function unfenceFailedSave(this: AnyDocument, error: Error, _document: unknown, next: (error: Error) => void) {
     unfence(this);

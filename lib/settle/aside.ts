@@ -25,7 +25,7 @@ export function atNextSlot<C extends Change>(task: AnyDocument, end: C): C {
  * Writes a change as `writeIf()` does. A recurring task that is aside ends for good if its successor has its key by then: that one recurs in its
  * place. Resolves to what was written, or to null.
  */
-export async function writeEnd<C extends Change>(
+export function writeEnd<C extends Change>(
   task: AnyDocument,
   filter: Filter,
   change: C,
@@ -33,7 +33,19 @@ export async function writeEnd<C extends Change>(
 ): Promise<C | null> {
   const write = async (one: C) => ((await writeIf(task, filter, one, session)) ? one : null);
   const { key } = change.task;
-  if (change.state !== State.CREATED || typeof key !== 'string') return write(change);
+
+  return change.state === State.CREATED && typeof key === 'string'
+    ? writeWithKey(task, key, change, write, session)
+    : write(change);
+}
+
+async function writeWithKey<C extends Change>(
+  task: AnyDocument,
+  key: string,
+  change: C,
+  write: (one: C) => Promise<C | null>,
+  session: ClientSession | null,
+): Promise<C | null> {
   // A key that is taken would abort a transaction.
   if (session?.inTransaction()) return write((await hasSuccessor(task, key, session)) ? forGood(task, change) : change);
   try {
@@ -47,12 +59,12 @@ export async function writeEnd<C extends Change>(
 /** Lets the successor of a task start once the task has ended under the name of `aside`. */
 export async function follow(
   task: AnyDocument,
-  aside: Bookkeeping['aside'],
+  aside: NonNullable<Bookkeeping['aside']>,
   change: Change,
   session: ClientSession | null,
 ): Promise<void> {
   const key = keyText(handleOf(task).stored.key);
-  if (!aside || key === undefined || !('aside' in change.task)) return;
+  if (key === undefined || !('aside' in change.task)) return;
 
   const start = () => letGoAnyhow(definitionOf(modelOf(task)), key, aside);
   if (session?.inTransaction()) whenCommitted(session, () => void start());

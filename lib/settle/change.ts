@@ -13,7 +13,8 @@ export interface Change {
 
 /** Adds a change's bookkeeping to an update. */
 export function addBookkeeping(update: BookkeepingUpdate, { task }: Change): void {
-  for (const [name, value] of Object.entries(task)) {
+  for (const name of Object.keys(task) as (keyof Bookkeeping)[]) {
+    const value = task[name];
     if (value === undefined) (update.$unset ??= {})[`_task.${name}`] = true;
     else (update.$set ??= {})[`_task.${name}`] = value;
   }

@@ -15,15 +15,21 @@ const COLLECTION = 'mongoose#Model#collection';
 const keys = new WeakMap<AnyModel, symbol | null>();
 
 /**
- * Has the next save of a document give its update to `send` instead of the server; all else of the save is Mongoose's. Returns a function
- * that ends this. Only where `canDivert()` says so.
+ * Has the next save of a document give its update to `send` instead of the server; all else of the save is Mongoose's. It ends with that
+ * update, since a hook after it may save the document once more, or by the returned function. Only where `canDivert()` says so.
  */
 export function divert(document: AnyDocument, send: Send): () => void {
-  const own = document as unknown as Record<symbol, unknown>;
+  const own = document as unknown as Record<symbol, object>;
   const key = keyOf(modelOf(document))!;
-  Object.defineProperty(own, key, { value: { updateOne: send }, configurable: true });
+  const end = () => void delete own[key];
+  const updateOne: Send = (...update) => {
+    end();
+    return send(...update);
+  };
+  const value: unknown = Object.create(own[key]!, { updateOne: { value: updateOne } });
+  Object.defineProperty(own, key, { value, configurable: true });
 
-  return () => void delete own[key];
+  return end;
 }
 
 /**

@@ -56,7 +56,7 @@ export function changeBy<C extends Change>(stored: Bookkeeping, change: C, now: 
   const { cancel, key } = stored;
   const at = cancel && isOpen(stored) ? cancel.at : null;
   const isEnd = change.state !== State.CREATED || (givesWay && at !== null);
-  if (!isEnd) return change;
+  if (!isEnd || (!at && typeof key !== 'object')) return change;
 
   const plain = typeof key === 'object' ? { key: key.running, aside: undefined } : {};
   if (!at) return { ...change, task: { ...change.task, ...plain } };

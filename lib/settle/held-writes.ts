@@ -1,4 +1,4 @@
-import { mongo, type Types } from 'mongoose';
+import { Error as MongooseError, mongo, type Types } from 'mongoose';
 import { Batcher, type Caller } from '../batcher';
 import {
   type AnyDocument,
@@ -46,10 +46,16 @@ export function writeHeld(definition: Definition, write: HeldWrite): Promise<boo
   return batcher.call(write);
 }
 
-/** The token by which a change ends the lease of its document; null if it does not, or nothing would tell this write from another's. */
+/**
+ * The token by which a change ends the lease of its document; null if it does not, if nothing would tell this write from another's, or if the
+ * write has to go alone.
+ */
 export function tokenIn(document: AnyDocument, filter: Filter, { state, task }: Change): Types.ObjectId | null {
-  const { fields } = definitionOf(modelOf(document)).options;
+  const { model, options } = definitionOf(modelOf(document));
+  const { fields } = options;
   const { token } = task;
+  // The driver cannot encrypt several updates of one command.
+  if ((model.schema.options as { encryptionType?: unknown }).encryptionType) return null;
   if (!token || state === State.RUNNING || handleOf(document).lease?.token !== token.toHexString()) return null;
 
   return filter[fields.state] === State.RUNNING && token.equals(filter['_task.token'] as Types.ObjectId) ? token : null;
@@ -108,7 +114,8 @@ async function send(definition: Definition, writes: readonly HeldWrite[]): Promi
   } catch (error) {
     const answer = answerIn(error);
     if (answer) return answer;
-    if (isUncertain(error)) throw error;
+    // Mongoose's is that of a connection that is not open.
+    if (isUncertain(error) || error instanceof MongooseError) throw error;
     // One of them could not be sent: it is too large, for example.
     return { matchedCount: 0, refused: new Set(writes.keys()) };
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type ClientSession, Error as MongooseError } from 'mongoose';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { explained } from '../server/explain-error';
@@ -13,9 +14,9 @@ import { stage, unstage } from './stage-changes';
 // Whether a save can succeed. A value that could not be cast when it was set counts as no modification, but makes a save fail. A stored
 // value that does not fit has an error of another name, and must not keep the task from being settled.
 export function canSave(document: AnyDocument): boolean {
-  const { $errors = {} } = document as { $errors?: Record<string, Error> };
+  const { $errors } = document as { $errors?: Record<string, Error> };
 
-  return Object.values($errors).every(({ name }) => name !== 'CastError');
+  return !$errors || Object.values($errors).every(({ name }) => name !== 'CastError');
 }
 
 const hookErrors = new WeakMap<AnyDocument, { readonly error: unknown }>();
@@ -68,7 +69,9 @@ export async function save(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const send = session ? null : await joined(document, filter, change);
+  const { model } = definitionOf(modelOf(document));
+  const canJoin = canDivert(model);
+  const send = session || !(canJoin === true || (await canJoin)) ? null : joined(document, filter, change);
   // A save of the user's that is under way would write the bookkeeping staged here.
   if (isBeingSaved(document)) throw new MongooseError.ParallelSaveError(document as never);
 
@@ -100,18 +103,19 @@ export async function save(
 }
 
 /** How the update of a save is sent together with others, or null if it cannot be. */
-async function joined(document: AnyDocument, filter: Filter, change: Change): Promise<Send | null> {
+function joined(document: AnyDocument, filter: Filter, change: Change): Send | null {
   const definition = definitionOf(modelOf(document));
   const handle = handleOf(document);
   const token = tokenIn(document, filter, change);
   const isConfirmed = definition.writeConcern.writeConcern?.w !== 0;
-  if (!token || !isConfirmed || handle.userFilter || !(await canDivert(definition.model))) return null;
+  if (!token || !isConfirmed || handle.userFilter) return null;
 
   return async (where, update, options) => {
     Object.assign(where, filter);
     addBookkeeping(update, change);
-    // A hook may have given the document a session.
-    if (options.session) return collectionOf(definition.model).updateOne(where, update, options);
+    // A hook may have given the document a session, or the save another write concern.
+    const isUsual = isDeepStrictEqual(options, definition.writeConcern);
+    if (!isUsual) return collectionOf(definition.model).updateOne(where, update, options);
     const isRepeat = failedBefore.has(handle);
     const write = { token, state: change.state, filter: where, update, isRepeat };
     return { matchedCount: Number(await writeHeld(definition, write)) };

@@ -84,8 +84,11 @@ async function settleOnce<D extends AnyDocument>(
 
     const session = sessionOf(model, options);
     keepForUndo(session, task);
-    const token = handle.settledWith ?? new Types.ObjectId(handle.lease?.token);
-    const filter = handle.lease ? holdFilter(task) : { [fields.state]: State.CREATED };
+    const earlier = handle.settledWith;
+    const token = earlier ?? new Types.ObjectId(handle.lease?.token);
+    // A handle may sign with another token than that of its lease.
+    const held = earlier ? undefined : token;
+    const filter = handle.lease ? holdFilter(task, held) : { [fields.state]: State.CREATED };
     // Kept before the write is sent: if the answer is lost, the caller's next try recognises its own write by this token.
     handle.settledWith = token;
     const endAt = () => changeBy(handle.stored, atNextSlot(task, signed(changeAt(now), token)), now, givesWay);
@@ -106,7 +109,7 @@ async function settleOnce<D extends AnyDocument>(
     const { availableAt } = written.task;
     const isPutOff = availableAt && written.state === State.CREATED;
     whenCommitted(session, () => (isPutOff ? announceAt(model, availableAt, now) : announce(model)));
-    await follow(task, aside, written, session);
+    if (aside) await follow(task, aside, written, session);
     throwHookError(task);
     return task;
   } finally {
