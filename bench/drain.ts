@@ -17,15 +17,7 @@ import {
 const CALLERS = 32;
 const OPERATIONS = 20_000;
 
-/** As a handler keeps a result: two changed fields. */
-const withResults = (task: HydratedTask) => {
-  task.subject = 'done';
-  task.size = 1_843;
-};
-
-/**
- * A queue that is full is worked empty: by loops that take a task and finish it, and by workers whose handlers do nothing, or keep a result.
- */
+/** A queue that is full is worked empty: by loops that take a task and finish it, and by a worker whose handler does nothing. */
 export async function drain({ connection, database }: Setting): Promise<Comparison[]> {
   const Task = taskModel(connection);
   const { ready } = await layouts(Task);
@@ -47,8 +39,6 @@ export async function drain({ connection, database }: Setting): Promise<Comparis
         },
         byWorker(Task, filled, { concurrency: CALLERS }),
         byWorker(Task, filled, { concurrency: 300 }),
-        byWorker(Task, filled, { concurrency: CALLERS }, withResults),
-        byWorker(Task, filled, { concurrency: 300 }, withResults),
       ],
     },
   ];
@@ -61,16 +51,21 @@ export function fill(Task: Task, ready: Stored): (count: number) => Promise<void
   };
 }
 
+interface WorkerSetting<T> {
+  readonly concurrency: number;
+  /** Default: one that does nothing. */
+  readonly handler?: T;
+}
+
 export function byWorker(
   Task: Task,
   prepare: Contender['prepare'],
-  options: { concurrency: number },
-  handler?: (task: HydratedTask) => void,
+  options: WorkerSetting<(task: HydratedTask) => void>,
 ): Contender {
   return {
-    name: `Worker, concurrency ${options.concurrency}${handler ? ', with results' : ''}`,
+    name: `Worker, concurrency ${options.concurrency}`,
     prepare,
-    run: (count) => drainByWorker(Task, count, { ...options, ...(handler && { handler }) }),
+    run: (count) => drainByWorker(Task, count, options),
   };
 }
 
@@ -78,7 +73,7 @@ export function byWorker(
 export async function drainByWorker<Doc extends object>(
   model: QueueOf<Doc>,
   count: number,
-  options: { concurrency: number; handler?: TaskHandler<Doc> },
+  options: WorkerSetting<TaskHandler<Doc>>,
 ): Promise<number[]> {
   const startedAt = new WeakMap<object, number>();
   const durations: number[] = [];

@@ -12,6 +12,7 @@ import { peers } from './peers';
 import { push } from './push';
 import { busyNote, keep, table } from './report';
 import { release } from './release';
+import { results } from './results';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
 import { stats } from './stats';
@@ -22,6 +23,7 @@ const measures: Record<string, Measure> = {
   push,
   settle,
   drain,
+  results,
   dependencies,
   release,
   contention,

@@ -237,6 +237,114 @@ describe('tasks with changed fields that end in the same moment', () => {
     await session.endSession();
   });
 
+  it('fail alone where the rules of the collection refuse one', async () => {
+    const tasks = await held(3);
+    const rule = (size: number) =>
+      database.connection.db!.command({ collMod: 'emails', validator: { size: { $lt: size } } });
+    for (const [index, task] of tasks.entries()) task.size = index === 1 ? 200 : 7;
+    await rule(100);
+
+    const ended = tasks.map((task) => task.finish());
+
+    await expect(ended[1]).rejects.toMatchObject({ name: 'MongoServerError', code: 121 });
+    expect(await outcomes(ended)).toEqual(['done', 'MongoServerError', 'done']);
+    await rule(Infinity);
+    await tasks[1]!.finish();
+    expect(await stored(Email, tasks[1]!._id)).toMatchObject({ size: 200, state: 'FINISHED' });
+  });
+
+  it('can be saved once more by a hook after the save', async () => {
+    const hooked = schema();
+    hooked.post('save', async function (this: mongoose.HydratedDocument<Fields>) {
+      if (this.size !== 7) return;
+      this.size = 8;
+      await this.save();
+    });
+    const Twice = monitored.connection.model('Twice', taskQueue(hooked));
+    await Twice.push([{ name: 'a' }, { name: 'b' }]);
+    const tasks = await Twice.popMany(2);
+
+    for (const task of tasks) task.size = 7;
+    await Promise.all(tasks.map((task) => task.finish()));
+
+    expect(await Twice.countDocuments({ state: State.FINISHED, size: 8 })).toBe(2);
+    expect(tasks.map((task) => task.modifiedPaths())).toEqual([[], []]);
+  });
+
+  it('are written by one command for each model', async () => {
+    const Kind = Email.discriminator('Letter', new Schema({ stamps: Number }));
+    const Other = monitored.connection.model('Other', taskQueue(schema()));
+    const emails = await held(2);
+    await Kind.push([{ name: 'k' }, { name: 'l' }]);
+    await Other.push([{ name: 'm' }, { name: 'n' }]);
+    const tasks = [...emails, ...(await Kind.popMany(2)), ...(await Other.popMany(2))];
+    monitored.forget();
+
+    for (const task of tasks) task.set('size', 7);
+    await Promise.all(tasks.map((task) => task.finish()));
+
+    const sent = monitored.sent('update').map(({ body }) => [body['update'], (body['updates'] as []).length]);
+    expect(sent.sort()).toEqual([
+      ['emails', 2],
+      ['emails', 2],
+      ['others', 2],
+    ]);
+    expect(await Email.countDocuments({ state: State.FINISHED, size: 7 })).toBe(4);
+    expect(await Other.countDocuments({ state: State.FINISHED, size: 7 })).toBe(2);
+  });
+
+  it('go alone where their schema is encrypted, since the driver encrypts one update of a command', async () => {
+    const Secret = monitored.connection.model('Secret', taskQueue(schema()));
+    await Secret.push([{ name: 'a' }, { name: 'b' }]);
+    const tasks = await Secret.popMany(2);
+    (Secret.schema as unknown as { options: object }).options = { ...Secret.schema.options, encryptionType: 'csfle' };
+    monitored.forget();
+
+    tasks[0]!.size = 7;
+    await Promise.all([tasks[0]!.finish(), tasks[1]!.finish()]);
+
+    expect(monitored.sent('update').map(({ body }) => (body['updates'] as []).length)).toEqual([1, 1]);
+    expect(await Secret.countDocuments({ state: State.FINISHED })).toBe(2);
+  });
+
+  it('go alone where a hook asks for another write concern', async () => {
+    const hooked = schema();
+    hooked.pre('save', function (this: mongoose.Document) {
+      const { $__ } = this as unknown as { $__: { saveOptions: { writeConcern?: object } } };
+      if (this.get('size') === 7) $__.saveOptions.writeConcern = { w: 1, wtimeout: 5_000 };
+    });
+    const Slow = monitored.connection.model('Slow', taskQueue(hooked));
+    await Slow.push([{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+    const tasks = await Slow.popMany(3);
+    monitored.forget();
+
+    for (const [index, task] of tasks.entries()) task.size = 7 + index;
+    await Promise.all(tasks.map((task) => task.finish()));
+
+    const sent = monitored.sent('update').map(({ body }) => [(body['updates'] as []).length, body['writeConcern']]);
+    expect(sent).toHaveLength(2);
+    expect(sent).toContainEqual([1, { w: 1, wtimeout: 5_000 }]);
+    expect(await Slow.countDocuments({ state: State.FINISHED })).toBe(3);
+  });
+
+  it('fail together, once, where the connection is not open', async () => {
+    const closed = await openConnection(database.uri);
+    const Closed = closed.model('Closed', taskQueue(schema().set('bufferTimeoutMS', 50)));
+    await Closed.push([{ name: 'a' }, { name: 'b' }]);
+    const tasks = await Closed.popMany(2);
+    await closed.close();
+    const native = Closed.collection as unknown as Record<'bulkWrite' | 'updateOne', () => Promise<unknown>>;
+    const alone = jest.spyOn(native, 'updateOne');
+    const together = jest.spyOn(native, 'bulkWrite');
+
+    for (const task of tasks) task.size = 7;
+    const ended = await outcomes(tasks.map((task) => task.finish()));
+
+    expect(ended).toEqual(['MongooseError', 'MongooseError']);
+    expect([together.mock.calls.length, alone.mock.calls.length]).toEqual([1, 0]);
+    expect(tasks.map((task) => task.modifiedPaths())).toEqual([['size'], ['size']]);
+  });
+
   it('are saved one by one by a Mongoose that cannot be asked otherwise', async () => {
     const Plain = monitored.connection.model('Plain', taskQueue(schema()));
     const key = Object.getOwnPropertySymbols(Plain.prototype).find((one) => String(one).includes('collection'))!;

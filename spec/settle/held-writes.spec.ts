@@ -190,7 +190,7 @@ describe('what ends in the same moment with changed fields', () => {
   const tracked = (document: any): unknown => ({
     modified: document.directModifiedPaths(),
     all: document.modifiedPaths(),
-    changes: document.getChanges(),
+    changes: (document.$getChanges ?? document.getChanges).call(document),
     active: Object.fromEntries(
       Object.entries(document.$__.activePaths.states).map(([state, paths]) => [
         state,
