@@ -171,7 +171,7 @@ describe('a worker with something that does not come to its end', () => {
         handler: (email, context) => (isHeld ? handler(email, context) : undefined),
       });
       await call(1);
-      const release = hang(Email, 'bulkWrite');
+      const release = hang(Email, 'updateOne');
 
       await stopAndStartAgain(Email, worker, () => {
         isHeld = false;
@@ -249,7 +249,7 @@ describe('a worker with something that does not come to its end', () => {
     (await call(1)).end.resolve();
     await finished;
     await call(2);
-    const giveBack = hang(Email, 'bulkWrite');
+    const giveBack = hang(Email, 'updateOne');
 
     // Both are timers of this process: whatever holds it up, the earlier one comes first.
     const limit = sleep(1_000).then(() => 'too late');
