@@ -15,6 +15,7 @@ import { release } from './release';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
 import { stats } from './stats';
+import { viewers } from './viewers';
 import { wakeups } from './wakeups';
 
 const measures: Record<string, Measure> = {
@@ -27,6 +28,7 @@ const measures: Record<string, Measure> = {
   contention,
   backlog,
   stats,
+  viewers,
   wakeups,
   idle,
 };

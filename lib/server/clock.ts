@@ -40,8 +40,8 @@ export class ServerClock {
   #expirations = 0;
   #refreshing: Promise<void> | null = null;
 
-  /** Whether the server has change streams, for which it needs an oplog. Known after the first reading. */
-  hasChangeStreams = false;
+  /** Whether the server has an oplog, and with it change streams and transactions. Known after the first reading. */
+  isReplicated = false;
 
   constructor(
     private readonly hello: () => Promise<Hello>,
@@ -101,7 +101,7 @@ export class ServerClock {
     const askedAt = this.#moment();
     const { localTime, maxWireVersion, setName, msg } = await this.hello();
     requireServer(maxWireVersion);
-    this.hasChangeStreams = setName !== undefined || msg === 'isdbgrid';
+    this.isReplicated = setName !== undefined || msg === 'isdbgrid';
     // The server read its clock before the answer arrived; using the time of arrival puts the estimate behind the server, never ahead.
     const arrivedAt = this.#moment();
     this.#offset = localTime.getTime() - arrivedAt.monotonic;
@@ -160,6 +160,9 @@ function knownClock(model: AnyModel): ServerClock | undefined {
 export function generationOf(model: AnyModel): number | undefined {
   return knownClock(model)?.generation;
 }
+
+/** Whether the model's server may have transactions. */
+export const hasTransactions = (model: AnyModel): boolean => knownClock(model)?.isReplicated ?? true;
 
 function watch(client: mongo.MongoClient): ServerClock {
   const clock = new ServerClock(
