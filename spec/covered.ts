@@ -2,7 +2,6 @@
 export const COVERED: Readonly<Record<string, string>> = {
   any: 'types',
   batcher: 'race',
-  errors: 'bad-input',
   observe: 'opentelemetry/instrument',
   peer: 'package',
 

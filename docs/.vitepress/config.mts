@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitepress';
+import { anchorOf, contents, toExamplePages } from './contents.js';
+import { writeTwins } from './twins.js';
+
+const docs = join(import.meta.dirname, '..');
+const base = process.env['SITE_BASE'] ?? '/';
+
+/** The site: `npm run site` builds it. A link to a page that is not there fails the build. */
+export default defineConfig({
+  title: 'mongoose-task-queue',
+  description: 'A Mongoose plugin that makes any model a task queue.',
+  base,
+  outDir: join(docs, '../site'),
+  cacheDir: join(docs, '../node_modules/.vitepress'),
+  lastUpdated: false,
+  markdown: {
+    anchor: { slugify: anchorOf },
+    config: (md) => {
+      md.core.ruler.before('normalize', 'example-pages', (state) => {
+        state.src = toExamplePages(state.src);
+      });
+    },
+  },
+  themeConfig: {
+    nav: [{ text: 'API', link: '/reference/index.html', target: '_self' }],
+    sidebar: contents(docs).map((section) => ({
+      text: section.title,
+      items: section.pages.map(({ title, file }) => ({ text: title, link: `/${file.replace(/\.md$/, '')}` })),
+    })),
+    outline: [2, 3],
+    search: { provider: 'local' },
+  },
+  buildEnd: ({ outDir }) => writeTwins(docs, outDir, base),
+});
