@@ -7,17 +7,17 @@ import { taskQueue, UnrecoverableError, Worker } from 'mongoose-task-queue';
 const { ObjectId } = Schema.Types;
 const over = { state: { $in: ['FINISHED', 'FAILED', 'CANCELLED'] } };
 
-const Split = model('Split', taskQueue(new Schema({ video: String })));
-const Encode = model('Encode', taskQueue(new Schema({ video: String, part: Number })));
+const Split = model('Split', taskQueue(new Schema({ video: { type: String, required: true } })));
+const Encode = model('Encode', taskQueue(new Schema({ video: { type: String, required: true }, part: Number })));
 const Join = model(
   'Join',
-  taskQueue(new Schema({ video: String, parts: [{ type: ObjectId, ref: 'Encode' }] }), {
+  taskQueue(new Schema({ video: { type: String, required: true }, parts: [{ type: ObjectId, ref: 'Encode' }] }), {
     dependencies: { parts: { type: 'ALL_OF', onFailed: 'fail' } }, // all parts, or it fails with the first that does
   }),
 );
 const CleanUp = model(
   'CleanUp',
-  taskQueue(new Schema({ video: String, join: { type: ObjectId, ref: 'Join' } }), {
+  taskQueue(new Schema({ video: { type: String, required: true }, join: { type: ObjectId, ref: 'Join' } }), {
     dependencies: { join: { type: 'DIRECT', when: over } }, // however it ended
   }),
 );

@@ -69,13 +69,16 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
     expect(await run('node', ['consumer.mjs', database.uri], project)).toBe('ada@example.org FINISHED true\n');
   });
 
-  it.each(['quick-start.mjs', 'quick-start.cjs'])('runs the JavaScript of the page about getting started: %s', async (name) => {
-    const page = await readFile(join(root, 'docs/getting-started.md'), 'utf8');
-    const [, code] = new RegExp('```js\\n// ' + name + '\\n([^]*?)```').exec(page)!;
-    await writeFile(join(project, name), code!);
+  it.each(['quick-start.mjs', 'quick-start.cjs'])(
+    'runs the JavaScript of the page about getting started: %s',
+    async (name) => {
+      const page = await readFile(join(root, 'docs/getting-started.md'), 'utf8');
+      const [, code] = new RegExp('```js\\n// ' + name + '\\n([^]*?)```').exec(page)!;
+      await writeFile(join(project, name), code!);
 
-    expect(await run('node', [name], project, { MONGODB_URI: database.uri })).toBe('ada@example.org FINISHED\n');
-  });
+      expect(await run('node', [name], project, { MONGODB_URI: database.uri })).toBe('ada@example.org FINISHED\n');
+    },
+  );
 
   it('loads nothing of its other entries, nor what they need', async () => {
     const loaded = `require('${packageJson.name}'); console.log(Object.keys(require.cache).join('\\n'))`;

@@ -65,7 +65,9 @@ describe('the pages', () => {
 
   it('lead out of docs to programs alone, which are pages of the site', () => {
     const out = pages.flatMap((page) =>
-      [...toExamplePages(proseOf(join(DOCS, page))).matchAll(/\]\((\.\.[^)]*)\)/g)].map(([, link]) => `${page}: ${link}`),
+      [...toExamplePages(proseOf(join(DOCS, page))).matchAll(/\]\((\.\.[^)]*)\)/g)].map(
+        ([, link]) => `${page}: ${link}`,
+      ),
     );
 
     expect(out).toEqual([]);

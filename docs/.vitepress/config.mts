@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { defineConfig } from 'vitepress';
 import { anchorOf, contents, toExamplePages } from './contents.js';
 import { writeTwins } from './twins.js';
 
@@ -7,12 +6,12 @@ const docs = join(import.meta.dirname, '..');
 const base = process.env['SITE_BASE'] ?? '/';
 
 /** The site: `npm run site` builds it. A link to a page that is not there fails the build. */
-export default defineConfig({
+export default {
   title: 'mongoose-task-queue',
   description: 'A Mongoose plugin that makes any model a task queue.',
   base,
-  outDir: join(docs, '../site'),
-  cacheDir: join(docs, '../node_modules/.vitepress'),
+  outDir: join(docs, '../site/dist'),
+  cacheDir: join(docs, '../site/node_modules/.vitepress'),
   lastUpdated: false,
   markdown: {
     anchor: { slugify: anchorOf },
@@ -32,4 +31,4 @@ export default defineConfig({
     search: { provider: 'local' },
   },
   buildEnd: ({ outDir }) => writeTwins(docs, outDir, base),
-});
+};
