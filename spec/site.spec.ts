@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { anchorOf, contents, toExamplePages } from '../docs/.vitepress/contents';
+import { writeTwins } from '../docs/.vitepress/twins';
 
 const ROOT = join(__dirname, '..');
 const DOCS = join(ROOT, 'docs');
@@ -26,7 +28,7 @@ function anchorsOf(path: string): Set<string> {
 
 /** The links of a page to files of the repository, and what is wrong with each. */
 function deadLinks(page: string): string[] {
-  const path = join(ROOT, page);
+  const path = resolve(ROOT, page);
   // Inline code may have what looks like a link.
   const links = proseOf(path)
     .replace(/`[^`\n]*`/g, '')
@@ -80,6 +82,34 @@ describe('the pages', () => {
     });
 
     expect(odd).toEqual([]);
+  });
+});
+
+describe('the twins of the pages', () => {
+  let out: string;
+
+  beforeAll(() => {
+    out = mkdtempSync(join(tmpdir(), 'site-'));
+    writeTwins(DOCS, out, '/queue/');
+  });
+  afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+  it('are there for each page and each program, with links that lead to others', () => {
+    const twins = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.md'));
+
+    expect(twins).toEqual(expect.arrayContaining([...pages, 'examples/quick-start.md', 'examples/moving/agenda.md']));
+    expect(twins.flatMap((file) => deadLinks(join(out, file)))).toEqual([]);
+  });
+
+  it('are listed in `llms.txt`, below where the site is, and all in `llms-full.txt`', () => {
+    const list = readFileSync(join(out, 'llms.txt'), 'utf8');
+    const full = readFileSync(join(out, 'llms-full.txt'), 'utf8');
+
+    expect(list).toMatch(/^# mongoose-task-queue\n\n> A Mongoose plugin .+\n\n## Start\n/);
+    for (const page of pages.filter((one) => one !== 'index.md')) {
+      expect(list).toContain(`](/queue/${page}): `);
+      expect(full).toContain(readFileSync(join(DOCS, page), 'utf8').split('\n')[0]);
+    }
   });
 });
 

@@ -18,9 +18,9 @@ export function writeTwins(docs: string, out: string, base: string): void {
   const [title, summary] = pageText(docs, 'index.md').split('\n\n');
   const lists = sections.map((section) => {
     const links = section.pages.map((page) => `- [${page.title}](${base}${page.file}): ${page.about}`);
-    return `## ${section.title}\n\n${links.join('\n')}\n`;
+    return `## ${section.title}\n\n${links.join('\n')}`;
   });
-  write(join(out, 'llms.txt'), [title, `> ${summary}`, ...lists].join('\n\n'));
+  write(join(out, 'llms.txt'), `${[title, `> ${summary}`, ...lists].join('\n\n')}\n`);
   write(join(out, 'llms-full.txt'), [`${title}\n\n> ${summary}`, ...pages.map(({ text }) => text)].join('\n\n---\n\n'));
 }
 
