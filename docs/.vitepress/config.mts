@@ -12,6 +12,11 @@ export default {
   base,
   outDir: join(docs, '../site/dist'),
   cacheDir: join(docs, '../site/node_modules/.vitepress'),
+  head: [
+    ['link', { rel: 'icon', href: 'data:,' }],
+    // The pages have wide tables.
+    ['style', {}, '.VPDoc.has-aside .content-container{max-width:none!important}'],
+  ],
   lastUpdated: false,
   markdown: {
     anchor: { slugify: anchorOf },
