@@ -91,14 +91,15 @@ describe('a collection that has data', () => {
     const claimed = await Invoice.pop();
     await claimed!.release();
 
-    const untouched = { state: 'CREATED', '_task.claims': { $exists: false } } as object;
+    await Invoice.push({ to: 'pushed' });
+    const untouched = { state: 'CREATED', _task: { $exists: false } } as object;
     await Invoice.updateMany(untouched, { $unset: { state: 1, priority: 1 } });
 
     const left = await nativeOf(Invoice)
       .find({ to: 'b' }, { projection: { _id: 0 } })
       .toArray();
     expect(left).toEqual([{ to: 'b' }]);
-    expect((await Invoice.popMany(2)).map(({ to }) => to)).toEqual(['a']);
+    expect((await Invoice.popMany(3)).map(({ to }) => to)).toEqual(['pushed', 'a']);
   });
 
   describe('loses by a TTL index', () => {
