@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import packageJson from '../package.json';
@@ -69,6 +69,17 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
     expect(await run('node', ['consumer.mjs', database.uri], project)).toBe('ada@example.org FINISHED true\n');
   });
 
+  it.each(['quick-start.mjs', 'quick-start.cjs'])(
+    'runs the JavaScript of the page about getting started: %s',
+    async (name) => {
+      const page = await readFile(join(root, 'docs/getting-started.md'), 'utf8');
+      const [, code] = new RegExp('```js\\n// ' + name + '\\n([^]*?)```').exec(page)!;
+      await writeFile(join(project, name), code!);
+
+      expect(await run('node', [name], project, { MONGODB_URI: database.uri })).toBe('ada@example.org FINISHED\n');
+    },
+  );
+
   it('loads nothing of its other entries, nor what they need', async () => {
     const loaded = `require('${packageJson.name}'); console.log(Object.keys(require.cache).join('\\n'))`;
     const files = (await runWith(OPTIONAL, 'node', ['-e', loaded])).split('\n');
@@ -121,9 +132,9 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
 });
 
 /** What the command printed. When it fails, the error carries that too: compilers print their errors on stdout. */
-function run(command: string, parameters: string[], cwd: string): Promise<string> {
+function run(command: string, parameters: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
   return new Promise((fulfil, refuse) => {
-    execFile(command, parameters, { cwd }, (error, stdout, stderr) => {
+    execFile(command, parameters, { cwd, env: { ...process.env, ...env } }, (error, stdout, stderr) => {
       if (error) refuse(new Error(`${error.message}\n${stdout}\n${stderr}`));
       else fulfil(stdout);
     });
