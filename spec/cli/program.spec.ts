@@ -50,7 +50,7 @@ describe('npx mongoose-task-queue', () => {
   function cli(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
     return new Promise((fulfil) => {
       // Not those of the runner: the program is to find the database by what it is told.
-      const { MONGODB_URI: _, FORCE_COLOR: __, NODE_OPTIONS: ___, ...env } = process.env;
+      const { MONGODB_URI: _, FORCE_COLOR: __, ...env } = process.env;
       execFile(process.execPath, [program, ...argv], { cwd: project, env }, (error, out, err) =>
         fulfil({ code: (error?.code as number | undefined) ?? 0, out, err }),
       );
