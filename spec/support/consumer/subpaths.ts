@@ -10,7 +10,7 @@ const Report = model('Report', taskQueue(new Schema({ pages: Number })));
 export async function all(): Promise<number> {
   dashboard({ models: [Email, Report], authorize: () => true }).close();
   const diagnoses = await doctor([Email, Report]);
-  new Worker([Email, Report], { handler: (task) => (task instanceof Email ? task.to : task.pages) });
+  new Worker([Email, Report], { handler: (task) => (task instanceof Email ? task.to : task.state) });
   // @ts-expect-error -- no such option
   const { finished } = await drain([Email, Report], { handler: () => {}, maximum: 10 });
   return finished + diagnoses.length;
