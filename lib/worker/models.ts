@@ -17,6 +17,6 @@ export type TaskOf<Models> = Models extends readonly (infer Each)[]
   ? TaskOf<Each>
   : Models extends ModelOf<infer Doc>
     ? Doc
-    : Models extends { model: ModelOf<infer Doc> }
+    : Models extends WeightedModel<infer Doc>
       ? Doc
       : never;

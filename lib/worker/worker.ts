@@ -67,7 +67,8 @@ export interface WorkerConstructor {
   readonly prototype: Worker;
 }
 
-export const Worker: WorkerConstructor = class Worker<Doc> extends Emitter<WorkerEvents<Doc>> {
+/** Makes workers: `new Worker(Email, { handler })`, or `new Worker([Email, Report], { handler })` for several models. */
+export const Worker: WorkerConstructor = class<Doc> extends Emitter<WorkerEvents<Doc>> {
   readonly #options: ResolvedWorkerOptions;
   readonly #announcer: Announcer<AnyDocument>;
   #current: Run | null = null;

@@ -8,8 +8,10 @@ export interface Check {
 
 const DONE = 'ada@example.org FINISHED';
 
-const STRICT = ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'];
-const LIBRARY = ['--lib', 'es2023,esnext.decorators', '--types', 'node'];
+const STRICT = [
+  ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'],
+  ['--lib', 'es2023,esnext.decorators', '--types', 'node'],
+].flat();
 
 const COMPILERS = { '5.4': 'ts54', '5.9': 'ts59', '7': 'typescript' };
 const RESOLUTIONS = { node16: 'node16', nodenext: 'nodenext', bundler: 'esnext' };
@@ -26,17 +28,28 @@ const types = Object.entries(COMPILERS).flatMap(([version, compiler]) =>
       title: `TypeScript ${version}, ${moduleResolution}, ${decorators} decorators`,
       commands: [
         [
-          ...['node', `node_modules/${compiler}/bin/tsc`, ...STRICT, ...LIBRARY],
-          ...['--module', module, '--moduleResolution', moduleResolution, ...files],
+          'node',
+          `node_modules/${compiler}/bin/tsc`,
+          ...STRICT,
+          '--module',
+          module,
+          '--moduleResolution',
+          moduleResolution,
+          ...files,
         ],
       ],
     })),
   ),
 );
 
-/** `mongoose` and the optional packages of the driver are left to run time, as bundles of servers do. */
 const bundled = (format: string) => [
-  ...['npx', 'esbuild', 'main.mjs', '--bundle', '--platform=node', `--format=${format}`, '--log-level=error'],
+  'npx',
+  'esbuild',
+  'main.mjs',
+  '--bundle',
+  '--platform=node',
+  `--format=${format}`,
+  '--log-level=error',
 ];
 
 export const CHECKS: readonly Check[] = [

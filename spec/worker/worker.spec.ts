@@ -1,13 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Schema, Types } from 'mongoose';
-import {
-  constant,
-  taskQueue,
-  UnrecoverableError,
-  Worker,
-  type TaskContext,
-  type WorkerModels,
-} from 'mongoose-task-queue';
+import { constant, taskQueue, UnrecoverableError, type TaskContext, type WorkerModels } from 'mongoose-task-queue';
 import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';

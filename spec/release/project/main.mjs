@@ -1,3 +1,3 @@
 import { work } from './work.mjs';
 
-work(process.env.MONGODB_URI).then(console.log);
+void work(process.env.MONGODB_URI).then(console.log);

@@ -9,6 +9,6 @@ for (const subpath of Object.keys(exports).filter((one) => one !== './package.js
   const names = Object.keys(required);
   const strange = names.filter((one) => imported[one] !== required[one]);
   if (names.length === 0 || strange.length > 0)
-    throw new Error(`${entry} has [${names}], of which it has twice: [${strange}]`);
+    throw new Error(`${entry} has ${names.join()}, of which it has twice: ${strange.join()}`);
   console.log(entry, names.length);
 }
