@@ -80,6 +80,29 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
     },
   );
 
+  it('has each entry as one module, imported and required', async () => {
+    await cp(join(__dirname, 'release/project/subpaths.mjs'), join(project, 'subpaths.mjs'));
+    const entries = (await runWith(OPTIONAL, 'node', ['subpaths.mjs'])).trim().split('\n');
+
+    expect(entries).toHaveLength(Object.keys(packageJson.exports).length - 1);
+  });
+
+  it('has a command', async () => {
+    const main = join(project, 'node_modules', packageJson.name, packageJson.bin[packageJson.name as never]);
+
+    expect(await run('node', [main, '--version'], project)).toBe(`${packageJson.version}\n`);
+  });
+
+  it('works in a bundle of one file', async () => {
+    const bundle = ['consumer.mjs', '--bundle', '--platform=node', '--format=esm', '--packages=external'];
+    const whole = ['consumer.cjs', '--bundle', '--platform=node', '--log-level=error'];
+    await run(join(modules, '.bin/esbuild'), [...bundle, '--outfile=outside.mjs'], project);
+    await run(join(modules, '.bin/esbuild'), [...whole, '--outfile=whole.cjs'], project);
+
+    expect(await run('node', ['outside.mjs', database.uri], project)).toBe('ada@example.org FINISHED true\n');
+    expect(await run('node', ['whole.cjs', database.uri], project)).toBe('ada@example.org FINISHED\n');
+  });
+
   it('loads nothing of its other entries, nor what they need', async () => {
     const loaded = `require('${packageJson.name}'); console.log(Object.keys(require.cache).join('\\n'))`;
     const files = (await runWith(OPTIONAL, 'node', ['-e', loaded])).split('\n');
@@ -111,6 +134,7 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
       ...FLAGS,
       '--experimentalDecorators',
       'entries.ts',
+      'subpaths.ts',
     ]);
   });
 
