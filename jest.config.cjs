@@ -31,7 +31,7 @@ const legacy = {
   displayName: 'legacy',
   roots: ['<rootDir>/spec'],
   testMatch: ['**/*.spec.ts'],
-  testPathIgnorePatterns: ['/spec/standard/', '/spec/types/', ...needsMongoose9],
+  testPathIgnorePatterns: ['/spec/standard/', ...needsMongoose9],
   moduleNameMapper: {
     '^mongoose-task-queue$': '<rootDir>/lib/index.ts',
     '^mongoose-task-queue/(.+)$': '<rootDir>/lib/$1/index.ts',

@@ -77,7 +77,7 @@ export async function drainByWorker<Doc extends object>(
 ): Promise<number[]> {
   const startedAt = new WeakMap<object, number>();
   const durations: number[] = [];
-  const worker = new Worker<Doc>(model, { handler: () => {}, ...options });
+  const worker = new Worker(model, { handler: () => {}, ...options });
   worker.on('started', (task) => startedAt.set(task, performance.now()));
   const done = new Promise<void>((resolve) => {
     worker.on('finished', (task) => {

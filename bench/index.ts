@@ -16,6 +16,7 @@ import { results } from './results';
 import { settle } from './settle';
 import { inDatabase, type Measure } from './setting';
 import { stats } from './stats';
+import { viewers } from './viewers';
 import { wakeups } from './wakeups';
 
 const measures: Record<string, Measure> = {
@@ -29,6 +30,7 @@ const measures: Record<string, Measure> = {
   contention,
   backlog,
   stats,
+  viewers,
   wakeups,
   idle,
 };

@@ -17,7 +17,7 @@ async function main() {
   await Email.push(Array.from({ length: 60 }, (_, index) => ({ to: `${index}@example.org` })));
   await Report.push(Array.from({ length: 6 }, (_, index) => ({ month: `2027-0${index + 1}` })));
 
-  const worker = new Worker<unknown>([{ model: Email, weight: 2 }, { model: Report }], { concurrency: 3 });
+  const worker = new Worker([{ model: Email, weight: 2 }, { model: Report }], { concurrency: 3 });
   const done = new Promise<void>((resolve) => {
     let finished = 0;
     worker.on('finished', () => ++finished === 66 && resolve());

@@ -1,6 +1,6 @@
 // One transaction for the business write and the end of the task: both happen, or neither. Needs a replica set.
 // Run it with: npm run example -- transaction
-import { connect, disconnect, connection, model, Schema } from 'mongoose';
+import { connect, disconnect, model, Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 
 const Account = model('Account', new Schema({ owner: String, balance: Number }));
@@ -10,7 +10,7 @@ async function transfer(mayFail: boolean): Promise<void> {
   const task = await Transfer.pop();
   if (!task) return;
   try {
-    await connection.transaction(async (session) => {
+    await Transfer.db.transaction(async (session) => {
       await Account.updateOne({ owner: task.from! }, { $inc: { balance: -task.amount! } }, { session });
       if (mayFail) throw new Error('the bank is closed');
       await Account.updateOne({ owner: task.to! }, { $inc: { balance: task.amount! } }, { session });

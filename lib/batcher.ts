@@ -1,3 +1,5 @@
+import { nextTurn } from './timers';
+
 /** At most this many callers are served by one batch. */
 const MAX_BATCH = 500;
 
@@ -15,7 +17,7 @@ interface Service<Item, Result> {
   /** How many of the pending calls, from the first on, can be in one batch; at least one. Default: all. */
   fit?(callers: readonly Caller<Item, Result>[]): number;
   /** Called when no call is pending any more. */
-  onIdle?(): void;
+  onIdle?(): unknown;
 }
 
 /**
@@ -25,6 +27,8 @@ interface Service<Item, Result> {
 export class Batcher<Item, Result> {
   #waiting: Caller<Item, Result>[] = [];
   #isServing = false;
+  /** Whether the last batch was of several. */
+  #isShared = false;
 
   constructor(private readonly service: Service<Item, Result>) {}
 
@@ -43,8 +47,11 @@ export class Batcher<Item, Result> {
 
   async #serveAll(): Promise<void> {
     while (this.#waiting.length > 0) {
+      // Callers who were served together come back within one turn, some a few microtasks before the others: they are not to be parted.
+      if (this.#isShared) await nextTurn();
       const first = this.#waiting.slice(0, MAX_BATCH);
       const batch = this.#waiting.splice(0, this.service.fit?.(first) ?? first.length);
+      this.#isShared = batch.length > 1;
       try {
         await this.service.serve(batch);
       } catch (error) {

@@ -70,7 +70,9 @@ export type { Percentiles } from './side/histogram';
 export type { Pause, PauseOptions } from './side/pause';
 export type { WorkerRecord } from './side/workers';
 export type { TaskStats } from './stats';
-export { Worker, type StopOptions, type WorkerModels } from './worker/worker';
+export { Worker, type StopOptions, type WorkerConstructor } from './worker/worker';
+export type { TaskOf, WeightedModel, WorkerModels } from './worker/models';
+export type { Emitter } from './worker/emitter';
 export type { WorkerStatus } from './worker/status';
 export type { SlowInfo, WorkerEvents } from './worker/events';
 export {
@@ -81,7 +83,7 @@ export {
 } from './worker/processes';
 export type { TaskLogger } from './worker/log';
 export type { TaskContext } from './worker/perform';
-export type { TaskHandler, WeightedModel, WorkerOptions } from './worker/options';
+export type { TaskHandler, WorkerOptions } from './worker/options';
 export { constant, exponential, linear, type Backoff, type ExponentialBackoff } from './backoff';
 export {
   IndexConflictError,

@@ -8,8 +8,8 @@ import * as promises from 'node:timers/promises';
 export const { setTimeout, clearTimeout, setInterval, clearInterval } = timers;
 export const { setTimeout: sleep, setImmediate: nextTurn } = promises;
 
-// From the prototype, because a fake that was installed before is on the object itself.
-const { now } = Object.getPrototypeOf(performance) as typeof performance;
+// From the prototype, because a fake that was installed before is on the object itself. Bun has the real one there.
+const { now = performance.now } = Object.getPrototypeOf(performance) as Partial<typeof performance>;
 
 /** Milliseconds that only grow. They stop while the machine is suspended. */
 export const monotonic = (): number => now.call(performance);

@@ -606,7 +606,7 @@ describe('a call that is refused', () => {
     });
 
     it.each<[string, Call]>([
-      ['push of fields', () => push(wrong(Plain), { to: 'eve' })],
+      ['push of fields', () => push(wrong(Plain), wrong({ to: 'eve' }))],
       ['push of a document', () => push(wrong(plain))],
       ['pop', () => pop(Plain)],
       ['popMany', () => popMany(Plain, 5)],

@@ -1,6 +1,7 @@
 import { Schema, type Connection } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from './support/database';
+import { knowsSimpleCollation } from './support/on-mongoose9';
 import { nativeOf } from './support/raw';
 
 const collation = { locale: 'en', strength: 2 } as const;
@@ -59,7 +60,9 @@ describe.each([true, false])('the indexes of a schema with a collation (autoCrea
     },
   );
 
-  it.each([true, false])('are kept by syncIndexes() (a collection of that collation: %s)', async (isCollated) => {
+  // Else `syncIndexes()` builds every index anew that is told to be simple where the schema is not, with or without the plugin.
+  const collated = knowsSimpleCollation ? [true, false] : [true];
+  it.each(collated)('are kept by syncIndexes() (a collection of that collation: %s)', async (isCollated) => {
     for (const name of [`part${made + 1}`, `job${made + 1}`])
       await database.connection.createCollection(name, isCollated ? { collation } : {});
     const { Part, Job } = makeModels(database.connection);

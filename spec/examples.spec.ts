@@ -23,6 +23,22 @@ const printed: Record<string, string[]> = {
     '  published: false - notified: true',
     '  A dependency failed: Test …: 3 specs failed',
   ],
+  adopting: [
+    'with a state: 0',
+    'tasks before the back-fill: 0',
+    'back-filled: 600',
+    'and again: 0',
+    'ready: 600',
+    'first: late@example.org',
+    'finished: 601',
+    'left as they were: 400',
+  ],
+  workflow: [
+    'dogs: FINISHED ',
+    'cats: FAILED A dependency failed: Encode …: a frame is missing',
+    '{ requeued: 1, skipped: 0 }',
+    'cats: FINISHED',
+  ],
   worker: [
     'failed nobody: UnrecoverableError',
     'failed slow@example.org: TimeoutError',
@@ -54,24 +70,30 @@ const printed: Record<string, string[]> = {
 describe('examples', () => {
   const database = useDatabase('replicaSet');
 
-  it('are all named here and in their README', () => {
+  it('are all named here and in the page about them', () => {
     const files = readdirSync(resolve(root, 'examples')).filter((file) => file.endsWith('.ts'));
-    const readme = readFileSync(resolve(root, 'examples/README.md'), 'utf8');
+    const page = readFileSync(resolve(root, 'docs/examples.md'), 'utf8');
 
     expect(files.map((file) => file.replace('.ts', '')).sort()).toEqual(Object.keys(printed).sort());
     const moving = readdirSync(resolve(root, 'examples/moving')).map((file) => `moving/${file}`);
-    for (const file of [...files, ...moving]) expect(readme).toContain(`[${file}](${file})`);
+    for (const file of [...files, ...moving]) expect(page).toContain(`[${file}](../examples/${file})`);
   });
 
   it.each(Object.keys(printed))('%s prints what it says', async (name) => {
     await expect(run(name, database.uri)).resolves.toEqual(printed[name]);
   });
 
-  it('has the quick start of the README', () => {
-    const readme = readFileSync(resolve(root, 'README.md'), 'utf8');
+  it.each(['README.md', 'docs/getting-started.md'])('have the quick start of %s', (name) => {
+    const page = readFileSync(resolve(root, name), 'utf8');
     const [, ...code] = readFileSync(resolve(root, 'examples/quick-start.ts'), 'utf8').split('\n').slice(1);
 
-    expect(readme).toContain(code.join('\n').trim());
+    expect(page).toContain(code.join('\n').trim());
+  });
+
+  it('print what the page about getting started says', () => {
+    const page = readFileSync(resolve(root, 'docs/getting-started.md'), 'utf8');
+
+    expect(page).toContain(`$ npx tsx quick-start.ts\n${printed['quick-start']!.join('\n')}\n`);
   });
 });
 

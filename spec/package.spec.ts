@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import packageJson from '../package.json';
@@ -69,6 +69,40 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
     expect(await run('node', ['consumer.mjs', database.uri], project)).toBe('ada@example.org FINISHED true\n');
   });
 
+  it.each(['quick-start.mjs', 'quick-start.cjs'])(
+    'runs the JavaScript of the page about getting started: %s',
+    async (name) => {
+      const page = await readFile(join(root, 'docs/getting-started.md'), 'utf8');
+      const [, code] = new RegExp('```js\\n// ' + name + '\\n([^]*?)```').exec(page)!;
+      await writeFile(join(project, name), code!);
+
+      expect(await run('node', [name], project, { MONGODB_URI: database.uri })).toBe('ada@example.org FINISHED\n');
+    },
+  );
+
+  it('has each entry as one module, imported and required', async () => {
+    await cp(join(__dirname, 'release/project/subpaths.mjs'), join(project, 'subpaths.mjs'));
+    const entries = (await runWith(OPTIONAL, 'node', ['subpaths.mjs'])).trim().split('\n');
+
+    expect(entries).toHaveLength(Object.keys(packageJson.exports).length - 1);
+  });
+
+  it('has a command', async () => {
+    const main = join(project, 'node_modules', packageJson.name, packageJson.bin[packageJson.name as never]);
+
+    expect(await run('node', [main, '--version'], project)).toBe(`${packageJson.version}\n`);
+  });
+
+  it('works in a bundle of one file', async () => {
+    const bundle = ['consumer.mjs', '--bundle', '--platform=node', '--format=esm', '--packages=external'];
+    const whole = ['consumer.cjs', '--bundle', '--platform=node', '--log-level=error'];
+    await run(join(modules, '.bin/esbuild'), [...bundle, '--outfile=outside.mjs'], project);
+    await run(join(modules, '.bin/esbuild'), [...whole, '--outfile=whole.cjs'], project);
+
+    expect(await run('node', ['outside.mjs', database.uri], project)).toBe('ada@example.org FINISHED true\n');
+    expect(await run('node', ['whole.cjs', database.uri], project)).toBe('ada@example.org FINISHED\n');
+  });
+
   it('loads nothing of its other entries, nor what they need', async () => {
     const loaded = `require('${packageJson.name}'); console.log(Object.keys(require.cache).join('\\n'))`;
     const files = (await runWith(OPTIONAL, 'node', ['-e', loaded])).split('\n');
@@ -100,6 +134,7 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
       ...FLAGS,
       '--experimentalDecorators',
       'entries.ts',
+      'subpaths.ts',
     ]);
   });
 
@@ -121,9 +156,9 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
 });
 
 /** What the command printed. When it fails, the error carries that too: compilers print their errors on stdout. */
-function run(command: string, parameters: string[], cwd: string): Promise<string> {
+function run(command: string, parameters: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
   return new Promise((fulfil, refuse) => {
-    execFile(command, parameters, { cwd }, (error, stdout, stderr) => {
+    execFile(command, parameters, { cwd, env: { ...process.env, ...env } }, (error, stdout, stderr) => {
       if (error) refuse(new Error(`${error.message}\n${stdout}\n${stderr}`));
       else fulfil(stdout);
     });

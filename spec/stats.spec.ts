@@ -38,6 +38,7 @@ describe('stats', () => {
   }
 
   it('is all zero of a collection that does not exist', async () => {
+    await Email.createCollection();
     await Email.collection.drop();
 
     expect(await Email.stats()).toEqual(NOTHING);

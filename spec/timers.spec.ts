@@ -35,4 +35,13 @@ describe('the timers of the library', () => {
 
     expect(monotonic()).toBeGreaterThan(0);
   });
+
+  it('are found where a runtime, as Bun does, has `now()` on the object and not on its prototype', () => {
+    const now = jest.fn(() => 42);
+    jest.doMock('node:perf_hooks', () => ({ performance: { now } }));
+
+    expect(load().monotonic()).toBe(42);
+
+    jest.dontMock('node:perf_hooks');
+  });
 });

@@ -19,8 +19,6 @@ export async function admitted(
   raw: readonly RawDocument[],
   tell: TellFailed,
 ): Promise<readonly RawDocument[]> {
-  if (raw.every(isUsual)) return raw;
-
   // One that cannot be written is left to the lease of its claim, and keeps nobody else back.
   const keep = (one: RawDocument) =>
     isAdmitted(definition, one, tell).then((isKept) => (isKept ? startable(definition, one) : null));
@@ -28,7 +26,8 @@ export async function admitted(
   return tasks.filter((one) => one !== null);
 }
 
-function isUsual({ _task: task }: RawDocument): boolean {
+/** Whether a claimed task can be handed out without a further look. */
+export function isUsual({ _task: task }: RawDocument): boolean {
   const { cancel, startBy, behind } = (task ?? {}) as Bookkeeping;
 
   return cancel === undefined && startBy === undefined && behind === undefined;

@@ -43,9 +43,9 @@ export class Changes {
 
   async #listen(): Promise<void> {
     try {
-      const { hasChangeStreams } = await clockOf(this.models[0]!);
+      const { isReplicated } = await clockOf(this.models[0]!);
       if (!this.#isOn) return;
-      if (hasChangeStreams) this.#open();
+      if (isReplicated) this.#open();
       else this.#later(POLL_MS, () => this.#poll());
     } catch {
       this.#later(RETRY_MS, () => void this.#listen());

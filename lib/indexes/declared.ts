@@ -36,10 +36,19 @@ function keepCollation(model: AnyModel): void {
   for (const name of ['ensureIndexes', 'diffIndexes'] as const) {
     const original = model[name] as (this: AnyModel, ...rest: unknown[]) => Promise<unknown>;
     const learning = async function (this: AnyModel, ...rest: unknown[]) {
-      const collation = await collationOfCollection(model).catch(() => null);
+      const collation = (await read(model)) ?? (name === 'ensureIndexes' ? await created(model) : null);
       if (collation) collations.set(model.schema as AnySchema, collation);
       return original.apply(this, rest);
     };
     Object.assign(model, { [name]: learning });
   }
+}
+
+const read = (model: AnyModel): Promise<Collation | null> => collationOfCollection(model).catch(() => null);
+
+// The first index would create the collection without a collation, or lose the race against a call that creates it with that of the schema.
+async function created(model: AnyModel): Promise<Collation | null> {
+  await model.createCollection().catch(() => {});
+
+  return read(model);
 }

@@ -45,9 +45,11 @@ export async function hasIndex(model: AnyModel, { name, partialFilterExpression 
   }
 }
 
-/** The collation of a collection: its queries and indexes have it unless they name another. */
-export async function collationOfCollection(model: AnyModel): Promise<Collation> {
-  return collationOf(await listIndexes(model)) ?? SIMPLE;
+/** The collation of a collection: its queries and indexes have it unless they name another. Null where there is no collection. */
+export async function collationOfCollection(model: AnyModel): Promise<Collation | null> {
+  const found = await listIndexes(model);
+
+  return found.length === 0 ? null : (collationOf(found) ?? SIMPLE);
 }
 
 function collationOf(indexes: readonly mongo.IndexDescriptionInfo[]): Collation | undefined {

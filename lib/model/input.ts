@@ -39,6 +39,12 @@ type StateKey<Raw> = keyof { [K in keyof Raw as IsState<Raw[K]> extends true ? K
 
 type IsState<T> = 0 extends 1 & T ? false : [T] extends [State] ? ([State] extends [T] ? true : false) : false;
 
+/** Stands where nothing may be given, so that the compiler's message says why. */
+interface SetByPush {
+  readonly [setByPush]: never;
+}
+declare const setByPush: unique symbol;
+
 type WithId<T> = '_id' extends keyof T ? T : T & { _id: Types.ObjectId };
 
 /**
@@ -46,9 +52,23 @@ type WithId<T> = '_id' extends keyof T ? T : T & { _id: Types.ObjectId };
  * `category`, without the state. Types do not know which fields have defaults, so none is required here: a missing field is a
  * `ValidationError` at run time.
  */
-export type TaskInput<Raw> = DeepPartial<CreateCasting<WithId<Omit<Raw, '__v'>>>> & {
-  [K in StateKey<Raw>]?: never;
+export type TaskInput<Raw> = DeepPartial<CreateCasting<WithId<Omit<Raw, '__v' | StateKey<Raw>>>>> & {
+  [K in StateKey<Raw>]?: SetByPush;
 };
 
 /** A filter as `Model.find()` takes it, also by the queue's own data, such as `'_task.settledAt'`. */
 export type TaskFilter<Raw> = FilterOf<Raw> & { [path: `_task.${string}`]: unknown };
+
+/**
+ * What `push()` takes: many, if it was given something with an iterator (`Many`), else one. It is one type, and no overloads, so that the compiler's
+ * message is about the very field that is wrong.
+ */
+export type Pushed<Doc, Raw, Many, Locals> = [Many] extends [never]
+  ? PushedOne<Doc, Raw, Locals>
+  : readonly PushedOne<Doc, Raw, Locals>[] & { [Symbol.iterator]: Many };
+
+/** A document of the model, if it was given something with `$locals`, else input. */
+type PushedOne<Doc, Raw, Locals> = [Locals] extends [never] ? TaskInput<Raw> : NoInfer<Doc> & { $locals: Locals };
+
+/** What `push()` resolves to. */
+export type PushedTo<Doc, Many> = [Many] extends [never] ? Doc : Doc[];

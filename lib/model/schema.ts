@@ -66,6 +66,15 @@ type HydratedTask<S extends AnySchema, O extends TaskQueueOptions> =
 type AddedTime<S extends AnySchema, Name extends string> =
   ObtainSchemaGeneric<S, 'TSchemaOptions'> extends { timestamps: true | { createdAt: true | string } } ? never : Name;
 
+interface Defaults {
+  fields: { state: 'state'; priority: 'priority'; createdAt: 'createdAt'; category: 'category' };
+  category: false;
+  bind: true;
+}
+
+/** The options, without those that are the defaults: messages of the compiler and editors show them with every task. */
+type Chosen<O extends TaskQueueOptions> = O extends Defaults ? (Defaults extends O ? {} : O) : O;
+
 /**
  * Makes the models of a schema task queues, and returns the schema with its new type: `taskQueue(schema, options)`. It is also a plugin,
  * `schema.plugin(taskQueue, options)`, which cannot change the schema's type: declare `TaskModel<T>` there.
@@ -95,7 +104,7 @@ export interface TaskQueuePlugin {
     },
   ): TaskSchema<
     S,
-    {
+    Chosen<{
       fields: {
         state: StateName;
         priority: PriorityName;
@@ -104,6 +113,6 @@ export interface TaskQueuePlugin {
       };
       category: HasCategory;
       bind: Bind;
-    }
+    }>
   >;
 }

@@ -9,7 +9,7 @@ import type { Pause, PauseOptions } from '../side/pause';
 import type { WorkerRecord } from '../side/workers';
 import type { TaskStats } from '../stats';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
-import type { ModelOf, TaskFilter, TaskInput, WithTaskQueue } from './input';
+import type { ModelOf, Pushed, PushedTo, TaskFilter, WithTaskQueue } from './input';
 
 /** A task that waits for documents, as `blocked()` lists it. */
 export interface BlockedTask<Doc> {
@@ -30,13 +30,11 @@ export interface TaskStatics extends WithTaskQueue {
    * otherwise; `pushOutcome` of the document tells what was done. Rejects with Mongoose's `ValidationError` for values that the schema refuses,
    * and with `TaskStateError` for a document that is RUNNING, or if the tasks of the key change with each of 200 tries.
    */
-  push<Doc>(this: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
-  /** Stores and queues many documents. */
-  push<Doc>(this: ModelOf<Doc>, tasks: readonly NoInfer<Doc>[], options?: PushOptions): Promise<Doc[]>;
-  /** Stores and queues what the model makes of many inputs. */
-  push<Doc, Raw>(this: ModelOf<Doc, Raw>, inputs: readonly TaskInput<Raw>[], options?: PushOptions): Promise<Doc[]>;
-  /** Stores and queues what the model makes of one input. */
-  push<Doc, Raw>(this: ModelOf<Doc, Raw>, input: TaskInput<Raw>, options?: PushOptions): Promise<Doc>;
+  push<Doc, Raw, Many = never, Locals = never>(
+    this: ModelOf<Doc, Raw>,
+    input: Pushed<Doc, Raw, Many, Locals>,
+    options?: PushOptions,
+  ): Promise<PushedTo<Doc, Many>>;
 
   /**
    * Takes the next ready task, or null: higher priority first, then the earlier due time. The task is RUNNING, and no other caller gets it

@@ -15,7 +15,7 @@ import type { TaskStats } from '../stats';
 import type { Cancellation } from '../task/cancellation';
 import type { Lease, PushOutcome, TaskFailure } from '../task/handle';
 import type { BlockedBy, BlockedOptions } from '../waiting/blocked-by';
-import type { DocumentLike, ModelOf, Storable, TaskFilter, TaskInput } from './input';
+import type { DocumentLike, ModelOf, Pushed, PushedTo, Storable, TaskFilter } from './input';
 import type { BlockedTask } from './statics';
 
 /**
@@ -26,13 +26,11 @@ export interface TaskVerbs {
   /** See {@link TaskMethods.push}. */
   push<Doc extends DocumentLike>(task: Doc, options?: PushOptions): Promise<Doc>;
   /** See {@link TaskStatics.push}. */
-  push<Doc>(model: ModelOf<Doc>, task: NoInfer<Doc>, options?: PushOptions): Promise<Doc>;
-  /** See {@link TaskStatics.push}. */
-  push<Doc>(model: ModelOf<Doc>, tasks: readonly NoInfer<Doc>[], options?: PushOptions): Promise<Doc[]>;
-  /** See {@link TaskStatics.push}. */
-  push<Doc, Raw>(model: ModelOf<Doc, Raw>, inputs: readonly TaskInput<Raw>[], options?: PushOptions): Promise<Doc[]>;
-  /** See {@link TaskStatics.push}. */
-  push<Doc, Raw>(model: ModelOf<Doc, Raw>, input: TaskInput<Raw>, options?: PushOptions): Promise<Doc>;
+  push<Doc, Raw, Many = never, Locals = never>(
+    model: ModelOf<Doc, Raw>,
+    input: Pushed<Doc, Raw, Many, Locals>,
+    options?: PushOptions,
+  ): Promise<PushedTo<Doc, Many>>;
 
   /** See {@link TaskStatics.pop}. */
   pop<Doc>(model: ModelOf<Doc>, options?: PopOptions): Promise<Doc | null>;

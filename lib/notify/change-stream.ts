@@ -107,7 +107,7 @@ async function byDatabase(watched: readonly Watched[]): Promise<Map<DatabaseChan
   const found = new Map<DatabaseChanges, Watched[]>();
   for (const one of watched) {
     const clock = await clockOf(one.model);
-    if (!clock.hasChangeStreams) continue;
+    if (!clock.isReplicated) continue;
     const changes = changesOf(one.model);
     found.set(changes, [...(found.get(changes) ?? []), one]);
   }

@@ -1,5 +1,5 @@
 import type { PopulateOptions } from 'mongoose';
-import { admitted } from '../claim/admit';
+import { admitted, isUsual } from '../claim/admit';
 import { failNameless, isDoubtful } from '../claim/nameless';
 import { failUnreadable } from '../claim/unreadable';
 import { type AnyDocument, type Definition, hydrate, type RawDocument } from '../definition/definition';
@@ -24,7 +24,7 @@ export async function handOut(
   const raw = all.some(isDoubtful) ? await failNameless(definition, all, tell) : all;
   const claimed: AnyDocument[] = [];
   const unread: Unread[] = [];
-  for (const one of await admitted(definition, raw, tell)) {
+  for (const one of raw.every(isUsual) ? raw : await admitted(definition, raw, tell)) {
     const task = toTask(definition, one, unread);
     if (task) claimed.push(task);
   }

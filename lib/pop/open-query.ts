@@ -2,11 +2,27 @@ import { categoriesOf, type Category, queryOf, type ReadyQuery, readyQuery } fro
 import type { Definition, Filter } from '../definition/definition';
 import { kindKey } from '../dependencies/references';
 import type { PauseEntry } from '../side/collection';
-import { controlOf } from '../side/control';
+import { controlOf, recentControl } from '../side/control';
 import { type Paused, pausedIn } from '../side/pause';
 import { otherCategories } from './other-categories';
 
-/** The query for the ready tasks that are not paused; null when all that is asked for is. It knows of pauses that are 750 ms old. */
+/**
+ * Calls `use` with the query for the ready tasks that are not paused. Resolves to `none` when all that is asked for is paused. It knows of
+ * pauses that are 750 ms old.
+ */
+export function withOpenQuery<T>(
+  definition: Definition,
+  category: Category | undefined,
+  use: (query: ReadyQuery) => Promise<T>,
+  none: T,
+): Promise<T> {
+  // Most pops come soon after a look that found no pause. They are spared some promises.
+  if (recentControl(definition.model)?.pauses.length === 0) return use(readyQuery(definition, category));
+
+  return openQuery(definition, category).then((query) => (query ? use(query) : none));
+}
+
+/** As `withOpenQuery()`, for callers in no hurry. */
 export async function openQuery(definition: Definition, category: Category | undefined): Promise<ReadyQuery | null> {
   const control = await controlOf(definition.model);
   if (control.pauses.length === 0) return readyQuery(definition, category);

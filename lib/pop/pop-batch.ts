@@ -8,6 +8,9 @@ import { claim } from './claim';
 /** From this many callers on, one batch is cheaper than a claim for each. */
 const WORTH_A_BATCH = 4;
 
+/** So many queries are remembered while nobody calls, each with whether its callers come together. */
+const MAX_KEPT = 100;
+
 type Claims = Batcher<ReadyQuery, RawDocument | null>;
 
 const batchers = new WeakMap<Definition, Map<string, Claims>>();
@@ -25,8 +28,8 @@ export function claimNext(definition: Definition, query: ReadyQuery): Promise<Ra
 function serviceOf(definition: Definition, query: ReadyQuery, byName: Map<string, Claims>) {
   return {
     serve: (callers: readonly Caller<ReadyQuery, RawDocument | null>[]) => serve(definition, query, callers),
-    // Forgotten when idle: there may be any number of categories.
-    onIdle: () => byName.delete(query.name),
+    // There may be any number of categories: those beyond a hundred are forgotten when idle.
+    onIdle: () => byName.size > MAX_KEPT && byName.delete(query.name),
   };
 }
 

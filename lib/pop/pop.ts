@@ -1,5 +1,5 @@
 import { candidateIds } from '../claim/candidates';
-import { type Category, readyQuery } from '../claim/ready';
+import { type Category, type ReadyQuery, readyQuery } from '../claim/ready';
 import { type AnyDocument, type AnyModel, definitionOf, type RawDocument } from '../definition/definition';
 import { hasDependencies } from '../dependencies/references';
 import { withIndexes } from '../indexes/prepare';
@@ -10,7 +10,7 @@ import { refuseUnknown, requireInteger } from '../values/check';
 import { claimAtOnce, claimInParts } from './claim';
 import { hasReady } from './claim-judged';
 import { handOut } from './hand-out';
-import { openQuery } from './open-query';
+import { withOpenQuery } from './open-query';
 import { claimNext } from './pop-batch';
 import { checkPopulate, type Populate } from './populate';
 
@@ -64,10 +64,7 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
 export async function popNext(model: AnyModel, options: PopOptions, tell: TellFailed): Promise<AnyDocument | null> {
   const definition = definitionOf(model);
   const unreadable = new Unreadable(tell);
-  const claim = async () => {
-    const query = await openQuery(definition, options.category);
-    return query && claimNext(definition, query);
-  };
+  const claim = () => withOpenQuery(definition, options.category, (query) => claimNext(definition, query), null);
   for (;;) {
     const raw = await withIndexes(model, claim);
     if (!raw) return null;
@@ -133,10 +130,9 @@ async function popUpTo(
   };
   while (count < limit) {
     const asked = limit - count;
-    const claimed = await withIndexes(model, async () => {
-      const query = await openQuery(definition, options.category);
-      return query ? claimUpTo(definition, query, limit - count, takeRaw) : 0;
-    });
+    const claimed = await withIndexes(model, () =>
+      withOpenQuery(definition, options.category, (query) => claimUpTo(definition, query, limit - count, takeRaw), 0),
+    );
     // Fewer may have been handed out than claimed: tasks that had used their attempts were failed, and others may come after them.
     if (claimed < asked) break;
     if (count === 0) unreadable.refuseMany();
@@ -153,14 +149,11 @@ export async function isEmpty(model: AnyModel, options: Pick<PopOptions, 'catego
   const definition = definitionOf(model);
   readyQuery(definition, options.category);
 
-  return withIndexes(model, async () => {
-    const query = await openQuery(definition, options.category);
-    if (!query) return true;
-    if (hasDependencies(model)) return !(await hasReady(definition, query));
-
-    const found = await candidateIds(definition, query, 1);
-    return found.length === 0;
-  });
+  const none = async (query: ReadyQuery) =>
+    hasDependencies(model)
+      ? !(await hasReady(definition, query))
+      : (await candidateIds(definition, query, 1)).length === 0;
+  return withIndexes(model, () => withOpenQuery(definition, options.category, none, true));
 }
 
 /** @throws {InvalidOptionError} for a `category` or `populate` that the model cannot serve. */

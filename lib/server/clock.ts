@@ -1,8 +1,7 @@
 import { Error as MongooseError, type mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
-import { UnsupportedServerError } from '../errors';
 import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
-import { answered } from './time-limit';
+import { askHello, type Hello, requireVersion } from './supported';
 
 const REFRESH_MS = 60_000;
 /** How far an estimate may step back to count as an error of the estimate, in milliseconds; a larger step is another server's clock. */
@@ -12,15 +11,6 @@ const MAX_DRIFT_MS = 100;
 /** How long an answer may take, sleep of the machine included, in milliseconds: a slower one has an old time, and is asked for again. */
 const SLOW_MS = 1_000;
 const READINGS = 3;
-/** The wire version of MongoDB 6.0, the first whose partial indexes accept `$in`. */
-const OLDEST_WIRE_VERSION = 17;
-
-interface Hello {
-  localTime: Date;
-  maxWireVersion: number;
-  setName?: string;
-  msg?: string;
-}
 
 /** The two clocks of this machine at one moment. */
 interface Moment {
@@ -40,8 +30,8 @@ export class ServerClock {
   #expirations = 0;
   #refreshing: Promise<void> | null = null;
 
-  /** Whether the server has change streams, for which it needs an oplog. Known after the first reading. */
-  hasChangeStreams = false;
+  /** Whether the server has an oplog, and with it change streams and transactions. Known after the first reading. */
+  isReplicated = false;
 
   constructor(
     private readonly hello: () => Promise<Hello>,
@@ -99,9 +89,10 @@ export class ServerClock {
 
   async #ask(): Promise<{ askedAt: Moment; isSlow: boolean }> {
     const askedAt = this.#moment();
-    const { localTime, maxWireVersion, setName, msg } = await this.hello();
-    requireServer(maxWireVersion);
-    this.hasChangeStreams = setName !== undefined || msg === 'isdbgrid';
+    const hello = await this.hello();
+    requireVersion(hello);
+    const { localTime, setName, msg } = hello;
+    this.isReplicated = setName !== undefined || msg === 'isdbgrid';
     // The server read its clock before the answer arrived; using the time of arrival puts the estimate behind the server, never ahead.
     const arrivedAt = this.#moment();
     this.#offset = localTime.getTime() - arrivedAt.monotonic;
@@ -113,14 +104,6 @@ export class ServerClock {
   #moment(): Moment {
     return { monotonic: this.monotonic(), wall: this.wall() };
   }
-}
-
-/** @throws {UnsupportedServerError} for a server older than MongoDB 6.0. */
-function requireServer(maxWireVersion: number): void {
-  if (maxWireVersion >= OLDEST_WIRE_VERSION) return;
-  throw new UnsupportedServerError(
-    `Expected MongoDB 6.0 or newer, got a server with wire version ${maxWireVersion} (6.0 has ${OLDEST_WIRE_VERSION}). Upgrade the server.`,
-  );
 }
 
 const clocks = new WeakMap<mongo.MongoClient, ServerClock>();
@@ -161,11 +144,11 @@ export function generationOf(model: AnyModel): number | undefined {
   return knownClock(model)?.generation;
 }
 
+/** Whether the model's server may have transactions. */
+export const hasTransactions = (model: AnyModel): boolean => knownClock(model)?.isReplicated ?? true;
+
 function watch(client: mongo.MongoClient): ServerClock {
-  const clock = new ServerClock(
-    () =>
-      answered(client.db('admin').command({ hello: 1 }, { readPreference: 'primary' })) as unknown as Promise<Hello>,
-  );
+  const clock = new ServerClock(() => askHello(client));
   client.on('topologyDescriptionChanged', ({ previousDescription, newDescription }) => {
     if (primaryOf(previousDescription) !== primaryOf(newDescription)) clock.expire();
   });

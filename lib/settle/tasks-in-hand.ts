@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import { type AnyDocument, type AnyModel, modelOf } from '../definition/definition';
 import { onTransaction } from '../definition/transaction';
+import { hasTransactions } from '../server/clock';
 import { handleOf } from '../task/handle';
 import { snapshot } from './snapshot';
 
@@ -53,6 +54,7 @@ export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
 /** Has transactions remember a task that was handed to a caller, for as long as the caller keeps the document and its lease. */
 export function noteInHand(task: AnyDocument): void {
   const model = modelOf(task);
+  if (!hasTransactions(model)) return;
   const client = model.db.getClient() as unknown as mongo.MongoClient;
   let hands = handsOf.get(client);
   if (!hands) {

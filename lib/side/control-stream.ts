@@ -48,8 +48,8 @@ const changesOf = perClient(
 export function hearControl(model: AnyModel): () => void {
   let stop: (() => void) | null = null;
   let hasEnded = false;
-  const opening = clockOf(model).then(({ hasChangeStreams }) => {
-    if (hasChangeStreams && !hasEnded) stop = changesOf(model).listen(model);
+  const opening = clockOf(model).then(({ isReplicated }) => {
+    if (isReplicated && !hasEnded) stop = changesOf(model).listen(model);
   });
   opening.catch(() => {});
 

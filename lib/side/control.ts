@@ -13,6 +13,13 @@ export function controlOf(model: AnyModel): Promise<Control> {
   return lookOf(model).fresh();
 }
 
+/** The control document if it was looked at less than LOOK_MS ago, else null. */
+export function recentControl(model: AnyModel): Control | null {
+  const look = lookOf(model);
+
+  return look.isFresh ? look.known : null;
+}
+
 /** The control document as this process last saw it; null before its first look. */
 export function knownControl(model: AnyModel): Control | null {
   return lookOf(model).known;

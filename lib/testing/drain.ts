@@ -8,7 +8,8 @@ import { release } from '../settle/verbs';
 import { monotonic, sleep } from '../timers';
 import { refuseUnknown, requireFunction, requireInteger } from '../values/check';
 import { resolveWorkerOptions, type TaskHandler, type WorkerOptions } from '../worker/options';
-import { Worker, type WorkerModels } from '../worker/worker';
+import type { TaskOf, WorkerModels } from '../worker/models';
+import { Worker } from '../worker/worker';
 import { keepPhases } from './phase';
 
 /** Options of `drain()`. */
@@ -47,17 +48,20 @@ const PATIENCE_MS = 5_000;
  *
  * @throws {InvalidOptionError} for a wrong option, or a model without the plugin.
  */
-export async function drain<Doc>(models: WorkerModels<Doc>, options: DrainOptions<Doc> = {}): Promise<Drained> {
+export async function drain<const Models extends WorkerModels>(
+  models: Models,
+  options: DrainOptions<TaskOf<Models>> = {},
+): Promise<Drained> {
   refuseUnknown(options, ['handler', 'until', 'max'], 'drain()');
   const { handler, until = () => false, max = MAX } = options;
   requireInteger('max', max, 1, Number.MAX_SAFE_INTEGER, 'tasks', '`drain(Email, { max: 100 })`');
   requireFunction('until', until, '`drain(Email, { until: () => mails.length === 3 })`');
 
-  return new Drain(models, handler, until, max).run();
+  return new Drain(models, handler as TaskHandler<unknown> | undefined, until, max).run();
 }
 
-class Drain<Doc> {
-  readonly #worker: Worker<Doc>;
+class Drain {
+  readonly #worker: Worker<unknown>;
   readonly #models: AnyModel[];
   readonly #counts: Drained = { finished: 0, failed: 0, retried: 0, released: 0, cancelled: 0 };
   /** Tasks that were handed to the handler: others went back when all was done. */
@@ -67,15 +71,15 @@ class Drain<Doc> {
   #error: { readonly reason: unknown } | null = null;
 
   constructor(
-    models: WorkerModels<Doc>,
-    handler: TaskHandler<Doc> | undefined,
+    models: WorkerModels,
+    handler: TaskHandler<unknown> | undefined,
     private readonly until: () => boolean | Promise<boolean>,
     max: number,
   ) {
     this.#left = max;
     const { sources, handler: run } = resolveWorkerOptions(models, { handler } as WorkerOptions);
     this.#models = sources.map(({ model }) => model);
-    this.#worker = new Worker<Doc>(models, {
+    this.#worker = new Worker(models, {
       handler: (task, context) => this.#handle(task, () => run(task as AnyDocument, context)),
       concurrency: 1,
       prefetch: 0,
@@ -83,7 +87,7 @@ class Drain<Doc> {
       changeStreams: false,
     });
     for (const name of Object.keys(this.#counts) as (keyof Drained)[])
-      this.#worker.on(name, (task: Doc) => {
+      this.#worker.on(name, (task: unknown) => {
         if (this.#begun.has(task as object)) this.#counts[name]++;
       });
     this.#worker.on('error', (reason) => {
@@ -116,10 +120,10 @@ class Drain<Doc> {
     return this.#hasEnded || this.#error !== null;
   }
 
-  async #handle(task: Doc, run: () => unknown): Promise<void> {
+  async #handle(task: unknown, run: () => unknown): Promise<void> {
     if (this.#hasEnded || (await this.until())) {
       this.#hasEnded = true;
-      await release(task as unknown as AnyDocument);
+      await release(task as AnyDocument);
       return;
     }
     this.#begun.add(task as object);

@@ -1,7 +1,7 @@
-import type { EventEmitter } from 'node:events';
 import { isPermanent } from '../server/permanent';
 import { monotonic } from '../timers';
 import { lineOf } from '../values/describe';
+import type { Emitter } from './emitter';
 import type { WorkerEvents } from './events';
 
 /** How often a permanent error is reported, in milliseconds: the worker meets it with every look at the queue. */
@@ -13,7 +13,7 @@ export class Announcer<Doc> {
   /** When each permanent error was last reported. */
   readonly #told = new Map<string, number>();
 
-  constructor(private readonly emitter: EventEmitter<WorkerEvents<Doc>>) {}
+  constructor(private readonly emitter: Emitter<WorkerEvents<Doc>>) {}
 
   // Each listener is called by itself: what one throws must not keep the event from the next, or change a task's outcome.
   announce<Name extends keyof WorkerEvents<Doc>>(name: Name, ...values: WorkerEvents<Doc>[Name]): void {

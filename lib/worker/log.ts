@@ -1,6 +1,6 @@
-import type { EventEmitter } from 'node:events';
 import { type AnyDocument, modelOf } from '../definition/definition';
 import { attempts } from '../task/handle';
+import type { Emitter } from './emitter';
 import type { WorkerEvents } from './events';
 
 /** A logger with pino's signature; `console` fits as well. */
@@ -27,7 +27,7 @@ const LEVELS = {
 } as const satisfies Partial<Record<keyof WorkerEvents<unknown>, keyof TaskLogger>>;
 
 /** Writes one line for each event of a worker, with the model, the id and the attempt of the task. */
-export function logWorker(worker: EventEmitter<WorkerEvents<AnyDocument>>, logger: TaskLogger): void {
+export function logWorker(worker: Emitter<WorkerEvents<AnyDocument>>, logger: TaskLogger): void {
   for (const [name, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, keyof TaskLogger][]) {
     worker.on(name, (task: AnyDocument, error?: unknown) => {
       const fields = { model: modelOf(task).modelName, task: task._id, attempt: attempts(task) };

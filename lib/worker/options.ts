@@ -1,5 +1,4 @@
 import { type AnyDocument, type AnyModel, definitionOf } from '../definition/definition';
-import type { QueueOf } from '../model/input';
 import { checkPopOptions, type PopOptions } from '../pop/pop';
 import {
   MAX_TIMER_MS,
@@ -62,14 +61,6 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
 
   /** How long a `stop()` without `timeoutMs`, or by a signal, waits for running handlers, in milliseconds. Default: 30 000. */
   stopTimeoutMs?: number | undefined;
-}
-
-/** A model and its share of the worker: weight 2 gets twice the slots of weight 1 while both models have tasks. */
-export interface WeightedModel<Doc> {
-  /** The model whose tasks are worked on. */
-  model: QueueOf<Doc>;
-  /** A whole number from 1 to 1 000. Default: 1. */
-  weight?: number;
 }
 
 export interface Source {
@@ -180,6 +171,7 @@ function resolveSources(models: unknown): Source[] {
   if (list.length === 0) throw wrongValue('models', 'a model or several', models, '`new Worker(Email, …)`');
 
   return list.map((one) => {
+    if (isWeighted(one)) refuseUnknown(one, ['model', 'weight'], 'a model of new Worker()');
     const { model, weight = 1 } = isWeighted(one) ? one : { model: one };
     if (typeof model !== 'function' || !('modelName' in model))
       throw wrongValue('models', 'a model or several', model, '`new Worker([Email, Report], …)`');

@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS, refuseUnknown, requireBoolean, requireInteger, requireText } from '../values/check';
+import { Emitter } from './emitter';
 import { SIGNALS } from './options';
 
 /** Options of `runWorkers()`. */
@@ -56,7 +57,7 @@ export function runWorkers(file: string, options: RunWorkersOptions = {}): Worke
 }
 
 /** The processes that `runWorkers()` started. */
-export class WorkerProcesses extends EventEmitter<WorkerProcessesEvents> {
+export class WorkerProcesses extends Emitter<WorkerProcessesEvents> {
   readonly #children = new Set<ChildProcess>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   #restartMs = FIRST_RESTART_MS;

@@ -1,17 +1,14 @@
-import { EventEmitter } from 'node:events';
 import type { AnyDocument } from '../definition/definition';
-import type { QueueOf } from '../model/input';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
 import { Announcer } from './announcer';
 import { notRunning } from './draining';
 import type { WorkerEvents } from './events';
 import { Run } from './lifecycle';
+import { Emitter } from './emitter';
 import { logWorker } from './log';
-import { type ResolvedWorkerOptions, resolveWorkerOptions, type WeightedModel, type WorkerOptions } from './options';
+import type { TaskOf, WorkerModels } from './models';
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type WorkerOptions } from './options';
 import type { WorkerStatus } from './status';
-
-/** One model or several; several share the worker evenly, or by weight. */
-export type WorkerModels<Doc> = QueueOf<Doc> | WeightedModel<Doc> | readonly (QueueOf<Doc> | WeightedModel<Doc>)[];
 
 /** Options of `stop()`. */
 export interface StopOptions {
@@ -32,30 +29,12 @@ export interface StopOptions {
  * // … and before the process ends:
  * await worker.stop();
  */
-export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
-  readonly #options: ResolvedWorkerOptions;
-  readonly #announcer: Announcer<AnyDocument>;
-  #current: Run | null = null;
-
-  /** @throws {InvalidOptionError} for a wrong option, or a model without the plugin. */
-  constructor(models: WorkerModels<Doc>, options: WorkerOptions<Doc> = {}) {
-    super();
-    this.#options = resolveWorkerOptions(models, options as WorkerOptions);
-    const emitter = this as unknown as EventEmitter<WorkerEvents<AnyDocument>>;
-    this.#announcer = new Announcer(emitter);
-    if (this.#options.logger) logWorker(emitter, this.#options.logger);
-  }
-
+export interface Worker<Doc = AnyDocument> extends Emitter<WorkerEvents<Doc>> {
   /**
    * Resolves when the worker is ready to claim: connected, and with its indexes. Rejects when it cannot become ready; it may then be
    * called again. Safe to call twice.
    */
-  async start(): Promise<void> {
-    if (!this.#current || this.#current.isEnding)
-      this.#current = new Run(this.#options, this.#announcer, this.#owner, this.#current);
-
-    await this.#current.ready;
-  }
+  start(): Promise<void>;
 
   /**
    * Stops claiming, waits for running handlers, then aborts their signals and releases their tasks without charging an attempt.
@@ -64,6 +43,51 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
    *
    * @throws {InvalidOptionError} for a wrong option.
    */
+  stop(options?: StopOptions): Promise<void>;
+
+  /** What the worker does now, and the tasks it holds. */
+  status(): WorkerStatus;
+
+  /**
+   * Resolves when nothing is ready and nothing is in hand: at the first look from now on that finds nothing. Tasks that are delayed or wait
+   * for other documents do not count; while anything is paused it waits. Rejects with `TaskQueueError` when the worker does not run, or is
+   * stopped before.
+   */
+  drained(): Promise<void>;
+}
+
+/** Makes workers, and infers the tasks of their models. (The type parameter of a class could not be inferred as a union.) */
+export interface WorkerConstructor {
+  /** @throws {InvalidOptionError} for a wrong option, or a model without the plugin. */
+  new <const Models extends WorkerModels>(
+    models: Models,
+    options?: WorkerOptions<TaskOf<Models>>,
+  ): Worker<TaskOf<Models>>;
+  /** What all workers are instances of. */
+  readonly prototype: Worker;
+}
+
+/** Makes workers: `new Worker(Email, { handler })`, or `new Worker([Email, Report], { handler })` for several models. */
+export const Worker: WorkerConstructor = class<Doc> extends Emitter<WorkerEvents<Doc>> {
+  readonly #options: ResolvedWorkerOptions;
+  readonly #announcer: Announcer<AnyDocument>;
+  #current: Run | null = null;
+
+  constructor(models: WorkerModels, options: WorkerOptions<Doc> = {}) {
+    super();
+    this.#options = resolveWorkerOptions(models, options as WorkerOptions);
+    const emitter = this as unknown as Emitter<WorkerEvents<AnyDocument>>;
+    this.#announcer = new Announcer(emitter);
+    if (this.#options.logger) logWorker(emitter, this.#options.logger);
+  }
+
+  async start(): Promise<void> {
+    if (!this.#current || this.#current.isEnding)
+      this.#current = new Run(this.#options, this.#announcer, this.#owner, this.#current);
+
+    await this.#current.ready;
+  }
+
   async stop(options: StopOptions = {}): Promise<void> {
     refuseUnknown(options, ['timeoutMs'], 'stop()');
     const { timeoutMs = this.#options.stopTimeoutMs } = options;
@@ -72,16 +96,10 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
     await this.#current?.stop(timeoutMs);
   }
 
-  /** What the worker does now, and the tasks it holds. */
   status(): WorkerStatus {
     return this.#current?.status ?? { state: 'stopped', held: [] };
   }
 
-  /**
-   * Resolves when nothing is ready and nothing is in hand: at the first look from now on that finds nothing. Tasks that are delayed or wait
-   * for other documents do not count; while anything is paused it waits. Rejects with `TaskQueueError` when the worker does not run, or is
-   * stopped before.
-   */
   async drained(): Promise<void> {
     if (!this.#current) throw notRunning();
     await this.#current.drained();
@@ -95,4 +113,4 @@ export class Worker<Doc = AnyDocument> extends EventEmitter<WorkerEvents<Doc>> {
       if (this.#current === run) this.#current = null;
     },
   };
-}
+};

@@ -73,7 +73,7 @@ describe('a dependency of a collection', () => {
       expect((await popSoon(Shipment)).id).toBe(free.id);
       expect(await Shipment.pop()).toBeNull();
 
-      expect(monitored.all().length).toBeLessThan(30);
+      expect(monitored.all().length).toBeLessThan(100);
     });
 
     it('is looked at ever more rarely, up to every 30 seconds', async () => {

@@ -2,6 +2,7 @@ import { Schema } from 'mongoose';
 import { constant, State, taskQueue, Worker } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
+import { isMongoose8 } from '../support/on-mongoose9';
 import { nativeOf } from '../support/raw';
 import { without } from '../support/without';
 
@@ -41,7 +42,8 @@ describe('a stored value that does not fit the schema', () => {
     { grid: 'x' },
     { sub: 'x' },
     { sub: { x: 'y' } },
-    { subs: 'x' },
+    // Mongoose 8 makes sub-documents of a text when it reads it, takes them for a change, and writes them with every save.
+    ...(isMongoose8 ? [] : [{ subs: 'x' }]),
     { subs: ['x'] },
     { subs: [{ x: 'y' }] },
     { map: 'x' },

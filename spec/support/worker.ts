@@ -1,4 +1,5 @@
 import {
+  type QueueOf,
   Worker,
   type TaskContext,
   type WorkerEvents,
@@ -20,7 +21,7 @@ afterEach(async () => {
 
 /** A worker that is stopped at the end of the test. It polls fast, since most specs are not about how it waits. */
 export function makeWorker<Doc>(models: WorkerModels<Doc>, options: WorkerOptions<Doc> = {}): Worker<Doc> {
-  const worker = new Worker<Doc>(models, { pollMs: 20, ...options });
+  const worker = new Worker(models as QueueOf<Doc>, { pollMs: 20, ...options });
   workers.add(worker);
 
   return worker;

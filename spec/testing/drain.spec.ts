@@ -83,10 +83,11 @@ describe('drain', () => {
     await Whole.push({ parts: parts.map(({ _id }) => _id) });
     const done: string[] = [];
 
-    await drain<{ name?: string }>([Whole as never, Part as never], {
+    await drain([Whole, Part], {
       handler: async (task) => {
-        done.push(task.name ?? 'whole');
-        if (task.name === 'a') await Part.push({ name: 'late' });
+        const name = 'name' in task ? task.name : 'whole';
+        done.push(name!);
+        if (name === 'a') await Part.push({ name: 'late' });
       },
     });
 

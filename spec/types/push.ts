@@ -1,6 +1,6 @@
 import { expectTypeOf } from 'expect-type';
 import { model, Schema, Types } from 'mongoose';
-import { type OnDuplicate, Priority, pushOutcome, type PushOutcome, taskQueue } from 'mongoose-task-queue';
+import { type OnDuplicate, Priority, push, pushOutcome, type PushOutcome, taskQueue } from 'mongoose-task-queue';
 
 const Mail = model(
   'Mail',
@@ -64,10 +64,22 @@ export async function manyAtOnce(): Promise<void> {
   await Mail.push([{ to: 'ada@example.org' }, { too: 'alan@example.org' }]);
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- the body of a request, for example
+export async function whatIsNotKnown(body: any, either: { to: string } | { to: string }[]): Promise<void> {
+  expectTypeOf(await Mail.push(body)).toEqualTypeOf<Task>();
+  expectTypeOf(await Mail.push([body])).toEqualTypeOf<Task[]>();
+  // @ts-expect-error it resolves to one or to many
+  await Mail.push(either);
+}
+
 export async function documentsOfTheModel(): Promise<void> {
   expectTypeOf(await Mail.push(new Mail({ to: 'ada@example.org' }))).toEqualTypeOf<Task>();
   expectTypeOf(await Mail.push([new Mail(), new Mail()])).toEqualTypeOf<Task[]>();
   expectTypeOf(await new Mail({ to: 'ada@example.org' }).push()).toEqualTypeOf<Task>();
+  expectTypeOf(await push(Mail, new Mail())).toEqualTypeOf<Task>();
+  expectTypeOf(await push(Mail, [{ to: 'ada@example.org' }])).toEqualTypeOf<Task[]>();
+  // @ts-expect-error documents and input
+  await Mail.push([new Mail(), { to: 'ada@example.org' }]);
   // @ts-expect-error a document of another model
   await Mail.push(new Note());
 }

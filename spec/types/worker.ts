@@ -1,13 +1,17 @@
+import { once } from 'node:events';
 import { expectTypeOf } from 'expect-type';
 import { model, Schema } from 'mongoose';
 import {
+  type QueueOf,
   runWorkers,
   taskQueue,
   Worker,
   type TaskContext,
   type TaskModel,
   type WorkerEvents,
+  type WorkerStatus,
 } from 'mongoose-task-queue';
+import { drain } from 'mongoose-task-queue/testing';
 
 const Mail = model('Mail', taskQueue(new Schema({ to: { type: String, required: true } })));
 const Parcel = model('Parcel', taskQueue(new Schema({ grams: Number })));
@@ -41,11 +45,27 @@ export function modelsWithoutTheQueueAreRefused(): void {
 }
 
 export function severalModelsShareAWorker(): void {
-  new Worker<Mail | Parcel>([{ model: Mail, weight: 2 }, { model: Parcel }], {
+  new Worker([{ model: Mail, weight: 2 }, Parcel], {
     handler: (task) => expectTypeOf(task).toEqualTypeOf<Mail | Parcel>(),
   });
-  new Worker<Mail | Parcel>([Mail, Parcel]).on('finished', (task) => expectTypeOf(task).toEqualTypeOf<Mail | Parcel>());
-  new Worker<unknown>([Mail, Parcel]);
+  new Worker({ model: Mail }, { handler: (task) => expectTypeOf(task).toEqualTypeOf<Mail>() });
+  new Worker([Mail, Parcel]).on('finished', (task) => expectTypeOf(task).toEqualTypeOf<Mail | Parcel>());
+  const models = [Mail, Parcel] as const;
+  expectTypeOf(new Worker(models)).toEqualTypeOf<Worker<Mail | Parcel>>();
+  void drain([Mail, Parcel], { handler: (task) => expectTypeOf(task).toEqualTypeOf<Mail | Parcel>() });
+  // @ts-expect-error only letters have it
+  new Worker([Mail, Parcel], { handler: (task) => task.to });
+}
+
+export function aFunctionMayBeGivenTheModel<Doc>(queue: QueueOf<Doc>): void {
+  new Worker(queue, { handler: (task: Doc) => void task });
+}
+
+export function itIsAnEmitterOfNode(worker: Worker<Mail>): void {
+  void once(worker, 'finished');
+  const emitter: NodeJS.EventEmitter = worker;
+  expectTypeOf(emitter).not.toBeAny();
+  if (emitter instanceof Worker) expectTypeOf(emitter.status()).toEqualTypeOf<WorkerStatus>();
 }
 
 export function eventsHaveTheirValues(worker: Worker<Mail>): void {

@@ -52,6 +52,12 @@ describe('the options of a worker', () => {
     },
   );
 
+  it('a misspelt weight is refused', () => {
+    const make = () => new Worker([{ model: models.Email, wieght: 2 }], { handler });
+
+    expect(make).toThrow('Did you mean `weight`?');
+  });
+
   it.each([[0], [1_001], [1.5], ['2'], [null]])('a weight of %p is refused', (weight) => {
     const make = () => new Worker([{ model: models.Email, weight: weight as never }], { handler });
 

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { mongo, Schema, Types } from 'mongoose';
 import {
   constant,
@@ -15,6 +16,7 @@ import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 import { hostile } from '../support/hostile';
+import { isMongoose8 } from '../support/on-mongoose9';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, tryAll } from '../support/worker';
 
@@ -310,7 +312,9 @@ describe('what a worker makes of a handler', () => {
       });
     });
 
-    it('in a save hook has failed its attempt', async () => {
+    // Mongoose 8 asks what a save hook threw for its kind where no caller can catch the refusal, which ends the process as in any program.
+    const itWhereCaught = isMongoose8 && types.isProxy(thrown) ? it.skip : it;
+    itWhereCaught('in a save hook has failed its attempt', async () => {
       const schema = new Schema({ to: String, sent: Number, code: String });
       schema.pre('save', function refuse() {
         // oxlint-disable-next-line typescript/only-throw-error -- what is thrown is not ours to choose

@@ -1,4 +1,4 @@
-import fc from '../support/property';
+import fc, { propertyRuns } from '../support/property';
 import { createConnection, Schema, type Connection } from 'mongoose';
 import { InvalidOptionError, State, taskQueue, Worker } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
@@ -22,7 +22,7 @@ jest.mock('../../lib/notify/arrivals', () => {
 });
 
 const NEVER_MS = 1_000_000;
-const ROUNDS = 10_000;
+const ROUNDS = propertyRuns(2_000);
 
 describe('starting and stopping a worker', () => {
   const database = useDatabase();

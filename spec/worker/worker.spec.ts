@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Schema, Types } from 'mongoose';
-import { constant, taskQueue, UnrecoverableError, Worker, type TaskContext } from 'mongoose-task-queue';
+import { constant, taskQueue, UnrecoverableError, type TaskContext, type WorkerModels } from 'mongoose-task-queue';
 import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
@@ -178,7 +178,7 @@ describe('a worker', () => {
       jest.restoreAllMocks();
     });
 
-    async function work(models: ConstructorParameters<typeof Worker<AnyTask>>[0], options: { concurrency: number }) {
+    async function work(models: WorkerModels<AnyTask>, options: { concurrency: number }) {
       await Promise.all([Email.push(emails(20)), Report.push(reports(20))]);
       const order: string[] = [];
       const worker = makeWorker<AnyTask>(models, {

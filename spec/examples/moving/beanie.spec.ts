@@ -42,7 +42,7 @@ describe('moving from beanie-batteries-queue', () => {
   const worked = async () => {
     const runs: string[] = [];
     const handler = (task: { name?: string | null }) => void runs.push(task.name!);
-    await drain<{ name?: string | null }>([Source, Report] as never, { handler });
+    await drain([Source, Report], { handler });
     return runs;
   };
 

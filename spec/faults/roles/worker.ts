@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Worker, type WorkerOptions } from 'mongoose-task-queue';
+import { type QueueOf, Worker, type WorkerOptions } from 'mongoose-task-queue';
 import type { Outcome } from '../events';
 import { handle, type Part } from '../handler';
 import { idOf, type Task } from '../tasks';
@@ -10,7 +10,7 @@ export const OUTCOMES = ['finished', 'failed', 'retried', 'released', 'lost'] as
 export function makeWorker(part: Part, options: WorkerOptions<Task> = {}): Worker<Task> {
   const { tasks, note } = part;
   const fences = new WeakMap<Task, number>();
-  const worker = new Worker<Task>([tasks.Plain, tasks.Step] as never, {
+  const worker = new Worker([tasks.Plain, tasks.Step] as unknown as QueueOf<Task>[], {
     concurrency: 4,
     pollMs: 200,
     ...options,
