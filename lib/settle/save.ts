@@ -78,6 +78,7 @@ export async function save(
   const { fields } = definitionOf(modelOf(document)).options;
   const handle = handleOf(document);
   const restore = remember(document);
+  const userFilter = document.$where;
   handle.saving = true;
   document.set(fields.state, change.state);
   document.markModified(fields.state);
@@ -98,6 +99,7 @@ export async function save(
     throw explained(error);
   } finally {
     end();
+    if (send) filterBy(document, userFilter);
     handle.saving = false;
   }
 }
@@ -115,6 +117,8 @@ function joined(document: AnyDocument, filter: Filter, change: Change): Send | n
     addBookkeeping(update, change);
     // A hook may have given the document a session, or the save another write concern.
     const isUsual = isDeepStrictEqual(options, definition.writeConcern);
+    // A hook after the save may save once more: what the next holder has written is not to be overwritten by that.
+    document.$where = { ...document.$where, '_task.token': token };
     if (!isUsual) return collectionOf(definition.model).updateOne(where, update, options);
     const isRepeat = failedBefore.has(handle);
     const write = { token, state: change.state, filter: where, update, isRepeat };
@@ -135,9 +139,13 @@ function carry(document: AnyDocument, filter: Filter, change: Change): () => voi
     if (!isIn) return;
     isIn = false;
     unstage(document);
-    if (userFilter === undefined) delete (document as { $where?: Filter }).$where;
-    else document.$where = userFilter;
+    filterBy(document, userFilter);
   };
+}
+
+function filterBy(document: AnyDocument, filter: Filter | undefined): void {
+  if (filter) document.$where = filter;
+  else delete (document as { $where?: Filter }).$where;
 }
 
 async function matches(document: AnyDocument, filter: Filter, session: ClientSession | null): Promise<boolean> {

@@ -270,6 +270,26 @@ describe('tasks with changed fields that end in the same moment', () => {
     expect(tasks.map((task) => task.modifiedPaths())).toEqual([[], []]);
   });
 
+  it('cannot be saved once more by a hook after the save where somebody else holds the task by then', async () => {
+    const hooked = schema();
+    hooked.post('save', async function (this: mongoose.HydratedDocument<Fields>) {
+      if (this.size !== 7) return;
+      await Late.pop();
+      this.size = 8;
+      await this.save();
+    });
+    const Late = monitored.connection.model('Late', taskQueue(hooked, { backoff: () => 0 }));
+    await Late.push({ name: 'a' });
+    const [task] = await Late.popMany(1);
+
+    task!.size = 7;
+    const retried = task!.retry();
+
+    await expect(retried).rejects.toMatchObject({ name: 'DocumentNotFoundError' });
+    expect(await stored(Late, task!._id)).toMatchObject({ state: 'RUNNING', size: 7, _task: { claims: 2 } });
+    expect(task!.$where).toBeUndefined();
+  });
+
   it('are written by one command for each model', async () => {
     const Kind = Email.discriminator('Letter', new Schema({ stamps: Number }));
     const Other = monitored.connection.model('Other', taskQueue(schema()));
