@@ -279,7 +279,7 @@ describe('a write that the majority has late', () => {
     const held = await secondaries();
     const point = { configureFailPoint: 'stopReplProducer' };
     const before = await Promise.all(held.map((server) => server.command({ ...point, mode: 'alwaysOn' })));
-    const isReached = ({ count }: mongo.Document) => ({ timesEntered: Number(count) + 1, maxTimeMS: 30_000 });
+    const isReached = ({ count }: mongo.Document) => ({ timesEntered: Number(count) + 1, maxTimeMS: 120_000 });
     await Promise.all(
       held.map((server, index) =>
         server.command({ waitForFailPoint: 'stopReplProducer', ...isReached(before[index]!) }),
