@@ -111,7 +111,7 @@ describe('a cancel and whatever else is done to the task, at once', () => {
         expect(await Holder.pop()).toBeNull();
         expect((await stored(Holder, pushed._id))['state']).toBe(State.CANCELLED);
       }),
-      { numRuns: propertyRuns(300) },
+      { numRuns: propertyRuns(150) },
     );
     expect(seen).toBeGreaterThan(0);
   });

@@ -5,7 +5,7 @@ import { nativeOf } from '../support/raw';
 import { propertyRuns } from '../support/property';
 
 const PUSHERS = 50;
-const ROUNDS = propertyRuns(2);
+const ROUNDS = propertyRuns(1);
 /** So many keys are raced for side by side. */
 const AT_ONCE = 10;
 const LIVE = { $in: ['CREATED', 'RUNNING'] };

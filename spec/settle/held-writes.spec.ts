@@ -268,7 +268,7 @@ describe('what ends in the same moment with changed fields', () => {
         const alone = await outcomes(one, { session });
         expect(await outcomes(one, {})).toEqual(alone);
       }),
-      { numRuns: propertyRuns(60) },
+      { numRuns: propertyRuns(20) },
     );
     await session.endSession();
   });
