@@ -145,17 +145,20 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
   ] as const;
   // A compiler takes seconds, and what differs beside Mongoose 8 differs for the newest one as well.
   const isNewest = mongoose === 'mongoose';
-  describe.each(isNewest ? compilers : compilers.slice(0, 1))('type-checks with TypeScript %s', (_version, compiler) => {
-    it.each(isNewest ? [true, false] : [true])(
-      'experimentalDecorators: %s',
-      async (experimentalDecorators) => {
-        const flags = [...FLAGS, '--experimentalDecorators', String(experimentalDecorators)];
+  describe.each(isNewest ? compilers : compilers.slice(0, 1))(
+    'type-checks with TypeScript %s',
+    (_version, compiler) => {
+      it.each(isNewest ? [true, false] : [true])(
+        'experimentalDecorators: %s',
+        async (experimentalDecorators) => {
+          const flags = [...FLAGS, '--experimentalDecorators', String(experimentalDecorators)];
 
-        await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts'], project);
-      },
-      120_000,
-    );
-  });
+          await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts'], project);
+        },
+        120_000,
+      );
+    },
+  );
 });
 
 /** What the command printed. When it fails, the error carries that too: compilers print their errors on stdout. */
