@@ -430,7 +430,3 @@ describe('a worker with something that does not come to its end', () => {
     );
   });
 });
-
-function fail(message: string): never {
-  throw new Error(message);
-}
