@@ -7,6 +7,7 @@ import { heardTime } from './clock';
 import { lazy } from './lazy';
 import { togglePause } from './live';
 import { Missing, Empty } from './parts/notice';
+import { ActDialogs } from './parts/act-dialog';
 import { Toast } from './parts/toast';
 import { type Resource, useResource } from './resource';
 import { address, go, type Route, useRoute } from './route';
@@ -59,6 +60,7 @@ export function App() {
             {data ? <View route={route} overview={overview} /> : <Missing of={about} />}
           </main>
         </div>
+        <ActDialogs />
         <Toast />
         {help && <Help onClose={() => setHelp(false)} />}
       </QueuesContext.Provider>

@@ -106,6 +106,8 @@ describeInBrowser('actions on the page', () => {
     await press('Requeue');
     await confirm('Requeue 1');
     await dialog().getByText('1 task queued again.').waitFor();
+    // The list behind it has heard of that by then, and shows nothing to act on.
+    await page.getByText('No task matches').waitFor();
     await confirm('Done');
     await at('Email/tasks?state=CANCELLED');
     await press(/^all 10 that match/);
@@ -196,8 +198,8 @@ describeInBrowser('actions on the page', () => {
     expect(await world.Cleanup.countDocuments({ folder: '/tmp', '_task.dueAt': { $lte: new Date() } })).toBe(1);
     await row.getByRole('button', { name: 'End schedule nightly' }).click();
     await confirm('End schedule');
-    await confirm('Done');
     await row.waitFor({ state: 'detached' });
+    await confirm('Done');
     await page.getByRole('row', { name: /cache/ }).waitFor();
   });
 

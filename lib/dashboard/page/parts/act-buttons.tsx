@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { Target } from '../../api';
 import { useModel } from '../about';
 import { actOn, targetOf, type VerbName, VERBS } from '../verbs';
-import { ActDialog } from './act-dialog';
+import { askFor } from './act-dialog';
 import { say } from './toast';
 
 interface Props {
@@ -16,12 +16,12 @@ interface Props {
 }
 
 export function ActButtons({ actions, on, subject, small = false, onDone }: Props) {
-  const [asking, ask] = useState<VerbName>();
   const hasCategories = (useModel(on.model)?.categories ?? []).length > 0;
   const [busy, setBusy] = useState(false);
   const start = async (action: VerbName) => {
     const { direct, ofQueue } = VERBS[action];
-    if (!direct || subject === undefined || (ofQueue && hasCategories)) return ask(action);
+    if (!direct || subject === undefined || (ofQueue && hasCategories))
+      return askFor({ action, on, subject, onClose: (changed) => changed && onDone() });
     setBusy(true);
     try {
       const { done, skipped } = await actOn({ action, ...targetOf(on) });
@@ -48,17 +48,6 @@ export function ActButtons({ actions, on, subject, small = false, onDone }: Prop
           {VERBS[action].label}
         </button>
       ))}
-      {asking && (
-        <ActDialog
-          action={asking}
-          on={on}
-          subject={subject}
-          onClose={(changed) => {
-            ask(undefined);
-            if (changed) onDone();
-          }}
-        />
-      )}
     </>
   );
 }

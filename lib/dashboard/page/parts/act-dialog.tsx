@@ -19,7 +19,26 @@ interface Props {
   onClose: (changed: boolean) => void;
 }
 
-export function ActDialog({ action, on, subject, onClose }: Props) {
+let ask: (asked: Props) => void = () => {};
+
+/** Opens the dialog. It stays until it is closed, whatever becomes of the rows and buttons that it was opened from. */
+export function askFor(asked: Props): void {
+  ask(asked);
+}
+
+/** The place of the dialog, in the page once. */
+export function ActDialogs() {
+  const [asked, setAsked] = useState<Props>();
+  ask = setAsked;
+  const onClose = (changed: boolean) => {
+    setAsked(undefined);
+    asked?.onClose(changed);
+  };
+
+  return asked ? <ActDialog {...asked} onClose={onClose} /> : null;
+}
+
+function ActDialog({ action, on, subject, onClose }: Props) {
   const verb = VERBS[action];
   const target = { action: action as Action, ...targetOf(on) };
   const matched = useMatched(target, subject !== undefined);
