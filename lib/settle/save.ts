@@ -69,20 +69,19 @@ export async function save(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const { model } = definitionOf(modelOf(document));
-  const canJoin = canDivert(model);
-  const send = session || !(canJoin === true || (await canJoin)) ? null : joined(document, filter, change);
+  const { model, options } = definitionOf(modelOf(document));
+  const { fields } = options;
+  const canJoin = !session && (await canDivert(model));
+  const send = canJoin ? joined(document, filter, change) : null;
   // A save of the user's that is under way would write the bookkeeping staged here.
   if (isBeingSaved(document)) throw new MongooseError.ParallelSaveError(document as never);
 
-  const { fields } = definitionOf(modelOf(document)).options;
   const handle = handleOf(document);
   const restore = remember(document);
-  const userFilter = document.$where;
   handle.saving = true;
   document.set(fields.state, change.state);
   document.markModified(fields.state);
-  const end = send ? divert(document, send) : carry(document, filter, change);
+  const end = send ? lead(document, send) : carry(document, filter, change);
   try {
     // A stored misfit that was not changed must not keep the task from being settled.
     const validateModifiedOnly = hasMisfit(document) && canSave(document);
@@ -99,7 +98,6 @@ export async function save(
     throw explained(error);
   } finally {
     end();
-    if (send) filterBy(document, userFilter);
     handle.saving = false;
   }
 }
@@ -123,6 +121,17 @@ function joined(document: AnyDocument, filter: Filter, change: Change): Send | n
     const isRepeat = failedBefore.has(handle);
     const write = { token, state: change.state, filter: where, update, isRepeat };
     return { matchedCount: Number(await writeHeld(definition, write)) };
+  };
+}
+
+/** Diverts the update. Returns a function that ends this, and what `send` does to the document's filter. */
+function lead(document: AnyDocument, send: Send): () => void {
+  const userFilter = document.$where;
+  const end = divert(document, send);
+
+  return () => {
+    end();
+    filterBy(document, userFilter);
   };
 }
 
