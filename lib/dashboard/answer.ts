@@ -1,7 +1,8 @@
 import { InvalidOptionError, TaskStateError, UnauthorizedError } from '../errors';
 import { TooSlowError } from '../inspect/bounded';
-import { OUT_OF_REACH, publicText } from '../inspect/public-text';
+import { publicText } from '../inspect/public-text';
 import { NoSuchTaskError } from '../inspect/stored';
+import { isOutOfReach } from '../server/transient';
 import { lineOf } from '../values/describe';
 import type { ApiError } from './api';
 
@@ -56,9 +57,7 @@ function asRefusal(error: unknown): Refusal {
   if (error instanceof TaskStateError) return new Refusal(409, 'task-state', message);
   if (error instanceof TooSlowError) return new Refusal(503, 'too-slow', message, { 'retry-after': '5' });
   if (error instanceof UnauthorizedError) return new Refusal(500, 'database-right', message);
-  const text = publicText(error);
+  if (isOutOfReach(error)) return new Refusal(503, 'no-database', publicText(error), { 'retry-after': '5' });
 
-  return text === OUT_OF_REACH
-    ? new Refusal(503, 'no-database', text, { 'retry-after': '5' })
-    : new Refusal(500, 'error', text);
+  return new Refusal(500, 'error', publicText(error));
 }
