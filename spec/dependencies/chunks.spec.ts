@@ -126,6 +126,7 @@ describe('a task that refers to thousands of documents', () => {
 
     const task = await Task.push({ parts });
 
+    // Seven or eight. On a busy machine one that takes too long for its limit is sent again, in halves.
     expect(monitored.all().length).toBeLessThan(20);
     expect(await markedBy('_task.armed')).toBe(MANY);
     expect((await stored(Task, task._id))['_task'].waitingOn.length).toBeLessThanOrEqual(MANY + 1);
