@@ -1,5 +1,5 @@
 /** Where the reader is, as the part of the address behind `#/`: names, then a query. */
-import { useEffect, useState } from 'preact/hooks';
+import { useHeard } from './heard';
 
 export interface Route {
   readonly names: readonly string[];
@@ -40,16 +40,7 @@ export function go(to: string, { replace = false } = {}): void {
 }
 
 export function useRoute(): Route {
-  const [hash, setHash] = useState(location.hash);
-  useEffect(() => {
-    const moved = () => setHash(location.hash);
-    addEventListener('hashchange', moved);
-    moved(); // somebody may have gone on between the first sight of the page and this line
-
-    return () => removeEventListener('hashchange', moved);
-  }, []);
-
-  return parse(hash);
+  return parse(useHeard('hashchange', () => location.hash));
 }
 
 function decoded(name: string): string {

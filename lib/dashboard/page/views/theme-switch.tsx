@@ -1,20 +1,11 @@
 /** Dark or light, by a button. */
-import { useEffect, useState } from 'preact/hooks';
+import { useHeard } from '../heard';
 import { Icon } from '../parts/icon';
 import { currentTheme, switchTheme, type Theme } from '../theme';
 
 /** The theme, rendered again when it is switched. */
 export function useTheme(): Theme {
-  const [theme, setTheme] = useState(currentTheme());
-  useEffect(() => {
-    const changed = () => setTheme(currentTheme());
-    addEventListener('themechange', changed);
-    changed(); // as the system may have, before this line
-
-    return () => removeEventListener('themechange', changed);
-  }, []);
-
-  return theme;
+  return useHeard('themechange', currentTheme);
 }
 
 export function ThemeSwitch() {
