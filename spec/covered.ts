@@ -129,7 +129,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/announcer': 'worker/worker',
   'worker/claimer': 'worker/parts',
   'worker/conclude': 'worker/worker',
-  'worker/draining': 'worker/status',
+  'worker/drained': 'worker/status',
   'worker/emitter': 'types/messages',
   'worker/events': 'worker/worker',
   'worker/heartbeat': 'worker/held-tasks',

@@ -6,7 +6,7 @@ import type { Load } from '../side/beat';
 import { clearTimeout, nextTurn } from '../timers';
 import { type Claimed, Claimer } from './claimer';
 import { type Outcome, StoppedError } from './conclude';
-import { Draining } from './draining';
+import { Draining } from './drained';
 import type { HeldTask } from './held-task';
 import { HeldTasks } from './held-tasks';
 import type { ResolvedWorkerOptions } from './options';

@@ -1,7 +1,7 @@
 import type { AnyDocument } from '../definition/definition';
 import { MAX_TIMER_MS, refuseUnknown, requireInteger } from '../values/check';
 import { Announcer } from './announcer';
-import { notRunning } from './draining';
+import { notRunning } from './drained';
 import type { WorkerEvents } from './events';
 import { Run } from './lifecycle';
 import { Emitter } from './emitter';
