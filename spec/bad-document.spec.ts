@@ -15,7 +15,7 @@ import {
 } from './support/foreign-bytes';
 import { nativeOf } from './support/raw';
 
-const RUNS = propertyRuns(80);
+const RUNS = propertyRuns(200);
 
 const GOOD = 20;
 const MAX_SIZE = 16_777_216;

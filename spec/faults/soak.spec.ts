@@ -8,7 +8,7 @@ import { MODES, type ModeName } from './modes';
 import { soak } from './soak';
 import { details } from './summary';
 
-const ROUND_MS = 4_000;
+const ROUND_MS = 6_000;
 /** Only waited for where something stands still, so it may be long: a busy machine is no fault. */
 const PATIENCE_MS = 45_000;
 const NOTHING = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
