@@ -6,6 +6,7 @@ import { collectionOf, type Definition, type RawDocument } from '../definition/d
 import { State } from '../fields';
 import { isDuplicateKey } from '../indexes/key-index';
 import { nextRun } from '../schedule/schedule';
+import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
@@ -91,21 +92,27 @@ export async function cancelAside(
   }
 }
 
-/** Takes the window of a settled task away, if it is over by the server's clock, so that its key is free. */
+/**
+ * Takes the window of a settled task away, so that its key is free, if it is over by the server's clock. Resolves to the task if it is not, and to
+ * null if another push has changed it.
+ */
 export async function closeWindow(
-  definition: Definition,
-  { _id, [definition.options.fields.state]: state, _task: task }: RawDocument,
+  { model, options, writeConcern, hidden }: Definition,
+  { _id, [options.fields.state]: state, _task: task }: RawDocument,
   session: ClientSession | null,
-): Promise<void> {
-  const { model, options, writeConcern } = definition;
-  const { throttledUntil } = task as Bookkeeping;
+): Promise<RawDocument | null> {
+  const asRead = { _id, [options.fields.state]: state, '_task.throttledUntil': (task as Bookkeeping).throttledUntil };
   const isOver = { $expr: { $lte: ['$_task.throttledUntil', '$$NOW'] } };
-  const filter = { _id, [options.fields.state]: state, '_task.throttledUntil': throttledUntil, ...isOver };
+  const within = session && { session };
   const close = () =>
     collectionOf(model).updateOne(
-      filter,
+      { ...asRead, ...isOver },
       { $unset: { '_task.throttledUntil': true as const } },
-      { ...writeConcern, ...(session && { session }) },
+      { ...writeConcern, ...within },
     );
-  await (session?.inTransaction() ? answered(close()) : persistently(close));
+  const { matchedCount } = await (session?.inTransaction() ? answered(close()) : persistently(close));
+  if (matchedCount > 0) return null;
+  const how = { ...(hidden && { projection: hidden }), ...NEWEST, ...within };
+
+  return answered(collectionOf(model).findOne({ ...asRead, $nor: [isOver] }, how));
 }

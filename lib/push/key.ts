@@ -80,9 +80,10 @@ async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): P
         : storeFirst(definition, push);
     case 'keep':
       return keep(definition, push, step.task);
-    case 'close':
-      await closeWindow(definition, step.task, session);
-      return null;
+    case 'close': {
+      const open = await closeWindow(definition, step.task, session);
+      return open && keep(definition, push, open);
+    }
     case 'replace': {
       const by = { task, debounce, behind: asideOf(definition, push, found) };
       const replaced = await replace(document, step.task, by, session);

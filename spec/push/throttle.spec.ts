@@ -1,5 +1,6 @@
 import { Schema } from 'mongoose';
 import { State, taskQueue } from 'mongoose-task-queue';
+import { clockOf } from '../../lib/server/clock';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { beforeNext } from '../support/interleave';
@@ -104,6 +105,27 @@ describe('push with throttleMs', () => {
     while (second.id === first.id) second = await Sms.push({ number: 2 }, { key });
 
     expect(second.pushOutcome).toBe('queued');
+  });
+
+  it('is open by the clock of the server, however fast that of the pusher is', async () => {
+    const first = await Sms.push({ number: 1 }, { key, throttleMs });
+    await first.finish();
+    const clock = await clockOf(Sms);
+    const exact = clock.estimate.bind(clock);
+    const estimate = jest
+      .spyOn(clock, 'estimate')
+      .mockImplementation(() => new Date(exact().getTime() + 2 * throttleMs));
+
+    try {
+      const second = await Sms.push({ number: 2 }, { key });
+
+      expect(estimate).toHaveBeenCalled();
+      expect(second.id).toBe(first.id);
+      expect(second.pushOutcome).toBe('kept');
+      expect(await Sms.countDocuments()).toBe(1);
+    } finally {
+      estimate.mockRestore();
+    }
   });
 
   it('starts a window with each task: also with one that is replaced, or comes behind', async () => {
