@@ -29,16 +29,22 @@ export interface BookkeepingUpdate {
 export function adopt(document: AnyDocument, { state, task }: Change, touchedAt?: Date | number): void {
   const { options, updatedAt } = definitionOf(modelOf(document));
   const handle = handleOf(document);
-  const stored: Change['task'] = { ...handle.stored };
-  for (const name of Object.keys(task) as (keyof Bookkeeping)[]) {
-    if (task[name] !== undefined) stored[name] = task[name] as never;
-    else if (name in stored) delete stored[name];
-  }
-
-  handle.stored = stored as Bookkeeping;
+  handle.stored = changed(handle.stored, task);
   // Not by `document.set()`: that marks the path as modified, and unmarking it would cost every task.
   rawFields(document)[options.fields.state] = state;
   if (updatedAt && touchedAt !== undefined) setQuietly(document, updatedAt.path, touchedAt);
+}
+
+function changed(before: Bookkeeping, change: Change['task']): Bookkeeping {
+  // Each settle comes by here: this way takes half as long as a spread, and as entries.
+  const stored: Change['task'] = Object.assign({}, before);
+  for (const name of Object.keys(change) as (keyof Bookkeeping)[]) {
+    const value = change[name];
+    if (value !== undefined) stored[name] = value as never;
+    else if (stored[name] !== undefined) delete stored[name];
+  }
+
+  return stored as Bookkeeping;
 }
 
 /** Makes the task available at its due time, so that a raw write of its state alone puts it back ready. */

@@ -26,11 +26,11 @@ export function knownOf({ schedule, cancel, aside, key }: Bookkeeping): Known {
 
 /** The filter for a task that is as its holder knows it. `givesWay`: whether a request to cancel the task decides its end. */
 export function expectedOf({ schedule, cancel, aside, isKeyed }: Known, givesWay: boolean): Filter {
-  return {
-    ...requireSchedule(schedule),
-    ...(givesWay && { '_task.cancel': cancel === undefined ? null : { $exists: true } }),
-    ...(isKeyed && { '_task.aside': aside ?? null }),
-  };
+  const expected = requireSchedule(schedule);
+  if (givesWay) expected['_task.cancel'] = cancel === undefined ? null : { $exists: true };
+  if (isKeyed) expected['_task.aside'] = aside ?? null;
+
+  return expected;
 }
 
 /** Whether nothing that the filter compares differs from what was found: then it did not match for another reason. */
