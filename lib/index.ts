@@ -56,6 +56,7 @@ export type { PopOptions } from './pop/pop';
 export type { OnDuplicate } from './push/duplicate';
 export type { FindByKeyOptions } from './push/find-by-key';
 export type { PushOptions } from './push/options';
+export type { PushedCount } from './push/source';
 export type { Requeued, RequeueOptions } from './push/requeue-many';
 export type { ScheduleOptions } from './schedule/schedule';
 export type { QueueOptions } from './queue/queue';

@@ -2,6 +2,7 @@ import type { Types } from 'mongoose';
 import type { CreateCasting, DeepPartial } from '../differences/create-casting';
 import type { FilterOf } from '../differences/generics';
 import type { State } from '../fields';
+import type { PushedCount } from '../push/source';
 
 /**
  * A model whose documents are `Doc`, stored as `Raw`. Structural on purpose: two methods tell the compiler all that the verbs need;
@@ -60,15 +61,21 @@ export type TaskInput<Raw> = DeepPartial<CreateCasting<WithId<Omit<Raw, '__v' | 
 export type TaskFilter<Raw> = FilterOf<Raw> & { [path: `_task.${string}`]: unknown };
 
 /**
- * What `push()` takes: many, if it was given something with an iterator (`Many`), else one. It is one type, and no overloads, so that the compiler's
- * message is about the very field that is wrong.
+ * What `push()` takes: many, if it was given something with an iterator (`Many`) or an async one (`Source`), else one. It is one type, and no
+ * overloads, so that the compiler's message is about the very field that is wrong.
  */
-export type Pushed<Doc, Raw, Many, Locals> = [Many] extends [never]
-  ? PushedOne<Doc, Raw, Locals>
-  : readonly PushedOne<Doc, Raw, Locals>[] & { [Symbol.iterator]: Many };
+export type Pushed<Doc, Raw, Many, Source, Locals> = [Source] extends [never]
+  ? [Many] extends [never]
+    ? PushedOne<Doc, Raw, Locals>
+    : readonly PushedOne<Doc, Raw, Locals>[] & { [Symbol.iterator]: Many }
+  : AsyncIterable<TaskInput<Raw> | NoInfer<Doc>> & { [Symbol.asyncIterator]: Source };
 
 /** A document of the model, if it was given something with `$locals`, else input. */
 type PushedOne<Doc, Raw, Locals> = [Locals] extends [never] ? TaskInput<Raw> : NoInfer<Doc> & { $locals: Locals };
 
 /** What `push()` resolves to. */
-export type PushedTo<Doc, Many> = [Many] extends [never] ? Doc : Doc[];
+export type PushedTo<Doc, Many, Source> = [Source] extends [never]
+  ? [Many] extends [never]
+    ? Doc
+    : Doc[]
+  : PushedCount;

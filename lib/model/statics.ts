@@ -26,15 +26,18 @@ export interface TaskStatics extends WithTaskQueue {
    * expires. Takes fields or documents, and resolves to the documents, which are CREATED. Many documents that are stored already are queued by
    * one write for each thousand, and handed out in the order of their `_id`s; those with changes are saved one by one.
    *
+   * An async iterable (a generator, a cursor, an object stream) is read to its end and queued in parts of at most 1 000, of which one is in memory;
+   * it resolves to `{ pushed }`, their number. If it rejects, the parts before are queued, and the iterable is ended.
+   *
    * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored, unless `onDuplicate` says
    * otherwise; `pushOutcome` of the document tells what was done. Rejects with Mongoose's `ValidationError` for values that the schema refuses,
    * and with `TaskStateError` for a document that is RUNNING, or if the tasks of the key change with each of 200 tries.
    */
-  push<Doc, Raw, Many = never, Locals = never>(
+  push<Doc, Raw, Many = never, Source = never, Locals = never>(
     this: ModelOf<Doc, Raw>,
-    input: Pushed<Doc, Raw, Many, Locals>,
+    input: Pushed<Doc, Raw, Many, Source, Locals>,
     options?: PushOptions,
-  ): Promise<PushedTo<Doc, Many>>;
+  ): Promise<PushedTo<Doc, Many, Source>>;
 
   /**
    * Takes the next ready task, or null: higher priority first, then the earlier due time. The task is RUNNING, and no other caller gets it

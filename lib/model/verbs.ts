@@ -26,11 +26,11 @@ export interface TaskVerbs {
   /** See {@link TaskMethods.push}. */
   push<Doc extends DocumentLike>(task: Doc, options?: PushOptions): Promise<Doc>;
   /** See {@link TaskStatics.push}. */
-  push<Doc, Raw, Many = never, Locals = never>(
+  push<Doc, Raw, Many = never, Source = never, Locals = never>(
     model: ModelOf<Doc, Raw>,
-    input: Pushed<Doc, Raw, Many, Locals>,
+    input: Pushed<Doc, Raw, Many, Source, Locals>,
     options?: PushOptions,
-  ): Promise<PushedTo<Doc, Many>>;
+  ): Promise<PushedTo<Doc, Many, Source>>;
 
   /** See {@link TaskStatics.pop}. */
   pop<Doc>(model: ModelOf<Doc>, options?: PopOptions): Promise<Doc | null>;

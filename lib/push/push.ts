@@ -16,19 +16,21 @@ import { checkWindow, debounceOf } from './on-duplicate';
 import { bookkeeping, checkOptions, type PushOptions } from './options';
 import { requeue } from './requeue';
 import { isFitting, requeueBatch } from './requeue-batch';
+import { isSource, type PushedCount, pushSource } from './source';
 import { prepareStartBy, watchStartBy } from './start-by';
 
 /** At most this many documents are saved at once. */
 const AT_ONCE = 100;
 
-/** Queues one new document, or many with a bulk insert. See `TaskStatics.push`. */
+/** Queues one new document, many with a bulk insert, or those of an async iterable in parts. See `TaskStatics.push`. */
 export async function pushNew(
   model: AnyModel,
   input: unknown,
   options: PushOptions = {},
-): Promise<AnyDocument | AnyDocument[]> {
+): Promise<AnyDocument | AnyDocument[] | PushedCount> {
   checkOptions(options);
   definitionOf(model);
+  if (isSource(input)) return pushSource(input, options, (part) => pushNew(model, part, options));
   if (!Array.isArray(input)) return pushTask(toDocument(model, input), options);
 
   if (options.key !== undefined && input.length > 1) {

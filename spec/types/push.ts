@@ -53,6 +53,24 @@ export async function duplicates(): Promise<void> {
   await Mail.push({ to: 'ada@example.org' }, { key: 'ada', onDuplicate: 'overwrite' });
 }
 
+export async function fromASource(): Promise<void> {
+  async function* inputs() {
+    yield { to: 'ada@example.org' };
+    yield new Mail({ to: 'alan@example.org' });
+  }
+  async function* wrong() {
+    yield { to: 'ada@example.org', sendAt: /tomorrow/ };
+  }
+
+  expectTypeOf(await Mail.push(inputs())).toEqualTypeOf<{ pushed: number }>();
+  expectTypeOf(await Mail.push(Mail.find().cursor(), { delayMs: 1_000 })).toEqualTypeOf<{ pushed: number }>();
+  expectTypeOf(await push(Mail, inputs())).toEqualTypeOf<{ pushed: number }>();
+  // @ts-expect-error no date
+  await Mail.push(wrong());
+  // @ts-expect-error documents of another model
+  await Mail.push(Note.find().cursor());
+}
+
 export async function manyAtOnce(): Promise<void> {
   expectTypeOf(await Mail.push([{ to: 'ada@example.org' }, { to: 'alan@example.org', priority: 3 }])).toEqualTypeOf<
     Task[]

@@ -1,0 +1,65 @@
+import { InvalidOptionError } from '../errors';
+import { nextTurn } from '../timers';
+import type { PushOptions } from './options';
+
+/** The outcome of a push of an async iterable. */
+export interface PushedCount {
+  /** How many tasks were queued. */
+  pushed: number;
+}
+
+/** At most this many tasks are kept in memory. */
+const PART = 1_000;
+
+export function isSource(input: unknown): input is AsyncIterable<unknown> {
+  return typeof input === 'object' && input !== null && Symbol.asyncIterator in input;
+}
+
+/**
+ * Queues what a source yields, in parts by `pushPart`. A part is as large as what the source has at hand: where it has to wait for its next one,
+ * what came before is not kept back. One more is read while a part is written. The source is ended when a part is refused.
+ *
+ * @throws {InvalidOptionError} for a `key`, which is for one task only.
+ */
+export async function pushSource(
+  source: AsyncIterable<unknown>,
+  { key }: PushOptions,
+  pushPart: (part: readonly unknown[]) => Promise<unknown>,
+): Promise<PushedCount> {
+  if (key !== undefined)
+    throw new InvalidOptionError(
+      'Expected one task for `key`, got an async iterable: a key names one live task. Push them one by one, each with a key of its own.',
+    );
+  const iterator = source[Symbol.asyncIterator]();
+  let part: unknown[] = [];
+  let pushed = 0;
+  for (;;) {
+    const next = Promise.resolve(iterator.next());
+    const isWritten = part.length === PART || (part.length > 0 && !(await isAtHand(next)));
+    if (isWritten) {
+      await pushPart(part).catch((error: unknown) => end(iterator, next, error));
+      pushed += part.length;
+      part = [];
+    }
+    const { done, value } = await next;
+    if (done && part.length > 0) await pushPart(part);
+    if (done) return { pushed: pushed + part.length };
+    part.push(value);
+  }
+}
+
+async function isAtHand(next: Promise<unknown>): Promise<boolean> {
+  const settled = next.then(
+    () => true,
+    () => true,
+  );
+
+  return Promise.race([settled, nextTurn(false)]);
+}
+
+/** It is not waited for: a source that waits for its next one may end only then. */
+function end(iterator: AsyncIterator<unknown>, next: Promise<unknown>, error: unknown): never {
+  next.catch(() => {});
+  void Promise.resolve(iterator.return?.()).catch(() => {});
+  throw error;
+}
