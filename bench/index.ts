@@ -8,7 +8,8 @@ import { contention } from './contention';
 import { dependencies } from './dependencies';
 import { compare, type Outcome } from './harness';
 import { idle } from './idle';
-import { peers } from './peers';
+import { pages } from './pages';
+import { peersBy } from './peers';
 import { push } from './push';
 import { busyNote, keep, table } from './report';
 import { release } from './release';
@@ -35,7 +36,12 @@ const measures: Record<string, Measure> = {
   idle,
 };
 /** By name only: they need what is not part of this package. */
-const onDemand: Record<string, Measure> = { peers };
+const onDemand: Record<string, Measure> = {
+  peers: peersBy({ keepsResult: false, onDisk: 'usual' }),
+  'peers-with-results': peersBy({ keepsResult: true, onDisk: 'within a second' }),
+  'peers-durable': peersBy({ keepsResult: true, onDisk: 'before' }),
+  pages,
+};
 const all = { ...measures, ...onDemand };
 
 async function main(): Promise<void> {

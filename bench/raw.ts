@@ -16,8 +16,8 @@ export async function claim(collection: mongo.Collection): Promise<Stored> {
   return claimed;
 }
 
-export async function finish(collection: mongo.Collection, _id: Types.ObjectId): Promise<void> {
-  const { matchedCount } = await collection.updateOne({ _id }, { $set: { state: 'FINISHED' } });
+export async function finish(collection: mongo.Collection, _id: Types.ObjectId, result: object = {}): Promise<void> {
+  const { matchedCount } = await collection.updateOne({ _id }, { $set: { state: 'FINISHED', ...result } });
   if (matchedCount !== 1) throw new Error('The plain queue lost a task.');
 }
 

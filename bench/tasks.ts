@@ -1,5 +1,5 @@
 import { Schema, Types, type Connection, type mongo } from 'mongoose';
-import { taskQueue } from 'mongoose-task-queue';
+import { taskQueue, type TaskQueueOptions } from 'mongoose-task-queue';
 
 /** No lease may end while it is measured, or its task would be claimed twice. */
 const LEASE_MS = 3_600_000;
@@ -12,8 +12,8 @@ export type Task = ReturnType<typeof taskModel>;
 export type HydratedTask = InstanceType<Task>;
 export type Stored = mongo.Document;
 
-export function taskModel(connection: Connection, name = 'Task') {
-  return connection.model(name, taskQueue(new Schema(payloadPaths), { leaseMs: LEASE_MS }));
+export function taskModel(connection: Connection, name = 'Task', options: Pick<TaskQueueOptions, 'backoff'> = {}) {
+  return connection.model(name, taskQueue(new Schema(payloadPaths), { leaseMs: LEASE_MS, ...options }));
 }
 
 /** Tasks, and tasks that each wait for one of them. */

@@ -1,5 +1,5 @@
 import { insertCopies } from '../tasks';
-import { Countdown, type Peer, type PeerQueue, type Site } from './peer';
+import { Countdown, type Peer, type PeerQueue, RESULT, type Site } from './peer';
 
 interface Library {
   Agenda: new (options: object) => Agenda;
@@ -9,7 +9,7 @@ interface Backend {
 }
 interface Agenda {
   readonly ready: Promise<void>;
-  define(name: string, handler: () => Promise<void>): void;
+  define(name: string, handler: (job: { attrs: { data: object } }) => Promise<void>): void;
   now(name: string, data: object): Promise<unknown>;
   on(event: 'complete', listener: () => void): void;
   start(): Promise<void>;
@@ -36,7 +36,7 @@ export const agenda: Peer = {
   ],
 };
 
-function open({ load, url, database }: Site, settings: Settings): PeerQueue {
+function open({ load, url, database, terms }: Site, settings: Settings): PeerQueue {
   const { Agenda } = load<Library>('agenda');
   const { MongoBackend } = load<Backend>('@agendajs/mongo-backend');
   const { maxConcurrency, defaultLockLimit } = settings;
@@ -52,7 +52,10 @@ function open({ load, url, database }: Site, settings: Settings): PeerQueue {
       const defaults = { defaultConcurrency: maxConcurrency, defaultLockLifetime: LOCK_LIFETIME_MS };
       queue = new Agenda({ backend, ...defaults, ...settings });
       await queue.ready;
-      queue.define('noop', async () => {});
+      // It saves the job after the handler in any case.
+      queue.define('noop', async ({ attrs }) => {
+        if (terms.keepsResult) Object.assign(attrs.data, RESULT);
+      });
       await queue.now('noop', { index: 0 });
       await insertCopies(collection, (await collection.findOne())!, count - 1);
     },

@@ -1,8 +1,8 @@
-import { Countdown, type Peer, type PeerQueue } from './peer';
+import { Countdown, type Peer, type PeerQueue, RESULT, type Terms } from './peer';
 
 interface BullMQ {
   Queue: new (name: string, options: object) => Queue;
-  Worker: new (name: string, handler: () => Promise<void>, options: object) => Worker;
+  Worker: new (name: string, handler: () => Promise<unknown>, options: object) => Worker;
 }
 interface Queue {
   addBulk(jobs: { name: string; data: object }[]): Promise<unknown>;
@@ -22,13 +22,13 @@ export const bullmq: Peer = {
   name: 'BullMQ',
   packages: { bullmq: '6.7.0', ioredis: '6.0.0' },
   server: 'redis-server',
-  async open({ load, url }) {
+  async open({ load, url, terms }) {
     const library = load<BullMQ>('bullmq');
-    return [32, 200].map((concurrency) => open(library, url, concurrency));
+    return [32, 200].map((concurrency) => open(library, url, terms, concurrency));
   },
 };
 
-function open({ Queue, Worker }: BullMQ, url: string, concurrency: number): PeerQueue {
+function open({ Queue, Worker }: BullMQ, url: string, { keepsResult }: Terms, concurrency: number): PeerQueue {
   const connection = { url, maxRetriesPerRequest: null };
   const name = `peer${concurrency}`;
   const queue = new Queue(name, { connection });
@@ -42,7 +42,11 @@ function open({ Queue, Worker }: BullMQ, url: string, concurrency: number): Peer
         const length = Math.min(BULK, count - start);
         await queue.addBulk(Array.from({ length }, (_, index) => ({ name: 'noop', data: { index } })));
       }
-      worker = new Worker(name, async () => {}, { connection, concurrency, autorun: false });
+      worker = new Worker(name, async () => (keepsResult ? RESULT : undefined), {
+        connection,
+        concurrency,
+        autorun: false,
+      });
       await worker.waitUntilReady();
     },
     async drain(count) {

@@ -29,6 +29,7 @@ export const graphileWorker: Peer = {
 };
 
 async function open(site: Site, batching: string, settings: object): Promise<PeerQueue> {
+  if (site.terms.keepsResult) throw new Error('it deletes a job that is done, and keeps no result.');
   const { Logger, makeWorkerUtils, runOnce } = site.load<Library>('graphile-worker');
   // It logs each task otherwise.
   const logger = new Logger(() => () => {});

@@ -25,7 +25,8 @@ export const mongodbQueue: Peer = {
   name: 'mongodb-queue',
   packages: { 'mongodb-queue': '4.0.0', mongodb: '3.7.4' },
   server: 'mongod',
-  async open({ load, url, database }) {
+  async open({ load, url, database, terms }) {
+    if (terms.keepsResult) throw new Error('it keeps no results.');
     const { MongoClient } = load<Driver>('mongodb');
     const client = await MongoClient.connect(url, { useUnifiedTopology: true, poolSize: 64 });
     const queue = load<Library>('mongodb-queue')(client.db(), COLLECTION);

@@ -1,5 +1,5 @@
 import { insertCopies } from '../tasks';
-import type { Peer, PeerQueue, Site } from './peer';
+import { type Peer, type PeerQueue, RESULT, type Site } from './peer';
 
 interface Mongoose {
   createConnection(url: string, options: object): { asPromise(): Promise<Connection> };
@@ -11,7 +11,7 @@ type Library = (options: { name: string; collectionName: string }, connection: C
 interface Task {
   createIndexes(): Promise<void>;
   schedule(name: string, scheduledAt: Date, parameters: object): Promise<unknown>;
-  registerHandler(name: string, handler: () => void): Promise<unknown>;
+  registerHandler(name: string, handler: () => unknown): Promise<unknown>;
   poll(options: { parallel: number }): Promise<void>;
 }
 
@@ -22,13 +22,13 @@ export const mongoosejsTask: Peer = {
   open: async (site) => [await open(site, 32), await open(site, 300)],
 };
 
-async function open({ load, url, database }: Site, parallel: number): Promise<PeerQueue> {
+async function open({ load, url, database, terms }: Site, parallel: number): Promise<PeerQueue> {
   const options = { maxPoolSize: 64, autoIndex: false };
   const connection = await load<Mongoose>('mongoose').createConnection(url, options).asPromise();
   const collection = database.collection(`mongoosejsTask${parallel}`);
   const names = { name: 'Task', collectionName: collection.collectionName };
   const Task = load<Library>('@mongoosejs/task')(names, connection);
-  await Task.registerHandler('noop', () => {});
+  await Task.registerHandler('noop', () => (terms.keepsResult ? RESULT : undefined));
 
   return {
     name: `parallel ${parallel}`,

@@ -1,6 +1,17 @@
 import type { mongo } from 'mongoose';
 import type { ServerKind } from './servers';
 
+/** What is asked of all queues alike. */
+export interface Terms {
+  /** Whether each handler keeps `RESULT`. */
+  readonly keepsResult: boolean;
+  /** When what a server has acknowledged is on its disk: by its own settings, within a second, or before it acknowledges. */
+  readonly onDisk: 'usual' | 'within a second' | 'before';
+}
+
+/** What a handler keeps. */
+export const RESULT = { subject: 'done', size: 1_843 } as const;
+
 /** Another queue that ours is compared with. Its packages are installed apart, by `install.ts`. */
 export interface Peer {
   readonly name: string;
@@ -14,6 +25,7 @@ export interface Peer {
 export interface Site {
   /** A module among the packages of the peer. */
   load<Module>(name: string): Module;
+  readonly terms: Terms;
   /** Where its server is; a mongod with the database's name. */
   readonly url: string;
   /** The same database by our driver. */
@@ -25,7 +37,7 @@ export interface PeerQueue {
   readonly name: string;
   /** Makes so many tasks ready in a queue that has no others. Not timed. */
   prepare(count: number): Promise<unknown>;
-  /** Works them all with a handler that does nothing. Ends when the last one is stored as done. */
+  /** Works them all with a handler that does nothing, or keeps a result. Ends when the last one is stored as done. */
   drain(count: number): Promise<unknown>;
   close(): Promise<unknown>;
 }

@@ -1,4 +1,4 @@
-import { inLoops, type Peer, type PeerQueue, type Site } from './peer';
+import { inLoops, type Peer, type PeerQueue, RESULT, type Site } from './peer';
 import { vacuum } from './postgres';
 
 type PgBoss = new (options: object) => Boss;
@@ -10,7 +10,7 @@ interface Boss {
   clearStorage(): Promise<void>;
   insert(jobs: { name: string; data: object }[]): Promise<unknown>;
   fetch(name: string, options: { batchSize: number }): Promise<{ id: string }[]>;
-  complete(name: string, ids: string[]): Promise<unknown>;
+  complete(name: string, ids: string[], output?: object): Promise<unknown>;
 }
 
 /** Its `fetch()` and `complete()`: what its `work()` calls, which rests for half a second at the least after each batch. */
@@ -38,7 +38,7 @@ async function open(site: Site, loops: number, batchSize: number): Promise<PeerQ
     drain: (count) =>
       inLoops(loops, count, async () => {
         const ids = (await boss.fetch(queue, { batchSize })).map(({ id }) => id);
-        if (ids.length > 0) await boss.complete(queue, ids);
+        if (ids.length > 0) await boss.complete(queue, ids, site.terms.keepsResult ? RESULT : undefined);
         return ids.length;
       }),
     close: () => boss.stop({ graceful: false }),

@@ -3,6 +3,7 @@ import { chownSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Terms } from './peer';
 import { find, freePort, start, versionOf } from './program';
 
 export type ServerKind = 'redis-server' | 'postgres';
@@ -16,14 +17,19 @@ interface Server {
 /** Where Debian's package has its programs, which are not on the PATH. */
 const DEBIAN_POSTGRES = '/usr/lib/postgresql';
 
-const starts: Record<ServerKind, () => Promise<Server>> = { 'redis-server': startRedis, postgres: startPostgres };
+const starts: Record<ServerKind, (onDisk: Terms['onDisk']) => Promise<Server>> = {
+  'redis-server': startRedis,
+  postgres: startPostgres,
+};
 
 /** Servers other than MongoDB's, of which each is started when it is first asked for. */
 export class Servers {
   readonly #running = new Map<ServerKind, Server>();
 
+  constructor(private readonly onDisk: Terms['onDisk']) {}
+
   async urlOf(kind: ServerKind): Promise<string> {
-    const server = this.#running.get(kind) ?? (await starts[kind]());
+    const server = this.#running.get(kind) ?? (await starts[kind](this.onDisk));
     this.#running.set(kind, server);
 
     return server.url;
@@ -38,17 +44,23 @@ export class Servers {
   }
 }
 
-/** Empty, and with its default settings. */
-async function startRedis(): Promise<Server> {
+const APPEND: Record<Terms['onDisk'], readonly string[]> = {
+  usual: [],
+  'within a second': ['--appendonly', 'yes', '--appendfsync', 'everysec'],
+  before: ['--appendonly', 'yes', '--appendfsync', 'always'],
+};
+
+/** Empty. By its default settings it has no append-only file. */
+async function startRedis(onDisk: Terms['onDisk']): Promise<Server> {
   const binary = find('redis-server', 'apt-get install redis-server');
   const port = await freePort();
   const cwd = mkdtempSync(join(tmpdir(), 'bench-redis-'));
-  const stop = await start(binary, ['--port', port, '--bind', '127.0.0.1', '--dir', cwd], { cwd });
+  const stop = await start(binary, ['--port', port, '--bind', '127.0.0.1', '--dir', cwd, ...APPEND[onDisk]], { cwd });
 
   return { url: `redis://127.0.0.1:${port}`, version: await versionOf(binary), stop };
 }
 
-/** Empty, and with its default settings. */
+/** Empty, and with its default settings: a commit is on the disk before it is acknowledged. */
 async function startPostgres(): Promise<Server> {
   const [initdb, binary] = ['initdb', 'postgres'].map((program) =>
     find(program, 'apt-get install postgresql', debianFolders()),

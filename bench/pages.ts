@@ -1,0 +1,94 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dashboard } from 'mongoose-task-queue/dashboard';
+import { type BrowserContext, chromium } from 'playwright-core';
+import { chromiumPath } from '../spec/support/dashboard/chromium-path';
+import type { Comparison, Contender } from './harness';
+import type { Setting } from './setting';
+import { insertCopies, layouts, nativeOf, recreate, taskModel, type Task } from './tasks';
+
+const FINISHED = 1_000_000;
+const FEW = 100;
+const VISITS = 20;
+
+const ROWS = 'main tbody tr';
+
+/** Where each view is, and what it shows once all that it asks for has been answered. */
+const VIEWS: Readonly<Record<string, readonly [route: string, shown: string]>> = {
+  'the overview': ['', ROWS],
+  'failed tasks': ['Task/tasks?state=FAILED', ROWS],
+  'finished tasks': ['Task/tasks?state=FINISHED', ROWS],
+  'waiting tasks': ['Task/tasks?state=CREATED', ROWS],
+  'a search without an index': ['Task/tasks?q=size:<9', 'main >> text=/^No index has/'],
+  history: ['history', 'main >> text=/Tasks a minute/'],
+};
+
+/** How long a view of the dashboard takes in a browser that has been there before, beside many tasks. */
+export async function pages({ connection, tasks: finishedCount = FINISHED }: Setting): Promise<Comparison[]> {
+  const few = taskModel(connection.useDb(`${connection.name}_few`));
+  const many = taskModel(connection);
+  await fill(few, FEW);
+  await fill(many, finishedCount);
+  const boards = { few: await serve(few), many: await serve(many) };
+  const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });
+  const context = await browser.newContext();
+  const views = Object.entries(VIEWS);
+
+  return views.map(([title, [route, shown]], index) => ({
+    title,
+    operations: VISITS,
+    turns: 1,
+    metric: 'p50Ms',
+    baseline: visiting(`${FEW} tasks`, context, `${boards.few.origin}#/${route}`, shown),
+    contenders: [visiting('finished ones', context, `${boards.many.origin}#/${route}`, shown)],
+    close: async () => {
+      if (index < views.length - 1) return;
+      await browser.close();
+      await Promise.all([boards.few.close(), boards.many.close()]);
+      await few.db.dropDatabase();
+    },
+  }));
+}
+
+/** Finished tasks, a twentieth of them failed ones beside, and a tenth that waits. */
+async function fill(model: Task, finishedCount: number): Promise<void> {
+  const { delayed, finished } = await layouts(model);
+  await recreate(model);
+  await insertCopies(nativeOf(model), finished, finishedCount);
+  await insertCopies(nativeOf(model), { ...finished, state: 'FAILED' }, finishedCount / 20);
+  await insertCopies(nativeOf(model), delayed, finishedCount / 10);
+}
+
+async function serve(model: Task): Promise<{ origin: string; close(): Promise<unknown> }> {
+  const board = dashboard({ models: [model], authorize: 'everyone', readOnly: true });
+  const server = createServer((request, response) => void board.node(request, response));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close() {
+      board.close();
+      server.closeAllConnections();
+      return new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+function visiting(name: string, context: BrowserContext, address: string, shown: string): Contender {
+  return {
+    name,
+    prepare: async () => {},
+    run: async (count) => {
+      const durations: number[] = [];
+      for (let visit = 0; visit < count; visit++) {
+        const startedAt = performance.now();
+        const page = await context.newPage();
+        await page.goto(address);
+        await page.locator(shown).first().waitFor();
+        durations.push(performance.now() - startedAt);
+        await page.close();
+      }
+      return durations;
+    },
+  };
+}
