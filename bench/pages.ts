@@ -19,8 +19,9 @@ const VIEWS: Readonly<Record<string, readonly [route: string, shown: string]>> =
   'failed tasks': ['Task/tasks?state=FAILED', ROWS],
   'finished tasks': ['Task/tasks?state=FINISHED', ROWS],
   'waiting tasks': ['Task/tasks?state=CREATED', ROWS],
-  'a search without an index': ['Task/tasks?q=size:<9', 'main >> text=/^No index has/'],
-  history: ['history', 'main >> text=/Tasks a minute/'],
+  'a search without an index': ['Task/tasks?q=size:<9', 'main >> text=/^No index has|^The database was stopped/'],
+  schedules: ['schedules', 'main >> text=/Nothing recurs/'],
+  history: ['history', 'main >> text=/Workers did nothing/'],
 };
 
 /** How long a view of the dashboard takes in a browser that has been there before, beside many tasks. */
