@@ -74,6 +74,8 @@ export const BULK = ['retry', 'requeue', 'run', 'cancel', 'delete'] as const;
 export type Outcome = Pick<Acted, 'done' | 'skipped'>;
 
 const PART = 500;
+/** The server takes no larger part. */
+const LARGEST_PART = 10_000;
 
 /** Acts on all that is meant, part by part; `told` hears how far it has come. Ends when `stopped` says so. */
 export async function actOn(
@@ -82,13 +84,16 @@ export async function actOn(
   stopped: () => boolean = () => false,
 ): Promise<Outcome> {
   const all: { done: number; skipped: Acted['skipped'] } = { done: 0, skipped: [] };
+  let limit = PART;
   for (;;) {
-    const { done, skipped, more } = await tell<Acted>('act', act.ids ? act : { ...act, limit: PART });
+    const { done, skipped, more } = await tell<Acted>('act', act.ids ? act : { ...act, limit });
     all.done += done;
     // Those that were skipped still match, and come again.
     all.skipped = [...new Map([...all.skipped, ...skipped].map((one) => [one.id, one])).values()];
     told(all);
-    if (!more || done === 0 || stopped()) return all;
+    if (!more || stopped() || (done === 0 && limit === LARGEST_PART)) return all;
+    // Where all of a part was skipped, only a larger one reaches those behind it.
+    if (done === 0) limit = Math.min(LARGEST_PART, limit * 4);
   }
 }
 
