@@ -26,7 +26,7 @@ export interface TaskStatics extends WithTaskQueue {
    * expires. Takes fields or documents, and resolves to the documents, which are CREATED. Many documents that are stored already are queued by
    * one write for each thousand, and handed out in the order of their `_id`s; those with changes are saved one by one.
    *
-   * An async iterable (a generator, a cursor, an object stream) is read to its end and queued in parts of at most 1 000, of which one is in memory;
+   * An async iterable (a generator, a cursor, an object stream) is read to its end and queued in parts of at most 500, of which one is in memory;
    * it resolves to `{ pushed }`, their number. If it rejects, the parts before are queued, and the iterable is ended.
    *
    * With a `key`, which is for one task only, a live task that has the key is returned and nothing is stored, unless `onDuplicate` says

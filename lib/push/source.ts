@@ -9,7 +9,7 @@ export interface PushedCount {
 }
 
 /** At most this many tasks are kept in memory. */
-const PART = 1_000;
+const PART = 500;
 
 export function isSource(input: unknown): input is AsyncIterable<unknown> {
   return typeof input === 'object' && input !== null && Symbol.asyncIterator in input;
@@ -60,6 +60,6 @@ async function isAtHand(next: Promise<unknown>): Promise<boolean> {
 /** It is not waited for: a source that waits for its next one may end only then. */
 function end(iterator: AsyncIterator<unknown>, next: Promise<unknown>, error: unknown): never {
   next.catch(() => {});
-  void Promise.resolve(iterator.return?.()).catch(() => {});
+  void (async () => iterator.return?.())().catch(() => {});
   throw error;
 }

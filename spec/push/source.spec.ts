@@ -6,7 +6,7 @@ import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 import { popSoon } from '../support/pop-soon';
 
-const PART = 1_000;
+const PART = 500;
 
 describe('push of an async iterable', () => {
   const database = useDatabase();
