@@ -661,8 +661,7 @@ describe('queue', () => {
   describe('that nobody has any more', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
-    const collectThen = (assertion: () => unknown) =>
-      eventually(async () => (collect(), assertion()), { timeoutMs: 10_000 });
+    const collectThen = (assertion: () => unknown) => eventually(async () => (collect(), assertion()));
 
     it('before it was iterated, leaves nothing on its signal', () => {
       const { signal } = new AbortController();

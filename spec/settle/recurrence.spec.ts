@@ -677,9 +677,9 @@ describe('a recurring task', () => {
     const programs = Array.from({ length: 4 }, () => startProgram('recurring-worker', { uri: database.uri, every }));
     const reports = () => programs.flatMap(({ messages }) => messages);
     const slots = () => reports().filter((message) => 'slot' in message);
-    await eventually(() => expect(slots().length).toBeGreaterThan(20), { timeoutMs: 30_000 });
+    await eventually(() => expect(slots().length).toBeGreaterThan(20));
     programs.find(({ messages }) => messages.length > 0)!.kill('SIGKILL');
-    await eventually(() => expect(slots().length).toBeGreaterThan(50), { timeoutMs: 30_000 });
+    await eventually(() => expect(slots().length).toBeGreaterThan(50));
     for (const program of programs) program.kill('SIGKILL');
     await Promise.all(programs.map(({ exit }) => exit));
 

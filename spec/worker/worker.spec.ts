@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Schema, Types } from 'mongoose';
 import { constant, taskQueue, UnrecoverableError, type TaskContext, type WorkerModels } from 'mongoose-task-queue';
-import { monitoredConnection, type MonitoredConnection } from '../support/commands';
+import { type Command, monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
@@ -110,7 +110,14 @@ describe('a worker', () => {
         await worker.start();
         await call(8);
 
-        expect(monitored.all().map(({ name }) => name)).toEqual(['find', 'update', 'find']);
+        // On a busy machine the worker's own record may be written meanwhile.
+        const isOfTasks = ({ body }: Command) => !String(Object.values(body)[0]).endsWith('.queue');
+        expect(
+          monitored
+            .all()
+            .filter(isOfTasks)
+            .map(({ name }) => name),
+        ).toEqual(['find', 'update', 'find']);
         calls.forEach(({ end }) => end.resolve());
       });
 
