@@ -15,9 +15,8 @@ type Parameter = string | undefined;
 
 /** The path of a question, with what is not empty of its parameters. */
 export function path(name: string, parameters: Record<string, Parameter> = {}): string {
-  const given = Object.entries(parameters).flatMap(([key, value]) =>
-    value === undefined || value === '' ? [] : [[key, value]],
-  );
+  const isGiven = (one: [string, Parameter]): one is [string, string] => one[1] !== undefined && one[1] !== '';
+  const given = Object.entries(parameters).filter(isGiven);
   const query = new URLSearchParams(given).toString();
 
   return `api/${name}${query && `?${query}`}`;
