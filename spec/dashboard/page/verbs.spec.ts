@@ -15,7 +15,7 @@ describe('an action on all that match', () => {
   function serve(count: number, stuck: number): void {
     let left = count - stuck;
     jest.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
-      const { limit = count } = JSON.parse(String(init!.body)) as { limit?: number };
+      const { limit = count } = JSON.parse(init!.body as string) as { limit?: number };
       asked.push(limit);
       const reached = Math.min(limit, stuck + left);
       const done = Math.max(0, reached - stuck);
