@@ -45,8 +45,9 @@ export {
   workers,
 } from './plugin/verbs';
 export { TaskBase, type TaskDocument, type TaskModel } from './model/model';
-export type { ModelOf, QueueOf, TaskFilter, TaskInput } from './model/input';
-export type { TaskFields } from './model/fields';
+// Also what nobody writes, but a compiler that writes declarations has to name.
+export type { ModelOf, QueueOf, TaskFilter, TaskInput, WithTaskQueue } from './model/input';
+export type { TaskFields, WithTaskFields } from './model/fields';
 export type { TaskMethods } from './model/methods';
 export type { BlockedTask, TaskStatics } from './model/statics';
 export type { TaskVerbs } from './model/verbs';

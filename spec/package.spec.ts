@@ -18,7 +18,7 @@ const SOURCES = [
 const OPTIONAL = Object.keys(packageJson.peerDependenciesMeta);
 
 const FLAGS = [
-  ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'],
+  ['--noEmit', '--declaration', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'],
   ['--module', 'nodenext', '--lib', 'es2023,esnext.decorators', '--types', 'node'],
 ].flat();
 
@@ -153,7 +153,7 @@ describe.each(['mongoose', 'mongoose8'])('the packed package, beside %s', (mongo
         async (experimentalDecorators) => {
           const flags = [...FLAGS, '--experimentalDecorators', String(experimentalDecorators)];
 
-          await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts'], project);
+          await run('node', [join(modules, compiler, 'bin/tsc'), ...flags, 'consumer.ts', 'declared.ts'], project);
         },
         120_000,
       );

@@ -9,7 +9,7 @@ export interface Check {
 const DONE = 'ada@example.org FINISHED';
 
 const STRICT = [
-  ['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'],
+  ['--noEmit', '--declaration', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes', '--target', 'es2022'],
   ['--lib', 'es2023,esnext.decorators', '--types', 'node'],
 ].flat();
 
@@ -18,8 +18,14 @@ const RESOLUTIONS = { node16: 'node16', nodenext: 'nodenext', bundler: 'esnext' 
 
 /** Nest has legacy decorators only, so its entry is checked with those. */
 const DECORATORS = {
-  legacy: ['--experimentalDecorators', 'types/consumer.ts', 'types/subpaths.ts', 'types/entries.ts'],
-  standard: ['types/consumer.ts', 'types/subpaths.ts'],
+  legacy: [
+    '--experimentalDecorators',
+    'types/consumer.ts',
+    'types/declared.ts',
+    'types/subpaths.ts',
+    'types/entries.ts',
+  ],
+  standard: ['types/consumer.ts', 'types/declared.ts', 'types/subpaths.ts'],
 };
 
 const types = Object.entries(COMPILERS).flatMap(([version, compiler]) =>
