@@ -1,7 +1,7 @@
 // A workflow that is made while it runs: a video is split, its parts are encoded and joined, and what is left is cleaned up however it ends.
 // Needs a replica set. Run it with: npm run example -- workflow
 import { once } from 'node:events';
-import { connect, connection, disconnect, model, Schema } from 'mongoose';
+import mongoose, { connect, disconnect, model, Schema } from 'mongoose';
 import { taskQueue, UnrecoverableError, Worker } from 'mongoose-task-queue';
 
 const { ObjectId } = Schema.Types;
@@ -27,7 +27,7 @@ let isBroken = true;
 const splitter = new Worker(Split, {
   // The next steps and the end of this one are one transaction: run again after a crash, it makes no second parts.
   handler: (split) =>
-    connection.transaction(async (session) => {
+    mongoose.connection.transaction(async (session) => {
       const { video } = split;
       const parts = await Encode.push(
         [1, 2, 3].map((part) => ({ video, part })),

@@ -1,7 +1,7 @@
 // Moves what waits in Agenda 6 (its MongoDB backend) to tasks. It reads Agenda's collection and needs nothing of Agenda. Run it as often as you
 // like, also while the old workers run: each job is taken from them first, by one write, and becomes one task, with the job's `_id`.
 // Copy it, replace the models and TARGETS, and run: MONGODB_URI=… npx tsx agenda.ts [failed] [running]
-import { connect, connection, disconnect, model, type mongo, Schema, type Types } from 'mongoose';
+import mongoose, { model, type mongo, Schema, type Types } from 'mongoose';
 import { type PushOptions, taskQueue } from 'mongoose-task-queue';
 
 /** A job as Agenda stores it, as far as it is read here. The last two fields are those that this program writes. */
@@ -84,7 +84,7 @@ function standingOf({ movingAt, disabled, lockedAt, nextRunAt, failedAt, lastFin
 
 /** When the task is due, and again and again. Null for what has no equivalent: times of day in words, ends and days that are left out. */
 function scheduleOf(job: AgendaJob): PushOptions | null {
-  const { repeatInterval: interval, repeatTimezone: timeZone, nextRunAt } = job;
+  const { repeatInterval: interval, repeatTimezone, nextRunAt } = job;
   const runAt = new Date(Math.max(nextRunAt?.getTime() ?? 0, job.startDate?.getTime() ?? 0));
   if (job.repeatAt || job.endDate || job.skipDays?.length) return null;
   if (interval === null) return { runAt };
@@ -94,8 +94,12 @@ function scheduleOf(job: AgendaJob): PushOptions | null {
   if (unit) return { runAt, every: Number(count) * MS[unit as keyof typeof MS] };
   if (!/^([\d*/,-]+ ){2,3}(\S+ ){2}\S+$/.test(String(interval))) return null;
   // A pattern runs first at its next time after `runAt`, and that of the job is to be one of them.
-  return { runAt: new Date(runAt.getTime() - 1), cron: String(interval), ...(timeZone && { timeZone }) };
+  const timeZone = repeatTimezone ?? localZone();
+  return { runAt: new Date(runAt.getTime() - 1), cron: String(interval), timeZone };
 }
+
+/** In Agenda a pattern without a time zone is in that of its process: run this program with the same `TZ`. */
+const localZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 const MS = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 };
 
@@ -117,9 +121,12 @@ async function main() {
     'clean up': (job, options) => CleanUp.push({ _id: job._id, what: String(job.data['what']) }, options),
   };
 
-  await connect(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/agenda');
-  console.log(await moveAgendaJobs(connection.db!.collection<AgendaJob>('agendaJobs'), TARGETS, process.argv.slice(2)));
-  await disconnect();
+  await mongoose.connect(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/agenda');
+  console.log(
+    await moveAgendaJobs(mongoose.connection.db!.collection<AgendaJob>('agendaJobs'), TARGETS, process.argv.slice(2)),
+  );
+  await mongoose.disconnect();
 }
 
-if (require.main === module) void main();
+// As an ES module it has no `require`, and nobody imports it.
+if (typeof require === 'undefined' || require.main === module) void main();

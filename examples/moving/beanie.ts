@@ -1,10 +1,10 @@
 // Moves what waits in beanie-batteries-queue (Python) to tasks, with what it waits for. It reads its collections and needs nothing of it. Run it as
 // often as you like, also while the old workers run: each of their tasks is taken from them first, by one write, and becomes one task here, with the same `_id`.
 // Copy it, replace the models and what `main` does, and run: MONGODB_URI=… npx tsx beanie.ts [FAILED] [RUNNING]
-import { connect, connection, disconnect, model, type mongo, Schema, type Types } from 'mongoose';
+import mongoose, { model, type mongo, Schema, type Types } from 'mongoose';
 import { type PushOptions, taskQueue } from 'mongoose-task-queue';
 
-/** A task as beanie-batteries-queue stores it, as far as it is read here. The last two fields are those that this program writes. */
+/** A task as beanie-batteries-queue stores it, as far as it is read here. The last three fields are those that this program writes. */
 export interface BeanieTask {
   _id: Types.ObjectId;
   state: string;
@@ -14,6 +14,7 @@ export interface BeanieTask {
   run_at?: Date;
   interval?: number | null;
   movingAt?: Date;
+  movingFrom?: string;
   movedAt?: Date;
   [field: string]: unknown;
 }
@@ -52,10 +53,15 @@ async function moveTask(
   const { _id, state, run_at: runAt, interval } = old;
   if (!old.movingAt) {
     // Of its four states only this one is neither popped nor lets others run.
-    const { matchedCount } = await tasks.updateOne({ _id, state }, { $set: { state: 'FAILED', movingAt: new Date() } });
+    const { matchedCount } = await tasks.updateOne(
+      { _id, state },
+      { $set: { state: 'FAILED', movingAt: new Date(), movingFrom: state } },
+    );
     if (matchedCount === 0) return 'left: changed meanwhile';
   }
-  const schedule = { ...(runAt && { runAt }), ...(interval && { every: interval * 1_000 }) };
+  // The next run is another task there, from the moment that one is popped.
+  const recurs = (old.movingFrom ?? state) === 'CREATED';
+  const schedule = { ...(runAt && { runAt }), ...(recurs && interval && { every: interval * 1_000 }) };
   try {
     await push(old, links, { ...schedule, key: `beanie:${_id.toHexString()}` });
   } catch (error) {
@@ -105,8 +111,8 @@ async function main() {
   const CleanUp = model('CleanUp', taskQueue(new Schema({ what: String })), 'cleanups');
   const LINKS: Links = { sources: 'ALL_OF', any: 'ANY_OF', direct: 'DIRECT' };
 
-  await connect(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/beanie');
-  const db = connection.db!;
+  await mongoose.connect(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/beanie');
+  const db = mongoose.connection.db!;
   const also = process.argv.slice(2);
   // The names of its collections are those of its classes, if `Settings` does not say otherwise.
   const pushSource: Push = ({ _id, name, priority }, _, options) =>
@@ -118,7 +124,8 @@ async function main() {
   const pushCleanUp: Push = ({ _id, what, priority }, _, options) =>
     CleanUp.push({ _id, what: String(what), priority }, options);
   console.log('CleanUp', await moveBeanieTasks(db.collection('CleanUp'), pushCleanUp, { also, db }));
-  await disconnect();
+  await mongoose.disconnect();
 }
 
-if (require.main === module) void main();
+// As an ES module it has no `require`, and nobody imports it.
+if (typeof require === 'undefined' || require.main === module) void main();

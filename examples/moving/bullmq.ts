@@ -29,7 +29,7 @@ export interface OldScheduler {
   next?: number;
   limit?: number;
   endDate?: number;
-  template?: { data?: Record<string, unknown> };
+  template?: { data?: Record<string, unknown>; opts?: { priority?: number } };
 }
 
 /** What is used of a `Queue` of BullMQ. */
@@ -97,8 +97,9 @@ async function moveScheduler(queue: OldQueue, scheduler: OldScheduler, targets: 
   // A pattern runs first at its next time after `runAt`, and that of the scheduler is to be one of them.
   const schedule = every
     ? { every, runAt: new Date(next) }
-    : { cron: pattern!, runAt: new Date(next - 1), ...(tz && { timeZone: tz }) };
-  const task = { _id, data: template?.data ?? {}, priority: 2 };
+    : { cron: pattern!, runAt: new Date(next - 1), timeZone: tz ?? localZone() };
+  const priority = priorityOf({ priority: template?.opts?.priority ?? 0 });
+  const task = { _id, data: template?.data ?? {}, priority };
   await pushOnce(_id, () => push(task, { ...schedule, key: `bullmq:${queue.name}:${key}` }));
   await queue.removeJobScheduler(key);
   // It leaves its next run there once that is due, which is the first of the task.
@@ -120,6 +121,9 @@ async function pushOnce(id: Types.ObjectId, push: () => Promise<unknown>): Promi
     if (code !== 11_000 || String(keyValue?._id) !== String(id)) throw error;
   }
 }
+
+/** In BullMQ a pattern without a time zone is in that of its process: run this program with the same `TZ`. */
+const localZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** There 0 goes first, then 1, then 2. Here the higher one does, and a task that names none has 2. */
 export const priorityOf = ({ priority }: { priority: number }) => Math.max(-100, 2 - priority);
@@ -144,4 +148,5 @@ async function main() {
   await disconnect();
 }
 
-if (require.main === module) void main();
+// As an ES module it has no `require`, and nobody imports it.
+if (typeof require === 'undefined' || require.main === module) void main();

@@ -1,10 +1,10 @@
 // Moves what waits in @mongoosejs/task to tasks. It reads its collection and needs nothing of it. Run it as often as you like, also while the
 // old workers run: each of their tasks is cancelled there first, by one write, and becomes one task here, with the same `_id`.
 // Copy it, replace the models and TARGETS, and run: MONGODB_URI=… npx tsx mongoosejs-task.ts [failed] [timed_out] [scheduling_timed_out] [in_progress]
-import { connect, connection, disconnect, model, type mongo, Schema, type Types } from 'mongoose';
+import mongoose, { model, type mongo, Schema, type Types } from 'mongoose';
 import { type PushOptions, taskQueue } from 'mongoose-task-queue';
 
-/** A task as @mongoosejs/task stores it, as far as it is read here. The last two fields are those that this program writes. */
+/** A task as @mongoosejs/task stores it, as far as it is read here. The last three fields are those that this program writes. */
 export interface OldTask {
   _id: Types.ObjectId;
   name: string;
@@ -15,6 +15,7 @@ export interface OldTask {
   repeatAfterMS?: number | null;
   cancelledAt?: Date;
   movingAt?: Date;
+  movingFrom?: string;
   movedAt?: Date;
 }
 
@@ -51,12 +52,12 @@ async function moveTask(
 
   if (!movingAt) {
     const now = new Date();
-    const cancelled = { $set: { status: 'cancelled', cancelledAt: now, movingAt: now } };
+    const cancelled = { $set: { status: 'cancelled', cancelledAt: now, movingAt: now, movingFrom: status } };
     const { matchedCount } = await tasks.updateOne({ _id, status }, cancelled);
     if (matchedCount === 0) return 'left: changed meanwhile';
   }
   try {
-    await push(old, optionsOf(old));
+    await push(old, optionsOf(old, old.movingFrom ?? status));
   } catch (error) {
     if (!isThere(error, _id)) throw error;
   }
@@ -64,8 +65,11 @@ async function moveTask(
   return 'moved';
 }
 
-function optionsOf({ _id, scheduledAt, repeatAfterMS }: OldTask): PushOptions {
-  return { key: `task:${_id.toHexString()}`, runAt: scheduledAt, ...(repeatAfterMS && { every: repeatAfterMS }) };
+function optionsOf({ _id, scheduledAt, repeatAfterMS }: OldTask, status: string): PushOptions {
+  // One that has ended, in whichever way, is done once more: its next run is another task there.
+  const recurs = status === 'pending' || status === 'in_progress';
+  const every = recurs && repeatAfterMS ? { every: repeatAfterMS } : {};
+  return { key: `task:${_id.toHexString()}`, runAt: scheduledAt, ...every };
 }
 
 // The task was pushed before, and may even have ended since: its key is free then, its `_id` is not.
@@ -82,9 +86,10 @@ async function main() {
     'clean up': (old, options) => CleanUp.push({ _id: old._id, what: String(old.params?.['what']) }, options),
   };
 
-  await connect(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/task');
-  console.log(await moveTasks(connection.db!.collection<OldTask>('tasks'), TARGETS, process.argv.slice(2)));
-  await disconnect();
+  await mongoose.connect(process.env['MONGODB_URI'] ?? 'mongodb://127.0.0.1/task');
+  console.log(await moveTasks(mongoose.connection.db!.collection<OldTask>('tasks'), TARGETS, process.argv.slice(2)));
+  await mongoose.disconnect();
 }
 
-if (require.main === module) void main();
+// As an ES module it has no `require`, and nobody imports it.
+if (typeof require === 'undefined' || require.main === module) void main();

@@ -15,3 +15,13 @@ export async function workOff(Email: Emails): Promise<string[]> {
 
   return runs;
 }
+
+/** Lets the next look at the zone of this process tell another one. */
+export function inZone(timeZone: string): void {
+  const { resolvedOptions } = Intl.DateTimeFormat.prototype;
+  jest.spyOn(Intl.DateTimeFormat.prototype, 'resolvedOptions').mockImplementationOnce(function (
+    this: Intl.DateTimeFormat,
+  ) {
+    return { ...resolvedOptions.call(this), timeZone };
+  });
+}

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { State } from 'mongoose-task-queue';
 import { type AgendaJob, moveAgendaJobs, priorityOf, type Targets } from '../../../examples/moving/agenda';
 import { useDatabase } from '../../support/database';
-import { emailModel, type Emails, workOff } from '../../support/emails';
+import { emailModel, type Emails, inZone, workOff } from '../../support/emails';
 
 const MINUTE = 60_000;
 const at = (ms: number) => new Date(Date.now() + ms);
@@ -124,13 +124,25 @@ describe('moving from Agenda', () => {
     expect((await worked()).toSorted()).toEqual(['failed', 'runs']);
   });
 
+  it('takes a pattern without a time zone for one of the zone of the process, as Agenda does', async () => {
+    inZone('America/New_York');
+    await jobs().insertOne(email('cron', { repeatInterval: '0 3 * * *', nextRunAt: new Date('2031-11-30T08:00:00Z') }));
+
+    expect(await move()).toEqual({ moved: 1 });
+
+    const schedule = { cron: '0 3 * * *', timeZone: 'America/New_York' };
+    expect(await Email.findOne().lean()).toMatchObject({
+      _task: { schedule, dueAt: new Date('2031-11-30T08:00:00Z') },
+    });
+  });
+
   it('keeps the next time of jobs that recur, and leaves those that have no equivalent', async () => {
     const next = new Date(Math.ceil(Date.now() / 86_400_000) * 86_400_000 + 2 * 3_600_000);
     const timeZone = 'Europe/Lisbon';
     await jobs().insertMany([
       email('number', { repeatInterval: 90_000, nextRunAt: next }),
       email('words', { repeatInterval: '5 minutes', nextRunAt: next }),
-      email('cron', { repeatInterval: '0 2 * * *', nextRunAt: next }),
+      email('cron', { repeatInterval: '0 2 * * *', repeatTimezone: 'UTC', nextRunAt: next }),
       email('zone', { repeatInterval: '0 2 * * *', repeatTimezone: timeZone }),
       email('time of day', { repeatAt: '3:30pm' }),
       email('weekdays', { repeatInterval: '0 4 * * *', skipDays: [0, 6] }),

@@ -75,6 +75,18 @@ describe('moving from beanie-batteries-queue', () => {
     });
   });
 
+  it('does a run that has failed once more, without a second task that recurs', async () => {
+    await old('Source').insertMany([
+      stored('failed', { state: 'FAILED', run_at: at(-MINUTE), interval: 90 }),
+      stored('running', { state: 'RUNNING', run_at: at(-MINUTE), interval: 90 }),
+      stored('next', { run_at: at(60 * MINUTE), interval: 90 }),
+    ]);
+
+    expect(await moveSources('FAILED', 'RUNNING')).toEqual({ moved: 3 });
+
+    expect(await Source.distinct('name', { '_task.schedule': { $exists: true } })).toEqual(['next']);
+  });
+
   it('goes on after a run that ended between its writes, also when the task has ended meanwhile', async () => {
     await old('Source').insertOne(stored('ada', { state: 'FAILED', movingAt: at(-MINUTE) }));
     await moveSources();

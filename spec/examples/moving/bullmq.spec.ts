@@ -1,7 +1,7 @@
 import { State } from 'mongoose-task-queue';
 import { moveJobs, type OldJob, type OldQueue, type OldScheduler, type Targets } from '../../../examples/moving/bullmq';
 import { useDatabase } from '../../support/database';
-import { emailModel, type Emails, workOff } from '../../support/emails';
+import { emailModel, type Emails, inZone, workOff } from '../../support/emails';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -134,6 +134,18 @@ describe('moving from BullMQ', () => {
     await moveJobs(new MemoryQueue([stored('flaky', 'delayed', { timestamp, processedOn, delay: DAY })]), targets);
 
     expect(await Email.findOne().lean()).toMatchObject({ _task: { dueAt: new Date(processedOn + DAY) } });
+  });
+
+  it('takes a pattern without a time zone for one of the zone of the process, and keeps the priority', async () => {
+    inZone('America/New_York');
+    const next = Date.parse('2031-11-30T08:00:00Z');
+    const template = { data: { to: 'nightly' }, opts: { priority: 7 } };
+    const scheduler = { key: 'nightly', name: 'send', pattern: '0 3 * * *', next, template };
+
+    expect(await moveJobs(new MemoryQueue([], [scheduler]), targets)).toEqual({ 'moved: schedulers': 1 });
+
+    const schedule = { cron: '0 3 * * *', timeZone: 'America/New_York' };
+    expect(await Email.findOne().lean()).toMatchObject({ priority: -5, _task: { schedule, dueAt: new Date(next) } });
   });
 
   it('keeps the next time of schedulers, takes their next runs away, and leaves those that have no equivalent', async () => {

@@ -109,6 +109,33 @@ describe('moving from @mongoosejs/task', () => {
     expect((await worked()).toSorted()).toEqual(['failed', 'scheduling_timed_out', 'timed_out']);
   });
 
+  it('does a run that has failed once more, without a second task that repeats', async () => {
+    const every = { repeatAfterMS: 1_000 };
+    await tasks().insertMany([
+      stored('failed', { ...every, status: 'failed' }),
+      stored('late', { ...every, status: 'scheduling_timed_out' }),
+      stored('running', { ...every, status: 'in_progress' }),
+      stored('next', { ...every, scheduledAt: at(60 * MINUTE) }),
+    ]);
+
+    expect(await move('failed', 'scheduling_timed_out', 'in_progress')).toEqual({ moved: 4 });
+
+    const recurring = await Email.find({ '_task.schedule': { $exists: true } }).lean();
+    expect(recurring.map(({ to }) => to).toSorted()).toEqual(['next', 'running']);
+  });
+
+  it('knows the state of a task that it had taken when it was killed', async () => {
+    const taken = { status: 'cancelled', movingAt: at(-MINUTE), repeatAfterMS: 1_000 };
+    await tasks().insertMany([
+      stored('failed', { ...taken, movingFrom: 'failed' }),
+      stored('next', { ...taken, movingFrom: 'pending' }),
+    ]);
+
+    expect(await move()).toEqual({ moved: 2 });
+
+    expect(await Email.distinct('to', { '_task.schedule': { $exists: true } })).toEqual(['next']);
+  });
+
   it('keeps the next time of a task that repeats, and leaves one with a time of its own after that', async () => {
     const scheduledAt = at(60 * MINUTE);
     await tasks().insertMany([
