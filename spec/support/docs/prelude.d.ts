@@ -55,6 +55,7 @@ declare global {
     get(path: string, handler: (request: AppRequest, response: AppResponse) => unknown): void;
     use(path: string, handler: unknown): void;
   };
+  const isAdmin: (request: object) => boolean;
   namespace express {
     type Request = AppRequest & import('node:http').IncomingMessage;
   }
