@@ -35,9 +35,11 @@ export async function pushSource(
   let pushed = 0;
   for (;;) {
     const next = Promise.resolve(iterator.next());
+    // It may reject before it is awaited, while a part is written.
+    next.catch(() => {});
     const isWritten = part.length === PART || (part.length > 0 && !(await isAtHand(next)));
     if (isWritten) {
-      await pushPart(part).catch((error: unknown) => end(iterator, next, error));
+      await pushPart(part).catch((error: unknown) => end(iterator, error));
       pushed += part.length;
       part = [];
     }
@@ -58,8 +60,7 @@ async function isAtHand(next: Promise<unknown>): Promise<boolean> {
 }
 
 /** It is not waited for: a source that waits for its next one may end only then. */
-function end(iterator: AsyncIterator<unknown>, next: Promise<unknown>, error: unknown): never {
-  next.catch(() => {});
+function end(iterator: AsyncIterator<unknown>, error: unknown): never {
   void (async () => iterator.return?.())().catch(() => {});
   throw error;
 }

@@ -65,6 +65,24 @@ const scenarios: Record<string, () => Promise<unknown>> = {
     for (const method of ['updateMany', 'bulkWrite', 'findOneAndUpdate']) cut(Job, method);
     return work(Job, 600, { concurrency: 600 }, (worker) => worker.on('error', () => {}));
   },
+  'a source that fails while a part of it is pushed': async () => {
+    async function* inputs() {
+      for (let n = 0; n < 500; n++) yield { n };
+      throw broken;
+    }
+    await makeJob()
+      .push(inputs())
+      .catch(() => {});
+  },
+  'a source that fails while a part of it is refused': async () => {
+    async function* inputs() {
+      for (let n = 0; n < 500; n++) yield { n: n === 499 ? ('no number' as never) : n };
+      throw broken;
+    }
+    await makeJob()
+      .push(inputs())
+      .catch(() => {});
+  },
   'listeners that reject': () =>
     work(makeJob(), 3, {}, (worker) => {
       for (const name of ['started', 'finished', 'idle', 'stopped', 'error'] as const)
