@@ -3,8 +3,8 @@
 #
 # Guess: an error is made where something went wrong.
 # Seen: Mongoose 9.12.1 makes a VersionError for each save of a stored document before it is sent, for the conflict that may come, and throws it away;
-# Mongoose 8.24.10 a ParallelSaveError besides, each with its stack: a counter of errors in a process counts the good saves. A schema with
-# `versionKey: false` has no VersionError made; `updateOne()` makes none in either.
+# Mongoose 8.24.10 a ParallelSaveError besides, each with its stack: a counter of errors in a process counts the good saves. A schema
+# with `versionKey: false` has no VersionError made; `updateOne()` makes none in either.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
