@@ -13,13 +13,14 @@ import { State } from '../fields';
 import { liveFilter } from '../indexes/claim-index';
 import { indexesReady } from '../indexes/prepare';
 import { announce } from '../notify/arrivals';
-import { NEWEST } from '../server/read';
+import { read } from '../server/read';
 import { isTimeExpired, persistently } from '../server/transient';
 import { signalCancel } from '../side/control';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { isOpen, openRequest } from '../task/cancellation';
 import { refuseUnknown, requireInteger } from '../values/check';
 import { groupBy } from '../values/group';
+import { isWritable } from '../values/writable';
 import { writeConfirmed } from '../waiting/bounded-write';
 import { checkReason } from './cancel';
 import { type AsRead, cancelStored, cancelUpdate } from './request';
@@ -85,25 +86,24 @@ function liveOf(definition: Definition, filter: Filter, isLimited: boolean): Fil
   return { $and: [castFilter(model, filter, 'cancel'), liveFilter(definition), ...isNews] };
 }
 
-/** Yields the tasks in `_id` order, each once. */
+/** Yields the tasks in `_id` order, each once, without those whose `_id` no filter can name. */
 async function* pages(definition: Definition, live: Filter, left: () => number): AsyncGenerator<AsRead[]> {
   let after: Filter = {};
   while (left() > 0) {
     const found = await readTasks(definition, { $and: [live, after] }, Math.min(PAGE, left()));
-    if (found.length === 0) return;
-    after = { _id: { $gt: found.at(-1)!._id } };
-    yield found.map((one) => asRead(definition, one));
+    const named = found.filter(({ _id }) => isWritable(_id));
+    if (named.length === 0) return;
+    after = { _id: { $gt: named.at(-1)!._id } };
+    yield named.map((one) => asRead(definition, one));
   }
 }
 
 // No time limit: the read may take long where no index serves the filter.
 function readTasks({ model, options }: Definition, filter: Filter, limit: number): Promise<RawDocument[]> {
   const fields = ['token', 'cancel', 'settledAt', 'key', 'aside'].map((name) => [`_task.${name}`, 1]);
-  const projection = { [options.fields.state]: 1, ...Object.fromEntries(fields) };
+  const projection = { [options.fields.state]: 1, ...Object.fromEntries(fields) } as const;
 
-  return collectionOf(model)
-    .find(filter, { projection, sort: { _id: 1 }, limit, ...NEWEST })
-    .toArray();
+  return read(model, { filter, projection, sort: { _id: 1 }, limit });
 }
 
 function asRead({ options }: Definition, raw: RawDocument): AsRead {

@@ -7,7 +7,7 @@ import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { announce } from '../notify/arrivals';
 import { connected } from '../server/clock';
-import { explained } from '../server/explain-error';
+import { explained, throwExplained } from '../server/explain-error';
 import { answered } from '../server/time-limit';
 import { isNetworkError, isWriteConflict } from '../server/transient';
 import { readStoredState, refusal, type StoredState } from '../settle/refusal';
@@ -83,7 +83,7 @@ class Cancelling {
   }
 
   async #read(): Promise<StoredState> {
-    const found = await readStoredState(this.task, this.session);
+    const found = await readStoredState(this.task, this.session).catch(throwExplained);
     if (!found) throw refused(this.task, null);
 
     return found;

@@ -56,7 +56,8 @@ export async function cancelStored(
     projection: { [options.fields.state]: 1, _task: 1 },
     returnDocument: 'after',
     hint: { _id: 1 },
-    ...writeConcern,
+    // In a transaction the commit has it.
+    ...(!session?.inTransaction() && writeConcern),
     ...(session && { session }),
   });
 }

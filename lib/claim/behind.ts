@@ -8,7 +8,7 @@ import { announce } from '../notify/arrivals';
 import { leniently, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
-import type { Bookkeeping } from '../task/bookkeeping';
+import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { attemptsBefore, heldAsClaimed } from '../task/held';
 
 /** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
@@ -58,7 +58,7 @@ export async function letGoAnyhow(definition: Definition, key: string, id: Types
 
 /** Lets the successor of a task that has ended start, if it was aside when it was read. */
 export async function followEnd(definition: Definition, { _task: task }: RawDocument): Promise<void> {
-  const { key, aside } = (task ?? {}) as Bookkeeping;
+  const { key, aside } = readBookkeeping({ ...(task as Bookkeeping) });
   const text = keyText(key);
   if (aside && text !== undefined) await letGoIfEnded(definition, text, aside);
 }

@@ -1,6 +1,7 @@
-import { Error as MongooseError } from 'mongoose';
 import { InvalidOptionError } from '../errors';
-import { requireObject } from '../values/check';
+import { wrongValue } from '../values/check';
+import { lineOf } from '../values/describe';
+import { isPlain } from '../values/writable';
 import type { AnyModel, Filter } from './definition';
 
 const asRead = new WeakSet<Filter>();
@@ -16,20 +17,19 @@ export function filterOfRead(ids: readonly unknown[], more: Filter = {}): Filter
 /**
  * Casts a user's filter by the schema.
  *
- * @throws {InvalidOptionError} for an unknown path or an undefined value: such a filter would match tasks that the user did not mean.
+ * @throws {InvalidOptionError} for what is no filter, such as a promise, an unknown path, an undefined value at any depth, or an empty `$or`: such a
+ * filter would match tasks that the user did not mean.
  */
 export function castFilter(model: AnyModel, filter: Filter, verb: string): Filter {
   if (asRead.has(filter)) return filter;
-  requireObject(
-    'filter',
-    filter,
-    `\`${verb}({ to: 'ada@example.org' })\`, or \`${verb}({})\` for all tasks that it can change`,
-  );
-  const missing = Object.keys(filter).find((path) => filter[path] === undefined);
-  if (missing !== undefined)
-    throw new InvalidOptionError(
-      `Expected \`${missing}\` of the filter to have a value, got \`undefined\`. Leave it out, or write \`null\` for tasks without it.`,
+  if (!isPlain(filter))
+    throw wrongValue(
+      'filter',
+      'an object',
+      filter,
+      `\`${verb}({ to: 'ada@example.org' })\`, or \`${verb}({})\` for all tasks that it can change`,
     );
+  requireValues(filter);
 
   const ofTask = Object.entries(filter).filter(([path]) => path.startsWith('_task.'));
   const ofModel = Object.entries(filter).filter(([path]) => !path.startsWith('_task.'));
@@ -39,10 +39,21 @@ export function castFilter(model: AnyModel, filter: Filter, verb: string): Filte
     query.cast(model);
     return { ...(query.getFilter() as Filter), ...Object.fromEntries(ofTask) };
   } catch (error) {
-    if (!(error instanceof MongooseError)) throw error;
     throw new InvalidOptionError(
-      `Expected the filter of \`${verb}()\` to fit the schema of ${model.modelName}: ${error.message}`,
+      `Expected the filter of \`${verb}()\` to fit the schema of ${model.modelName}: ${lineOf(error)}`,
       { cause: error },
     );
   }
+}
+
+/** Mongoose drops an empty list of conditions, and the driver may drop what is undefined: what is left would match more. */
+function requireValues(value: unknown, path = ''): void {
+  if (value === undefined)
+    throw new InvalidOptionError(
+      `Expected \`${path}\` of the filter to have a value, got \`undefined\`. Leave it out, or write \`null\` for tasks without it.`,
+    );
+  if (Array.isArray(value) && value.length === 0 && /(^|\.)\$(and|or|nor)$/.test(path))
+    throw new InvalidOptionError(`Expected \`${path}\` of the filter to have a condition, got none. Leave it out.`);
+  if (!Array.isArray(value) && !isPlain(value)) return;
+  for (const [name, one] of Object.entries(value)) requireValues(one, path === '' ? name : `${path}.${name}`);
 }

@@ -45,10 +45,15 @@ export async function doctor(models: readonly AnyModel[], options: DoctorOptions
   const diagnoses: Diagnosis[] = [];
   for (const check of CHECKS) {
     diagnoses.push(await diagnose(check, all, options));
-    options.onProgress?.(diagnoses.length, CHECKS.length);
+    tellProgress(options, diagnoses.length);
   }
 
   return diagnoses;
+}
+
+/** What it throws, or rejects with, is no finding. */
+function tellProgress({ onProgress }: DoctorOptions, done: number): void {
+  void (async () => onProgress?.(done, CHECKS.length))().catch(() => {});
 }
 
 async function diagnose(check: Check, all: readonly Definition[], options: DoctorOptions): Promise<Diagnosis> {

@@ -30,7 +30,7 @@ export function formsOf(key: string): NonNullable<Bookkeeping['key']>[] {
 
 /** The key without its form. */
 export function keyText(key: Bookkeeping['key']): string | undefined {
-  return typeof key === 'object' ? key.running : key;
+  return typeof key === 'object' ? key?.running : key;
 }
 
 /** The filter for tasks with a key in one of these forms, of the kind that the index is of. */

@@ -1,4 +1,4 @@
-import type { PopulateOptions } from 'mongoose';
+import { Error as MongooseError, mongo, type PopulateOptions } from 'mongoose';
 import type { AnyDocument, AnyModel, AnySchema } from '../definition/definition';
 import { elementType } from '../differences/element';
 import { InvalidOptionError } from '../errors';
@@ -21,12 +21,14 @@ export function checkPopulate(model: AnyModel, populate: unknown): void {
 }
 
 /**
- * Whether an error of `populate()` is the fault of a single task: its value is no reference, or it names a missing model by `refPath`.
- * A model that the schema or the caller names is missing for all tasks, and an error of the server or of a hook is no task's fault.
+ * Whether an error of `populate()` is the fault of a single task: its value is no reference, it names a missing model by `refPath`, or a hook throws for the
+ * document that it refers to. A model that the schema or the caller names is missing for all tasks, and an error of the server or of Mongoose is no task's
+ * fault.
  */
 export function isOfTask(model: AnyModel, populate: Populate, error: unknown): boolean {
   const name = (error as Error | null)?.name;
-  if (name !== 'MissingSchemaError') return name === 'CastError' || isUnreadable(error);
+  const isOfLibrary = error instanceof MongooseError || error instanceof mongo.MongoError;
+  if (name !== 'MissingSchemaError') return name === 'CastError' || isUnreadable(error) || !isOfLibrary;
 
   return listOf(populate).some((one) => isNamedByTask(model, optionsIn(one)));
 }

@@ -11,6 +11,9 @@ import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 
+/** What `_task.behind` of a task is that waits for no other: a value of another type counts as none. */
+export const NOT_BEHIND = { $not: { $type: 'objectId' } };
+
 /** At most this many tries to cancel a task that changes meanwhile. */
 const TRIES = 10;
 
@@ -27,7 +30,7 @@ export async function moveAside(
   const { model, options, writeConcern } = definition;
   const aside = new Types.ObjectId();
   const hasNoWindow = { $expr: { $lte: [{ $ifNull: ['$_task.throttledUntil', '$$NOW'] }, '$$NOW'] } };
-  const filter = { _id, [options.fields.state]: state, '_task.key': key, '_task.behind': null, ...hasNoWindow };
+  const filter = { _id, [options.fields.state]: state, '_task.key': key, '_task.behind': NOT_BEHIND, ...hasNoWindow };
   const update = {
     $set: { '_task.key': { running: key }, '_task.aside': aside },
     $unset: { '_task.throttledUntil': true as const },

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../definition/definition';
 import { InvalidOptionError } from '../errors';
 import { isPriority, wrongPriority } from '../fields';
@@ -23,11 +24,22 @@ export function toDocument(model: AnyModel, input: unknown): AnyDocument {
   return new model(input) as AnyDocument;
 }
 
-// Mongoose would also make a document of another model's document, an id or a date, but it would have none of their values.
+// Mongoose would also make a document of another model's document, an id, a promise or a set, but it would have none of their values.
 function isFields(input: unknown): input is Record<string, unknown> {
-  if (input === null || typeof input !== 'object' || Array.isArray(input)) return false;
+  if (input === null || typeof input !== 'object') return false;
+  const isOther =
+    '$locals' in input || '_bsontype' in input || Symbol.iterator in input || Symbol.asyncIterator in input;
+  const isPromise = typeof (input as { then?: unknown }).then === 'function';
 
-  return !('$locals' in input || '_bsontype' in input || input instanceof Date);
+  return (
+    !isOther &&
+    !isPromise &&
+    !types.isDate(input) &&
+    !types.isRegExp(input) &&
+    !types.isNativeError(input) &&
+    !types.isAnyArrayBuffer(input) &&
+    !(input instanceof URL)
+  );
 }
 
 function refuseCategory(model: AnyModel, input: object): void {

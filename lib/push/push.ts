@@ -38,7 +38,8 @@ export async function pushNew(
       `Expected one task for \`key\`, got ${input.length}: a key names one live task. Push them one by one, each with a key of its own.`,
     );
   }
-  const documents = input.map((one) => toDocument(model, one));
+  // A hole of the list is no input either.
+  const documents = Array.from(input, (one) => toDocument(model, one));
   if (documents.length === 1) return [await pushTask(documents[0]!, options)];
 
   await pushAll(model, documents, options);

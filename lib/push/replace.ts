@@ -16,6 +16,8 @@ import { dropForged } from '../settle/stage-changes';
 import { writeIf } from '../settle/write';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { shown } from '../values/check';
+import { isPlain } from '../values/writable';
+import { NOT_BEHIND } from './aside';
 import { explainPush } from './input';
 
 /** When a debounced task becomes due. */
@@ -54,7 +56,7 @@ export async function replace(
   const filter: Filter = {
     [state]: front[state],
     '_task.key': replacement.task.key,
-    '_task.behind': isRunning ? { $exists: true } : (stored.behind ?? null),
+    '_task.behind': isRunning ? { $exists: true } : (stored.behind ?? NOT_BEHIND),
   };
   const change = { state: front[state] as State, task: renewed(stored, replacement, isRunning) };
   try {
@@ -84,13 +86,21 @@ function withFieldsOf(document: AnyDocument, front: RawDocument): AnyDocument {
   const model = modelOf(document);
   const { fields } = definitionOf(model).options;
   dropForged(document);
-  const timestamps = model.schema.get('timestamps') as true | { createdAt?: unknown } | undefined;
-  const created = typeof timestamps === 'object' ? timestamps.createdAt : undefined;
-  const own = ['_id', '_task', fields.state, fields.createdAt, model.schema.get('versionKey'), created];
+  const timestamps = model.schema.get('timestamps') as boolean | { createdAt?: unknown } | undefined;
+  const { createdAt: created = true } =
+    typeof timestamps === 'object' ? timestamps : { createdAt: Boolean(timestamps) };
+  const own = [
+    '_id',
+    '_task',
+    fields.state,
+    fields.createdAt,
+    model.schema.get('versionKey'),
+    created === true ? 'createdAt' : created,
+  ];
   const kept = new Set(own.map(String));
   const pushed = document.toBSON() as RawDocument;
   const raw: RawDocument = { ...pushed };
-  for (const name of kept) if (name in front) raw[name] = front[name];
+  for (const path of kept) keep(path.split('.'), raw, front);
   raw['_task'] = { ...front['_task'] };
 
   const replaced = model.hydrate(raw) as AnyDocument;
@@ -99,6 +109,14 @@ function withFieldsOf(document: AnyDocument, front: RawDocument): AnyDocument {
     if (!kept.has(name)) replaced.markModified(name);
 
   return replaced;
+}
+
+/** Gives a raw document the value that another one has at a path, if it has one. */
+function keep([name, ...rest]: readonly string[], raw: RawDocument, from: RawDocument): void {
+  if (name === undefined || !(name in from)) return;
+  if (rest.length === 0) raw[name] = from[name];
+  else if (isPlain(from[name]))
+    keep(rest, (raw[name] = { ...(raw[name] as object) } as RawDocument), from[name] as RawDocument);
 }
 
 function renewed(stored: Bookkeeping, { task, debounce, behind }: Replacement, isRunning: boolean): Change['task'] {

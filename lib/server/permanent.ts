@@ -5,8 +5,11 @@ import { safely } from '../values/describe';
 const UNAUTHORIZED = 13;
 const AUTHENTICATION_FAILED = 18;
 const COMMAND_NOT_FOUND = 59;
+/** Of an index that the kind of collection cannot have. */
+const INVALID_OPTIONS = 72;
 const CANNOT_CREATE_INDEX = 67;
 const COMMAND_NOT_SUPPORTED = 115;
+const COMMAND_NOT_SUPPORTED_ON_VIEW = 166;
 const NOT_IMPLEMENTED = 238;
 const DUPLICATE_KEY = 11_000;
 
@@ -15,8 +18,10 @@ const PERMANENT = new Set<unknown>([
   UNAUTHORIZED,
   AUTHENTICATION_FAILED,
   COMMAND_NOT_FOUND,
+  INVALID_OPTIONS,
   CANNOT_CREATE_INDEX,
   COMMAND_NOT_SUPPORTED,
+  COMMAND_NOT_SUPPORTED_ON_VIEW,
   NOT_IMPLEMENTED,
 ]);
 const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnauthorizedError', 'UnsupportedServerError']);

@@ -93,7 +93,7 @@ async function settleOnce<D extends AnyDocument>(
     handle.settledWith = token;
     const endAt = () => changeBy(handle.stored, atNextSlot(task, signed(changeAt(now), token)), now, givesWay);
     let { aside } = handle.stored;
-    const asKnown = Object.assign(expectedOf(knownOf(handle.stored), givesWay), filter);
+    const asKnown = Object.assign({}, filter, expectedOf(knownOf(handle.stored), givesWay));
     const end = endAt();
     let written = await writeEnd(task, asKnown, end, session);
     if (!written) {

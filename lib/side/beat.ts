@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { ConnectionStates, Types } from 'mongoose';
 import { type AnyDocument, type AnyModel, definitionOf, modelOf, namespaceOf } from '../definition/definition';
 import { clockOf, knownNow, type ServerClock } from '../server/clock';
+import { explained } from '../server/explain-error';
 import { answered } from '../server/time-limit';
 import { clearTimeout, setTimeout, sleep } from '../timers';
 import { lineOf } from '../values/describe';
@@ -159,7 +160,7 @@ export class Beat {
     if (this.#isWarned) return;
     this.#isWarned = true;
     process.emitWarning(
-      `A worker cannot write its history to ${name}.queue: ${lineOf(error)}. Its tasks are worked on all the same; \`taskQueue(schema, { history: false })\` switches it off.`,
+      `A worker cannot write its history to ${name}.queue: ${lineOf(explained(error))}. Its tasks are worked on all the same; \`taskQueue(schema, { history: false })\` switches it off.`,
       'TaskQueueWarning',
     );
   }

@@ -1,5 +1,6 @@
 import type { mongo, Types } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
+import { isPlain } from '../values/writable';
 
 /** A document of a side collection: the control document, a worker's beat, or a minute of history. */
 export interface SideDocument extends mongo.Document {
@@ -45,8 +46,13 @@ export function controlIn(stored: SideDocument | null): Control {
   if (stored === null) return NO_CONTROL;
 
   return {
-    pauses: Array.isArray(pauses) ? (pauses as readonly PauseEntry[]) : [],
+    pauses: Array.isArray(pauses) ? (pauses as readonly unknown[]).filter(isPause) : [],
     cancelled: cancelled ?? null,
     uses: Array.isArray(uses) ? (uses as readonly string[]) : [],
   };
+}
+
+/** Whatever else is in the list, another program has written it. */
+function isPause(value: unknown): value is PauseEntry {
+  return isPlain(value) && value['since'] instanceof Date && ['string', 'object'].includes(typeof value['category']);
 }

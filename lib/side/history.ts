@@ -53,7 +53,8 @@ export async function history(model: AnyModel, options: HistoryOptions = {}): Pr
   definitionOf(model);
   await connected(model);
   const from = await beginning(model, minutes);
-  const stored = groupBy(await readSince(model, from), ({ _id }) => _id.at.toISOString());
+  const readable = (await readSince(model, from)).filter(({ _id }) => _id.at instanceof Date);
+  const stored = groupBy(readable, ({ _id }) => _id.at.toISOString());
 
   return Array.from({ length: minutes }, (_, index) => {
     const at = new Date(from.getTime() + index * MINUTE_MS);

@@ -3,6 +3,7 @@ import { type AnyModel, definitionOf, rootOf } from '../definition/definition';
 import { connected } from '../server/clock';
 import { NEWEST } from '../server/read';
 import { persistently } from '../server/transient';
+import { isPlain } from '../values/writable';
 import { GONE_MS, type Load } from './beat';
 import { type SideDocument, sideOf } from './collection';
 
@@ -51,6 +52,7 @@ export async function crewOf(model: AnyModel): Promise<Crew[]> {
   const own = [model.modelName, rootOf(model).modelName];
 
   return found
+    .filter(({ worker }) => isPlain(worker) && Array.isArray(worker.models))
     .map(({ worker, beat }) => ({ ...worker, tasks: worker.tasks ?? [], beat }))
     .filter(({ models }) => !kind || models.some((name) => own.includes(name)));
 }

@@ -1,7 +1,7 @@
 import { type AnyModel, collectionOf, definitionOf, namespaceOf, type RawDocument } from '../definition/definition';
 import { State } from '../fields';
 import { nextRun } from '../schedule/schedule';
-import { serverNow } from '../server/clock';
+import { connected, serverNow } from '../server/clock';
 import { perClient } from '../server/per-client';
 import { readBookkeeping } from '../task/bookkeeping';
 import { keyOf } from '../values/id';
@@ -27,6 +27,7 @@ export function passed(model: AnyModel, ms: number): void {
  */
 export async function keepPhases(models: readonly AnyModel[]): Promise<void> {
   for (const model of models) {
+    await connected(model);
     const { state } = definitionOf(model).options.fields;
     const waiting = { [state]: State.CREATED, '_task.schedule.cron': { $exists: true } };
     const found = await collectionOf(model)

@@ -31,12 +31,13 @@ export function logWorker(worker: Emitter<WorkerEvents<AnyDocument>>, logger: Ta
   for (const [name, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, keyof TaskLogger][]) {
     worker.on(name, (task: AnyDocument, error?: unknown) => {
       const fields = { model: modelOf(task).modelName, task: task._id, attempt: attempts(task) };
-      logger[level](error === undefined ? fields : { ...fields, err: error }, `task ${name}`);
+      // A promise of it is heard as that of any listener.
+      return logger[level](error === undefined ? fields : { ...fields, err: error }, `task ${name}`);
     });
   }
   worker.on('slow', (task, { ms }) => {
     const fields = { model: modelOf(task).modelName, task: task._id, attempt: attempts(task), ms };
-    logger.warn(fields, 'task slow');
+    return logger.warn(fields, 'task slow');
   });
   worker.on('error', (error) => logger.error({ err: error }, 'worker goes on after an error'));
   worker.on('stopped', () => logger.info({}, 'worker stopped'));

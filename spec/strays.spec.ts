@@ -1,0 +1,180 @@
+import { createConnection, Schema, Types } from 'mongoose';
+import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
+import { advance, drain } from 'mongoose-task-queue/testing';
+import { doctor } from '../lib/doctor';
+import { useDatabase } from './support/database';
+import { foreignBytes, foreignProgram, NO_TEXT } from './support/foreign-bytes';
+import { nativeOf, stored } from './support/raw';
+
+/** What callers pass by mistake, and what other programs leave in the database. */
+describe('what strays in', () => {
+  const database = useDatabase('replicaSet');
+  let number = 0;
+  const makeJob = (options: object = {}, plugin: object = {}) =>
+    database.connection.model(
+      `Stray${++number}`,
+      taskQueue(new Schema({ n: Number, to: String }, options), { backoff: () => 0, ...plugin }),
+    );
+
+  const noFilters: Record<string, unknown> = {
+    'a promise': Promise.resolve({ n: 1 }),
+    'a map': new Map([['n', 1]]),
+    'a date': new Date(),
+    'an id': new Types.ObjectId(),
+    'an empty `$or`': { $or: [] },
+    'an empty list within': { $and: [{ $nor: [] }] },
+    'undefined within': { to: { $ne: undefined } },
+    'undefined in a list': { $or: [{ to: undefined }] },
+    'an operator that the schema does not know': { to: { $size: 1 } },
+  };
+  it.each(Object.entries(noFilters))('as a filter, %s, is refused and changes nothing', async (_, filter) => {
+    const Job = makeJob();
+    await Job.push([{ n: 1 }, { n: 2, to: 'ada' }]);
+
+    await expect(Job.cancel(filter as never)).rejects.toThrow(InvalidOptionError);
+    await expect(Job.requeue(filter as never)).rejects.toThrow(InvalidOptionError);
+
+    expect(await Job.countDocuments({ state: State.CREATED })).toBe(2);
+  });
+
+  const noInputs: Record<string, unknown> = {
+    'a promise': Promise.resolve({ n: 1 }),
+    'a generator': [{ n: 1 }].values(),
+    'a set': new Set([{ n: 1 }]),
+    bytes: Buffer.from('n'),
+    'an error': new Error('n'),
+    'a pattern': /n/,
+    'an address': new URL('https://example.org'),
+    'a list of promises': [Promise.resolve({ n: 1 })],
+    // oxlint-disable-next-line no-sparse-arrays -- what a mistake leaves
+    'a list with a hole': [{ n: 1 }, , { n: 2 }],
+  };
+  it.each(Object.entries(noInputs))('as input, %s, is refused and stores nothing', async (_, input) => {
+    const Job = makeJob();
+
+    await expect(Job.push(input as never)).rejects.toThrow(InvalidOptionError);
+
+    expect(await Job.countDocuments()).toBe(0);
+  });
+
+  it('as input, fields of any name are taken', async () => {
+    const Job = makeJob({ strict: false });
+
+    const { _id } = await Job.push({ n: 1, then: 'later' } as never);
+
+    expect(await stored(Job, _id)).toMatchObject({ n: 1, then: 'later' });
+  });
+
+  it('as a key, null, and text that is none, keep no other task from being cancelled', async () => {
+    const Job = makeJob();
+    await Job.push([{ n: 1 }, { n: 2 }]);
+    await Job.ensureTaskIndexes();
+    await nativeOf(Job).insertOne({ state: 'CREATED', priority: 2, _task: { key: null } });
+    const foreign = await foreignProgram(database.connection);
+    const broken = { _id: new Types.ObjectId(), state: 'CREATED', priority: 2, _task: { key: NO_TEXT } };
+    expect(await foreign.insert(Job.collection.name, foreignBytes(broken))).toBe(true);
+    foreign.close();
+
+    expect(await Job.cancel({})).toEqual({ cancelled: 4, cancelling: 0 });
+  });
+
+  it('as the name of the task before, a number counts as none', async () => {
+    const Job = makeJob();
+    await Job.push({ n: 1 }, { key: 'k' });
+    await nativeOf(Job).updateOne({}, { $set: { '_task.behind': Number.NaN } });
+
+    expect((await Job.push({ n: 2 }, { key: 'k', onDuplicate: 'replace' })).pushOutcome).toBe('replaced');
+    await nativeOf(Job).updateOne({}, { $set: { '_task.behind': Number.NaN } });
+    expect((await Job.push({ n: 3 }, { key: 'k', onDuplicate: 'supersede' })).pushOutcome).toBe('superseded');
+  });
+
+  it('in the side collection, entries of other programs count as none', async () => {
+    const Job = makeJob();
+    await Job.push({ n: 1 });
+    const side = database.connection.collection(`${Job.collection.name}.queue`);
+    await side.insertMany([
+      { _id: 'control' as never, pauses: [null, { since: 'today' }], uses: [] },
+      { beat: new Date() },
+      { _id: { at: 'today', model: Job.modelName } as never, finished: 1 },
+    ]);
+
+    expect(await Job.paused()).toEqual([]);
+    expect(await Job.workers()).toEqual([]);
+    expect(await Job.history({ minutes: 5 })).toHaveLength(5);
+    expect((await Job.pop())?.n).toBe(1);
+  });
+
+  it('a write concern of the schema does not keep a transaction from cancelling or superseding', async () => {
+    const Job = makeJob({ writeConcern: { w: 'majority' } });
+    const [first] = await Job.push([{ n: 1 }]);
+    await Job.push({ n: 2 }, { key: 'k' });
+
+    await database.connection.transaction(async (session) => {
+      await first!.cancel({ session });
+      await Job.push({ n: 3 }, { key: 'k', onDuplicate: 'supersede', session });
+    });
+
+    expect(await Job.distinct('n', { state: State.CANCELLED })).toEqual([1, 2]);
+  });
+
+  it.each([
+    [{ timestamps: true }, { fields: { createdAt: 'queuedAt' } }, 'createdAt'],
+    [{ timestamps: { updatedAt: 'changed' } }, { fields: { createdAt: 'queuedAt' } }, 'createdAt'],
+    [{ timestamps: { createdAt: 'meta.made' } }, {}, 'meta.made'],
+  ])('a replaced task keeps the time at which Mongoose says it was made: %j', async (options, plugin, path) => {
+    const Job = makeJob(options, plugin);
+    const { _id } = await Job.push({ n: 1 }, { key: 'k' });
+    const made = () => nativeOf(Job).distinct(path, { _id });
+    const before = await made();
+
+    await Job.push({ n: 2 }, { key: 'k', onDuplicate: 'replace' });
+
+    expect(await stored(Job, _id)).toMatchObject({ n: 2 });
+    expect(await made()).toEqual(before);
+    expect(before).toHaveLength(1);
+  });
+
+  it('a referenced document whose hook throws fails the task that refers to it, and no other', async () => {
+    const schema = new Schema({ isBad: Boolean });
+    schema.post('init', (document) => {
+      if (document['isBad']) throw new Error('no good');
+    });
+    const Part = database.connection.model(`Part${++number}`, schema);
+    const Job = database.connection.model(
+      `Whole${number}`,
+      taskQueue(new Schema({ part: { type: Schema.Types.ObjectId, ref: Part.modelName } }), { maxAttempts: 1 }),
+    );
+    const [good, bad] = await Part.insertMany([{}, { isBad: true }]);
+    await Job.push([{ part: bad!._id }, { part: good!._id }, { part: good!._id }]);
+
+    expect(await Job.popMany(3, { populate: 'part' })).toHaveLength(2);
+
+    const [failed] = await nativeOf(Job).find({ state: State.FAILED }).toArray();
+    expect(failed!['_task'].errors).toMatchObject([{ message: 'no good' }]);
+  });
+
+  it('a queue over a view ends with what the server says', async () => {
+    const Job = makeJob({ autoCreate: false, autoIndex: false });
+    await database.connection.db!.createCollection(Job.collection.name, { viewOn: 'nothing', pipeline: [] });
+
+    await expect(Job.queue({ pollMs: 5, onError: () => {} }).next()).rejects.toThrow(/view/);
+  });
+
+  it('the kit says that nobody has connected', async () => {
+    const connection = createConnection();
+    const Job = connection.model('Job', taskQueue(new Schema({ n: Number }, { bufferTimeoutMS: 50 })));
+
+    await expect(advance(Job, 1_000)).rejects.toThrow('was not opened');
+    await expect(drain(Job, { handler: () => {} })).rejects.toThrow('was not opened');
+  });
+
+  it('what the progress of a doctor rejects with is no finding', async () => {
+    const Job = makeJob();
+    await Job.ensureTaskIndexes();
+    const onProgress = jest.fn(() => Promise.reject(new Error('no terminal')) as never);
+
+    expect((await doctor([Job as never], { onProgress })).flatMap(({ findings }) => findings)).toEqual([]);
+
+    expect(onProgress).toHaveBeenCalled();
+  });
+});
