@@ -59,6 +59,7 @@ describe('what strays in', () => {
 
   it('as input, fields of any name are taken', async () => {
     const Job = makeJob({ strict: false });
+    // oxlint-disable-next-line unicorn/no-thenable -- a text, which nobody awaits
     const given = Object.fromEntries([['then', 'later']]);
 
     const { _id } = await Job.push({ n: 1, ...given });
