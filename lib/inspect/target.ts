@@ -66,8 +66,13 @@ export function isSearched({ state, q }: Search): boolean {
   return state !== undefined || q !== undefined;
 }
 
+/** Whether a search says nothing of the tasks. */
+function isBlank(q = ''): boolean {
+  return /^[\s"]*$|^\s*\{\s*\}\s*$/.test(q);
+}
+
 function checkTarget(target: Target): void {
-  const { action, ids } = target;
+  const { action, ids, state, q } = target;
   if (!(TASK_ACTIONS as readonly string[]).includes(action))
     throw new InvalidOptionError(
       `Expected an action on tasks, got ${shown(action)}. There are: ${TASK_ACTIONS.join(', ')}.`,
@@ -75,7 +80,7 @@ function checkTarget(target: Target): void {
   if (ids !== undefined && (!Array.isArray(ids) || ids.length === 0 || ids.length > MAX_COUNT))
     throw new InvalidOptionError(`Expected \`ids\` to be a list of 1 to ${MAX_COUNT} ids, got ${shown(ids)}.`);
   // An action without a word on which tasks it is about must not be about all.
-  if (ids === undefined && !isSearched(target))
+  if (ids === undefined && state === undefined && isBlank(q))
     throw new InvalidOptionError(
       "Expected `ids`, `state` or `q`, got none. Write `state: ''` for all that have not ended.",
     );

@@ -330,6 +330,9 @@ describe('an action', () => {
 
     for (const wrong of [
       { action: 'delete' },
+      { action: 'cancel', q: ' ' },
+      { action: 'cancel', q: '"' },
+      { action: 'cancel', q: '{}' },
       { action: 'retry', ids: [] },
       { action: 'retry', ids: ['{"$gt":""}'] },
       { action: 'retry', ids: ['{"$regularExpression":{"pattern":".","options":""}}'] },
