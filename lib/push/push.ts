@@ -30,14 +30,15 @@ export async function pushNew(
 ): Promise<AnyDocument | AnyDocument[] | PushedCount> {
   checkOptions(options);
   definitionOf(model);
-  if (isSource(input)) return pushSource(input, options, (part) => pushNew(model, part, options));
-  if (!Array.isArray(input)) return pushTask(toDocument(model, input), options);
-
-  if (options.key !== undefined && input.length > 1) {
+  const count = isSource(input) ? 'an async iterable' : Array.isArray(input) ? input.length : 1;
+  if (options.key !== undefined && count !== 0 && count !== 1) {
     throw new InvalidOptionError(
-      `Expected one task for \`key\`, got ${input.length}: a key names one live task. Push them one by one, each with a key of its own.`,
+      `Expected one task for \`key\`, got ${count}: a key names one live task. Push them one by one, each with a key of its own.`,
     );
   }
+  if (isSource(input)) return pushSource(input, (part) => pushNew(model, part, options));
+  if (!Array.isArray(input)) return pushTask(toDocument(model, input), options);
+
   // A hole of the list is no input either.
   const documents = Array.from(input, (one) => toDocument(model, one));
   if (documents.length === 1) return [await pushTask(documents[0]!, options)];

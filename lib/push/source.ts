@@ -1,6 +1,4 @@
-import { InvalidOptionError } from '../errors';
 import { nextTurn } from '../timers';
-import type { PushOptions } from './options';
 
 /** The outcome of a push of an async iterable. */
 export interface PushedCount {
@@ -18,18 +16,11 @@ export function isSource(input: unknown): input is AsyncIterable<unknown> {
 /**
  * Queues what a source yields, in parts by `pushPart`. A part is as large as what the source has at hand: where it has to wait for its next one,
  * what came before is not kept back. One more is read while a part is written. The source is ended when a part is refused.
- *
- * @throws {InvalidOptionError} for a `key`, which is for one task only.
  */
 export async function pushSource(
   source: AsyncIterable<unknown>,
-  { key }: PushOptions,
   pushPart: (part: readonly unknown[]) => Promise<unknown>,
 ): Promise<PushedCount> {
-  if (key !== undefined)
-    throw new InvalidOptionError(
-      'Expected one task for `key`, got an async iterable: a key names one live task. Push them one by one, each with a key of its own.',
-    );
   const iterator = source[Symbol.asyncIterator]();
   let part: unknown[] = [];
   let pushed = 0;
