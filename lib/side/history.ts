@@ -53,8 +53,7 @@ export async function history(model: AnyModel, options: HistoryOptions = {}): Pr
   definitionOf(model);
   await connected(model);
   const from = await beginning(model, minutes);
-  const readable = (await readSince(model, from)).filter(({ _id }) => _id.at instanceof Date);
-  const stored = groupBy(readable, ({ _id }) => _id.at.toISOString());
+  const stored = groupBy(await readSince(model, from), ({ _id }) => _id.at.toISOString());
 
   return Array.from({ length: minutes }, (_, index) => {
     const at = new Date(from.getTime() + index * MINUTE_MS);
@@ -91,7 +90,10 @@ async function readSince(model: AnyModel, at: Date, fields: readonly string[] = 
       .toArray(),
   );
 
-  return (found as unknown as Stored[]).filter(({ _id }) => !kind || _id.model === model.modelName);
+  const isReadable = ({ _id }: Stored) => _id.at instanceof Date;
+  return (found as unknown as Stored[]).filter(
+    (one) => isReadable(one) && (!kind || one._id.model === model.modelName),
+  );
 }
 
 function minuteOf(at: Date, stored: readonly Stored[]): HistoryMinute {
