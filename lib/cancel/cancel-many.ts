@@ -13,6 +13,7 @@ import { State } from '../fields';
 import { liveFilter } from '../indexes/claim-index';
 import { indexesReady } from '../indexes/prepare';
 import { announce } from '../notify/arrivals';
+import { inIdOrder } from '../server/id-order';
 import { read } from '../server/read';
 import { isTimeExpired, persistently } from '../server/transient';
 import { signalCancel } from '../side/control';
@@ -88,13 +89,11 @@ function liveOf(definition: Definition, filter: Filter, isLimited: boolean): Fil
 
 /** Yields the tasks in `_id` order, each once, without those whose `_id` no filter can name. */
 async function* pages(definition: Definition, live: Filter, left: () => number): AsyncGenerator<AsRead[]> {
-  let after: Filter = {};
-  while (left() > 0) {
-    const found = await readTasks(definition, { $and: [live, after] }, Math.min(PAGE, left()));
-    const named = found.filter(({ _id }) => isWritable(_id));
-    if (named.length === 0) return;
-    after = { _id: { $gt: named.at(-1)!._id } };
-    yield named.map((one) => asRead(definition, one));
+  const readAfter = async (after: Filter): Promise<RawDocument[]> =>
+    left() > 0 ? readTasks(definition, { $and: [live, after] }, Math.min(PAGE, left())) : [];
+  for await (const part of inIdOrder(readAfter)) {
+    const named = part.filter(({ _id }) => isWritable(_id));
+    if (named.length > 0) yield named.map((one) => asRead(definition, one));
   }
 }
 

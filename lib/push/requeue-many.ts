@@ -1,17 +1,24 @@
 import { type mongo, Types } from 'mongoose';
-import { type AnyModel, collectionOf, type Definition, definitionOf, type Filter } from '../definition/definition';
+import {
+  type AnyModel,
+  collectionOf,
+  type Definition,
+  definitionOf,
+  type Filter,
+  type RawDocument,
+} from '../definition/definition';
 import { castFilter } from '../definition/filter';
 import { UNDONE_STATES } from '../fields';
 import { isDuplicateKey } from '../indexes/key-index';
 import { indexesReady } from '../indexes/prepare';
 import { announceAt } from '../notify/due';
 import { serverNow } from '../server/clock';
+import { inIdOrder } from '../server/id-order';
 import { LENIENT, NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { plainKey } from '../task/cancellation';
 import { MAX_DELAY_MS, refuseUnknown, requireInteger } from '../values/check';
-import { isExact, keyOf } from '../values/id';
 import { isWritable } from '../values/writable';
 import { renewal } from './renewal';
 
@@ -77,25 +84,16 @@ const KEY = '_task.key';
 
 /** Yields each failed task without a key once, in `_id` order: a task that fails again meanwhile is not requeued endlessly. */
 async function* withoutKey({ model }: Definition, failed: Filter, left: () => number): AsyncGenerator<unknown[]> {
-  let after: Filter = {};
-  let last: string | null = null;
-  while (left() > 0) {
+  const how = { projection: { _id: 1 }, sort: { _id: 1 }, ...NEWEST, ...LENIENT } as const;
+  const readAfter = async (after: Filter): Promise<RawDocument[]> => {
+    if (left() <= 0) return [];
+    const filter = { $and: [failed, { [KEY]: { $exists: false } }, after] };
     // No time limit: the read may take long where no index serves the filter.
-    const found = await collectionOf(model)
-      .find(
-        { $and: [failed, { [KEY]: { $exists: false } }, after] },
-        { projection: { _id: 1 }, sort: { _id: 1 }, limit: Math.min(BATCH, left()), ...NEWEST, ...LENIENT },
-      )
+    return collectionOf(model)
+      .find(filter, { ...how, limit: Math.min(BATCH, left()) })
       .toArray();
-    if (found.length === 0) return;
-    const ids = found.map(({ _id }) => _id as unknown);
-    yield ids.filter(isWritable);
-    // Of one that cannot be sent nobody can ask what comes after it.
-    const end = ids.findLast(isExact);
-    if (end === undefined || keyOf(end) === last) return;
-    last = keyOf(end);
-    after = { $expr: { $gt: ['$_id', { $literal: end }] } };
-  }
+  };
+  for await (const part of inIdOrder(readAfter)) yield part.map(({ _id }) => _id as unknown).filter(isWritable);
 }
 
 /** The failed tasks of one key. Only one of them can be live: the one settled last is requeued. */
