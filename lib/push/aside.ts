@@ -45,6 +45,28 @@ export async function moveAside(
   }
 }
 
+/** Names a task that another program has moved aside without a name. Resolves to the name, or to null if the task has changed. */
+export async function nameAside(
+  { model, options, writeConcern }: Definition,
+  { _id, _task: task, [options.fields.state]: state }: RawDocument,
+  session: ClientSession | null,
+): Promise<Types.ObjectId | null> {
+  const aside = new Types.ObjectId();
+  const { key } = task as Bookkeeping;
+  const filter = {
+    _id,
+    [options.fields.state]: state,
+    '_task.key': key,
+    '_task.aside': { $not: { $type: 'objectId' } },
+  };
+  const how = { ...writeConcern, ...(session && { session }) };
+  const { matchedCount } = await answered(
+    collectionOf(model).updateOne(filter, { $set: { '_task.aside': aside } }, how),
+  );
+
+  return matchedCount > 0 ? aside : null;
+}
+
 /**
  * The bookkeeping of a task that waits for one that is aside: not before that one's lease ends, so that nothing is lost when nobody lets it
  * go; `leaseMs`: the longest it can be. It recurs as its options say, or like the task before it, and then from that one's next slot on.

@@ -1,4 +1,4 @@
-import type { ClientSession } from 'mongoose';
+import type { ClientSession, Types } from 'mongoose';
 import { findPlace, letGoIfEnded, uncertain } from '../claim/behind';
 import { type AnyDocument, type Definition, definitionOf, modelOf, type RawDocument } from '../definition/definition';
 import { whenCommitted } from '../definition/transaction';
@@ -11,7 +11,7 @@ import { readBookkeeping } from '../task/bookkeeping';
 import { type Bookkeeping, handleOf, type PushOutcome } from '../task/handle';
 import { sleep } from '../timers';
 import { keyOf } from '../values/id';
-import { cancelAside, closeWindow, leaseEnd, moveAside, successorOf } from './aside';
+import { cancelAside, closeWindow, leaseEnd, moveAside, nameAside, successorOf } from './aside';
 import { nextStep, type OnDuplicate } from './duplicate';
 import { KeyTakenError } from './key-index';
 import { hydrateOfKey, keysReady, type OfKey, readOfKey } from './of-key';
@@ -75,9 +75,7 @@ async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): P
     case 'save':
       return (await isStored(push, task)) ? { task: document, outcome: 'queued' } : null;
     case 'store':
-      return step.behind
-        ? store(definition, push, step.behind, (step.behind._task as Bookkeeping).aside)
-        : storeFirst(definition, push);
+      return step.behind ? storeBehind(definition, push, step.behind) : storeFirst(definition, push);
     case 'keep':
       return keep(definition, push, step.task);
     case 'close': {
@@ -89,10 +87,8 @@ async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): P
       const replaced = await replace(document, step.task, by, session);
       return replaced && { task: replaced, outcome: 'replaced' };
     }
-    case 'move aside': {
-      const name = await moveAside(definition, key, step.task, session);
-      return name && store(definition, push, step.task, name);
-    }
+    case 'move aside':
+      return store(definition, push, step.task, await moveAside(definition, key, step.task, session));
   }
 }
 
@@ -127,12 +123,19 @@ async function afterCommit(session: ClientSession | null, then: () => Promise<vo
   else await then();
 }
 
+/** Stores the document behind the task that is aside. */
+async function storeBehind(definition: Definition, push: KeyedPush, aside: RawDocument): Promise<Pushed | null> {
+  const { aside: name } = readBookkeeping({ ...aside._task });
+
+  return store(definition, push, aside, name ?? (await nameAside(definition, aside, push.session)));
+}
+
 /** Stores the document behind a task that is aside under this name. */
 async function store(
   definition: Definition,
   push: KeyedPush,
   aside: RawDocument,
-  name: Bookkeeping['aside'],
+  name: Types.ObjectId | null,
 ): Promise<Pushed | null> {
   const { document, key, mode, task, session, now } = push;
   const { leaseMs, cancelGraceMs } = definition.options;

@@ -2,20 +2,21 @@ import { type ClientSession, mongo } from 'mongoose';
 import {
   type AnyDocument,
   type AnyModel,
-  collectionOf,
   type Definition,
   hydrate,
   type RawDocument,
   rootOf,
 } from '../definition/definition';
+import { TaskStateError } from '../errors';
 import { isLive } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { formsOf, liveOf, ofKey } from '../indexes/key-index';
 import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
-import { NEWEST } from '../server/read';
-import { answered } from '../server/time-limit';
+import { read } from '../server/read';
 import { isMissingIndex } from '../server/transient';
 import { sleep } from '../timers';
+import { lineOf } from '../values/describe';
+import { shownId } from '../values/id';
 
 /** The tasks of one key that the index has. */
 export interface OfKey {
@@ -46,9 +47,21 @@ export async function readOfKey(definition: Definition, key: string, session: Cl
   }
 }
 
-/** The handle of a task that was read by its key: kinds of one base share their keys, so it may be of another kind. */
-export function hydrateOfKey({ model, hidden, kindOnly }: Definition, raw: RawDocument): AnyDocument {
-  return hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
+/**
+ * The handle of a task that was read by its key: kinds of one base share their keys, so it may be of another kind.
+ *
+ * @throws {TaskStateError} when a hook of the schema, or what another program has stored, makes a document of it impossible.
+ */
+export function hydrateOfKey({ model, hidden, kindOnly, options }: Definition, raw: RawDocument): AnyDocument {
+  try {
+    return hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
+  } catch (error) {
+    throw new TaskStateError(
+      `The ${model.modelName} that has the key, ${shownId(raw._id)}, cannot be read: ${lineOf(error)} Push with \`onDuplicate: 'replace'\` to give it other fields, or remove it.`,
+      raw._id,
+      raw[options.fields.state] as string,
+    );
+  }
 }
 
 async function find(definition: Definition, key: string, session: ClientSession | null): Promise<OfKey> {
@@ -58,16 +71,13 @@ async function find(definition: Definition, key: string, session: ClientSession 
     ...ofKey(definition, ...formsOf(key)),
     $or: [{ [options.fields.state]: live }, { '_task.throttledUntil': { $exists: true } }],
   };
-  const found = await answered(
-    collectionOf(model)
-      .find(filter, {
-        hint: indexName(definition, 'key'),
-        ...(hidden && { projection: hidden }),
-        ...NEWEST,
-        ...(session && { session }),
-      })
-      .toArray(),
-  );
+  const found = await read(model, {
+    filter,
+    hint: indexName(definition, 'key'),
+    limit: formsOf(key).length,
+    ...(hidden && { projection: hidden }),
+    ...(session && { session }),
+  });
   const isFront = ({ _task: task }: RawDocument) => (task as { key: unknown }).key === key;
 
   return {

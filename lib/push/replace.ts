@@ -18,6 +18,7 @@ import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { shown } from '../values/check';
 import { isPlain } from '../values/writable';
 import { NOT_BEHIND } from './aside';
+import { keyOf } from '../values/id';
 import { explainPush } from './input';
 
 /** When a debounced task becomes due. */
@@ -39,7 +40,7 @@ export interface Replacement {
  * Gives a task that has not begun the fields of a pushed document, validated and by the schema's save hooks, in one write. Resolves to the
  * task, or to null if it has begun or changed meanwhile.
  *
- * @throws {InvalidOptionError} for a task of another kind.
+ * @throws {InvalidOptionError} for a task of another kind, or of another shard.
  */
 export async function replace(
   document: AnyDocument,
@@ -50,6 +51,7 @@ export async function replace(
   const model = modelOf(document);
   const { state } = definitionOf(model).options.fields;
   requireKind(document, front);
+  requireShard(document, front);
   const stored = readBookkeeping({ ...front._task });
   const replaced = withFieldsOf(document, front);
   const isRunning = front[state] === State.RUNNING;
@@ -79,6 +81,25 @@ function requireKind(document: AnyDocument, front: RawDocument): void {
   throw new InvalidOptionError(
     `Expected the task with the key to be of the same kind as the pushed one, ${shown(pushed)}, but it is ${shown(found)}. Write the kind into the key, or push with \`onDuplicate: 'keep'\`.`,
   );
+}
+
+/** A write names the shard of its document, and does not move it to another. */
+function requireShard(document: AnyDocument, front: RawDocument): void {
+  const { modelName, schema } = modelOf(document);
+  const stored = Object.keys((schema.get('shardKey') as object | undefined) ?? {}).map((path) => {
+    const values = [document.get(path) as unknown, path.split('.').reduce(valueIn, front)];
+    return [path, ...values.map((value) => value ?? null)] as const;
+  });
+  const moved = stored.find(([, pushed, found]) => keyOf(pushed) !== keyOf(found));
+  if (!moved) return;
+  const [path, pushed, found] = moved;
+  throw new InvalidOptionError(
+    `Expected the ${modelName} with the key to have the same shard key \`${path}\` as the pushed one, but it has ${shown(found)} and the pushed one ${shown(pushed)}. Write the shard key into the key.`,
+  );
+}
+
+function valueIn(value: unknown, name: string): unknown {
+  return isPlain(value) ? value[name] : undefined;
 }
 
 /** The stored task with the values of the pushed document, all of them to be written: what another push has written since does not stay. */

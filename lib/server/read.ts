@@ -1,4 +1,4 @@
-import { ConnectionStates, type mongo } from 'mongoose';
+import { type ClientSession, ConnectionStates, type mongo } from 'mongoose';
 import { decode } from '../definition/decode';
 import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../definition/definition';
 import { answered } from './time-limit';
@@ -23,6 +23,8 @@ export interface Find {
   readonly readConcern?: { readonly level: 'majority' };
   /** How long the server may look, in milliseconds. */
   readonly maxTimeMS?: number;
+  /** Default: none. What goes wrong in a transaction is the transaction's to repeat. */
+  readonly session?: ClientSession;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface Find {
 export async function read(model: AnyModel, find: Find): Promise<RawDocument[]> {
   const { db, readyState } = model.db;
   // While the connection is not open, Mongoose buffers operations of its own collection, but not commands.
-  if (!db || readyState !== ConnectionStates.connected) return readByCursor(model, find);
+  if (!db || readyState !== ConnectionStates.connected || find.session) return readByCursor(model, find);
 
   const answer = await orUnreadable(persistently(() => send(db, model.collection.collectionName, find)));
   if (!answer) return readByCursor(model, find, RAW);
