@@ -1,10 +1,12 @@
 import type { mongo } from 'mongoose';
 import { type AnyModel, collectionOf, type Filter, type RawDocument } from '../definition/definition';
-import { TaskQueueError } from '../errors';
+import { InvalidOptionError, TaskQueueError } from '../errors';
 import { explained } from '../server/explain-error';
 import { type Find, LENIENT, NEWEST, read } from '../server/read';
 import { answered } from '../server/time-limit';
+import { isWrongQuery } from '../server/permanent';
 import { isMissingIndex, isTimeExpired } from '../server/transient';
+import { lineOf } from '../values/describe';
 
 /** How long the server may look for one answer, in milliseconds. */
 export const MAX_TIME_MS = 400;
@@ -73,6 +75,10 @@ async function bounded<T>(model: AnyModel, reading: Promise<T>): Promise<T> {
         `An index of ${model.modelName} is missing, without which this may take long. Call \`${model.modelName}.ensureTaskIndexes()\` once.`,
         { cause: error },
       );
+    if (isWrongQuery(error))
+      throw new InvalidOptionError(`Expected a search that the database understands: ${lineOf(error)}`, {
+        cause: error,
+      });
     throw explained(error);
   }
 }

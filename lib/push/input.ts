@@ -3,7 +3,9 @@ import { type AnyDocument, type AnyModel, definitionOf, modelOf } from '../defin
 import { InvalidOptionError } from '../errors';
 import { isPriority, wrongPriority } from '../fields';
 import { explained } from '../server/explain-error';
+import { isTooLarge } from '../server/permanent';
 import { wrongValue } from '../values/check';
+import { lineOf } from '../values/describe';
 
 /** The document to push: the given one, or a new one with the given fields. @throws {InvalidOptionError} for any other input. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {
@@ -57,14 +59,19 @@ export function checkPriority(document: AnyDocument): void {
   if (value !== undefined && value !== null && !isPriority(value)) throw wrongPriority(priority, value);
 }
 
-// Replaces Mongoose's ValidationError for a priority by one that says what to write instead, and the server's error for a missing right,
-// whose message shows the documents.
+// Replaces Mongoose's ValidationError for a priority, and the driver's error for a document that is too large, by one that says what to write
+// instead, and the server's error for a missing right, whose message shows the documents.
 export function explainPush(model: AnyModel): (error: unknown) => never {
   const { priority } = definitionOf(model).options.fields;
 
   return (error) => {
     const wrong = (error as { errors?: Record<string, { value?: unknown }> }).errors?.[priority];
     if (wrong) throw Object.assign(wrongPriority(priority, wrong.value), { cause: error });
+    if (isTooLarge(error))
+      throw new InvalidOptionError(
+        `Expected a ${model.modelName} that fits into a document of MongoDB, 16 MB, got one that is too large: ${lineOf(error)}. Store what is large elsewhere, and push where it is.`,
+        { cause: error },
+      );
     throw explained(error);
   };
 }

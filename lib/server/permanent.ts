@@ -12,6 +12,9 @@ const COMMAND_NOT_SUPPORTED = 115;
 const COMMAND_NOT_SUPPORTED_ON_VIEW = 166;
 const NOT_IMPLEMENTED = 238;
 const DUPLICATE_KEY = 11_000;
+/** BadValue, FailedToParse, TypeMismatch, BadRegex and its options. */
+const WRONG_QUERY = new Set<unknown>([2, 9, 14, 51_091, 51_108]);
+const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
 
 /** Codes of answers that a server would repeat: a right is missing, or the server lacks the feature. */
 const PERMANENT = new Set<unknown>([
@@ -41,6 +44,18 @@ export function isUnauthorized(error: unknown): boolean {
 /** Whether a unique index refused a write. */
 export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === DUPLICATE_KEY;
+}
+
+/** Whether the server does not understand a query: an operator has an operand that it cannot have, or a pattern is none. */
+export function isWrongQuery(error: unknown): boolean {
+  return WRONG_QUERY.has(codeOf(error));
+}
+
+/** Whether what was sent, or would be stored, is larger than a document or a message can be: the server says so, or the driver's buffer. */
+export function isTooLarge(error: unknown): boolean {
+  const isOfBuffer = codeOf(error) === 'ERR_OUT_OF_RANGE' && /"offset"/.test((error as Error).message);
+
+  return isOfBuffer || TOO_LARGE.has(codeOf(error));
 }
 
 /** Replaces the error of a server that lacks a needed feature by one that says so; any other error is returned as it is. */

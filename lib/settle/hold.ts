@@ -1,12 +1,14 @@
 import { outlive, waitAfterLease } from '../claim/takeover';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
-import { TaskStateError } from '../errors';
+import { InvalidOptionError, TaskStateError } from '../errors';
 import { State } from '../fields';
 import { requireLease } from '../options';
+import { isTooLarge } from '../server/permanent';
 import { persistently } from '../server/transient';
 import { handleOf, type Lease } from '../task/handle';
 import { holdFilter } from '../task/held';
-import { requireStorable } from '../values/check';
+import { requireStorable, shown } from '../values/check';
+import { lineOf } from '../values/describe';
 import { shownId } from '../values/id';
 import { hear } from './hear';
 import { readStoredState, refusal, type StoredState } from './refusal';
@@ -56,13 +58,26 @@ function refused(task: AnyDocument, verb: string, found: StoredState | null): Er
 /** See `TaskMethods.progress`. */
 export async function progress(task: AnyDocument, value: unknown): Promise<Lease> {
   requireStorable('value', value);
-  const lease = await extend(task, 'progress', definitionOf(modelOf(task)).options.leaseMs, {
-    '_task.progress': { $literal: value },
-  });
+  if (value === undefined) throw wrongProgress(value);
+  const { leaseMs } = definitionOf(modelOf(task)).options;
+  const lease = await extend(task, 'progress', leaseMs, { '_task.progress': { $literal: value } }).catch(
+    (error: unknown) => {
+      throw isTooLarge(error) ? wrongProgress(value, error) : error;
+    },
+  );
   const handle = handleOf(task);
   handle.stored = { ...handle.stored, progress: value };
 
   return lease;
+}
+
+function wrongProgress(value: unknown, cause?: unknown): Error {
+  const found = cause === undefined ? shown(value) : `one that is too large: ${lineOf(cause)}`;
+
+  return new InvalidOptionError(
+    `Expected \`value\` to be a value that can be stored with its task, got ${found}. Write for example \`{ done: 3, of: 10 }\`.`,
+    { cause },
+  );
 }
 
 /** The lease of a handle. @throws {TaskStateError} when it has none. */
