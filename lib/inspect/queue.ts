@@ -1,7 +1,7 @@
 import { type AnyModel, definitionOf } from '../definition/definition';
 import { existingIndexes } from '../indexes/existing';
 import { taskIndexes } from '../indexes/task-indexes';
-import { serverNow } from '../server/clock';
+import { connected, serverNow } from '../server/clock';
 import { paused } from '../side/pause';
 import { workers } from '../side/workers';
 import type { HistoryRow, Problem, QueueSummary } from './answers';
@@ -29,6 +29,7 @@ export async function lookAt(view: View, model: AnyModel): Promise<LookedAt> {
 
 async function look(view: View, model: AnyModel): Promise<LookedAt> {
   const isWritten = definitionOf(model).options.history;
+  await connected(model);
   const missingIndexes = await missing(model);
   const [pauses, crew, minutes, now] = await Promise.all([
     paused(model),

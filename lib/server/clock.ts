@@ -1,7 +1,8 @@
-import { Error as MongooseError, type mongo } from 'mongoose';
+import type { mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
 import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
 import { askHello, type Hello, requireVersion } from './supported';
+import { NotConnectedError } from './transient';
 
 const REFRESH_MS = 60_000;
 /** How far an estimate may step back to count as an error of the estimate, in milliseconds; a larger step is another server's clock. */
@@ -191,8 +192,8 @@ export async function connected(model: AnyModel): Promise<void> {
   }
 }
 
-function notConnected({ modelName }: AnyModel, what: string): MongooseError {
-  return new MongooseError(
+function notConnected({ modelName }: AnyModel, what: string): NotConnectedError {
+  return new NotConnectedError(
     `The connection of ${modelName} ${what}. Call \`mongoose.connect()\`, or open the connection the model was made with, and wait for it first.`,
   );
 }

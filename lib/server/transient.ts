@@ -1,4 +1,4 @@
-import type { mongo } from 'mongoose';
+import { Error as MongooseError, type mongo } from 'mongoose';
 import { sleep } from '../timers';
 import { explained } from './explain-error';
 import { answered, NoAnswerError } from './time-limit';
@@ -15,6 +15,13 @@ const NO_SUCH_HINT = 2;
 const NO_LONGER_PRIMARY = new Set<unknown>([91, 189, 10_107, 11_600, 11_602, 13_435, 13_436]);
 /** Names of connection errors. When one connection breaks, the driver clears the pool, and operations waiting for a connection fail too. */
 const NETWORK_ERROR = /^MongoNetwork|^(Mongo)?PoolC(leared|losed)/;
+/** Names of the driver's errors for a client that has found no server, or is closed. */
+const NOT_CONNECTED = new Set([
+  'MongoServerSelectionError',
+  'MongoNotConnectedError',
+  'MongoClientClosedError',
+  'MongoTopologyClosedError',
+]);
 /** Node's codes of a broken connection: the driver passes them on if the connection breaks while a command is being written. */
 const BROKEN_CONNECTION = new Set<unknown>([
   'ECONNRESET',
@@ -104,9 +111,16 @@ export function isNetworkError(error: unknown): boolean {
   );
 }
 
-/** Whether the connection broke, the primary stepped down, or the driver found no server within its time limit. */
+/** The connection of a model was not opened in time. It has the name of Mongoose's own error for that. */
+export class NotConnectedError extends MongooseError {}
+
+/** Whether the connection broke or is closed, the primary stepped down, or no server was found within a time limit. */
 export function isOutOfReach(error: unknown): boolean {
-  return isNetworkError(error) || (error instanceof Error && error.name === 'MongoServerSelectionError');
+  return (
+    isNetworkError(error) ||
+    (error instanceof Error && NOT_CONNECTED.has(error.name)) ||
+    error instanceof NotConnectedError
+  );
 }
 
 /** Whether others wrote the same documents at the same moment: nothing was written. */

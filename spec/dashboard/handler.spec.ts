@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, request as send, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { Schema } from 'mongoose';
+import { createConnection, Schema } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
 import { type AuditEntry, type Authorize, dashboard, type DashboardOptions } from 'mongoose-task-queue/dashboard';
 import type { About } from '../../lib/dashboard/api';
@@ -350,6 +350,22 @@ describe('a dashboard', () => {
     expect((await post(board, 'act', { action: 'resume', model: 'Email' })).status).toBe(200);
     await eventually(() => expect(String(warned.mock.calls[0]?.[0])).toContain('disk full'));
     warned.mockRestore();
+  });
+
+  it('says that the database is out of reach while its connection is closed, or was never opened', async () => {
+    const closed = await createConnection(database.uri).asPromise();
+    const never = createConnection();
+    for (const connection of [closed, never]) {
+      const schema = new Schema({ to: String }, { bufferTimeoutMS: 20 });
+      const board = dashboard({ models: [connection.model('Email', taskQueue(schema))], authorize: 'everyone' });
+      await connection.close();
+
+      for (const name of ['tasks?model=Email', 'schedules', 'workers', 'history?model=Email'])
+        expect(await codeOf(await ask(board, `api/${name}`))).toBe('503 no-database');
+      const { queues } = (await (await ask(board, 'api/overview')).json()) as { queues: { error: string }[] };
+      expect(queues).toMatchObject([{ error: 'The database is out of reach.' }]);
+      board.close();
+    }
   });
 
   it('sends with each answer what keeps other sites out of it', async () => {
