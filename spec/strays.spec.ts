@@ -1,6 +1,6 @@
 import { createConnection, Schema, Types } from 'mongoose';
 import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
-import { advance, drain } from 'mongoose-task-queue/testing';
+import { advance, audit, drain, expectPushed } from 'mongoose-task-queue/testing';
 import { doctor } from '../lib/doctor';
 import { useDatabase } from './support/database';
 import { foreignBytes, foreignProgram, NO_TEXT } from './support/foreign-bytes';
@@ -90,6 +90,95 @@ describe('what strays in', () => {
     expect((await Job.push({ n: 3 }, { key: 'k', onDuplicate: 'supersede' })).pushOutcome).toBe('superseded');
   });
 
+  it('as a task that has given its key away, one without a name gets one', async () => {
+    const Job = makeJob();
+    const aside = { state: 'CREATED', priority: 2, _task: { key: { running: 'k' }, availableAt: new Date(0) } };
+    await nativeOf(Job).insertOne({ n: 1, ...aside });
+
+    expect((await Job.push({ n: 2 }, { key: 'k', onDuplicate: 'replace' })).pushOutcome).toBe('behind');
+
+    const first = (await Job.pop())!;
+    expect(first.n).toBe(1);
+    expect(await Job.pop()).toBeNull();
+    await first.finish();
+    expect((await Job.pop())?.n).toBe(2);
+  });
+
+  it('as a shard key, another than that of the task with the key is refused and changes nothing', async () => {
+    const Job = makeJob({ shardKey: { to: 1 } });
+    const { _id } = await Job.push({ n: 1, to: 'ada' }, { key: 'k' });
+
+    const pushed = Job.push({ n: 2, to: 'bob' }, { key: 'k', onDuplicate: 'replace' });
+
+    await expect(pushed).rejects.toThrow(/shard key `to`.*"ada".*"bob"/);
+    expect(await stored(Job, _id)).toMatchObject({ n: 1, to: 'ada' });
+    const same = await Job.push({ n: 2, to: 'ada' }, { key: 'k', onDuplicate: 'replace' });
+    expect(same.pushOutcome).toBe('replaced');
+  });
+
+  it('as ids, values of several types are all cancelled', async () => {
+    const Job = database.connection.model(`Stray${++number}`, taskQueue(new Schema({ _id: Schema.Types.Mixed })));
+    const ids = [...Array.from({ length: 1_000 }, (_, index) => index), 'a', new Types.ObjectId(), new Date()];
+    await Job.push(ids.map((_id) => ({ _id }) as object));
+
+    expect(await Job.cancel({})).toEqual({ cancelled: 1_003, cancelling: 0 });
+  });
+
+  it('a task of which a hook makes no document is named to whoever pushes its key, and can be replaced', async () => {
+    const schema = new Schema({ n: Number });
+    schema.post('init', (document) => {
+      if (document['n'] === 1) throw new Error('no good');
+    });
+    const Job = database.connection.model(`Stray${++number}`, taskQueue(schema, { backoff: () => 0 }));
+    const { _id } = await Job.push({ n: 1 }, { key: 'k' });
+
+    const said = new RegExp(`${String(_id)}, cannot be read: Error: no good`);
+    await expect(Job.findByKey('k')).rejects.toThrow(said);
+    await expect(Job.push({ n: 2 }, { key: 'k' })).rejects.toThrow(said);
+
+    expect((await Job.push({ n: 3 }, { key: 'k', onDuplicate: 'replace' })).pushOutcome).toBe('replaced');
+    expect(await Job.findByKey('k')).toMatchObject({ _id, n: 3 });
+  });
+
+  it('a task with text that is none is found by its key, and can be replaced', async () => {
+    const Job = makeJob();
+    await Job.ensureTaskIndexes();
+    const foreign = await foreignProgram(database.connection);
+    const times = { availableAt: new Date(), dueAt: new Date() };
+    const broken = { _id: new Types.ObjectId(), n: 1, to: NO_TEXT, state: 'CREATED', priority: 2 };
+    await foreign.insert(Job.collection.name, foreignBytes({ ...broken, _task: { key: 'k', ...times } }));
+    foreign.close();
+
+    expect(await Job.findByKey('k')).toMatchObject({ n: 1 });
+    expect((await Job.push({ n: 2 }, { key: 'k' })).pushOutcome).toBe('kept');
+    expect((await Job.push({ n: 3 }, { key: 'k', onDuplicate: 'replace' })).pushOutcome).toBe('replaced');
+    expect(await stored(Job, broken._id)).toMatchObject({ n: 3 });
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['more than a document can hold', 'x'.repeat(17 * 2 ** 20)],
+    ['more than its document can hold', 'x'.repeat(12 * 2 ** 20)],
+  ])('as progress, %s is refused and changes nothing', async (_, value) => {
+    const Job = makeJob();
+    await Job.push({ n: 1, to: 'x'.repeat(5 * 2 ** 20) });
+    const task = (await Job.pop())!;
+    const lease = await task.progress('half');
+
+    await expect(task.progress(value as string)).rejects.toThrow(InvalidOptionError);
+
+    expect(task.lastProgress).toBe('half');
+    expect(task.lease).toEqual(lease);
+    await task.finish();
+  });
+
+  it.each([{ capped: 4_096 }, { timeseries: { timeField: 'at' } }])(
+    'a collection in which tasks cannot change is refused: %j',
+    (options) => {
+      expect(() => makeJob(options)).toThrow(InvalidOptionError);
+    },
+  );
+
   it('in the side collection, entries of other programs count as none', async () => {
     const Job = makeJob();
     await Job.push({ n: 1 });
@@ -167,7 +256,35 @@ describe('what strays in', () => {
     const Job = connection.model('Job', taskQueue(new Schema({ n: Number }, { bufferTimeoutMS: 50 })));
 
     await expect(advance(Job, 1_000)).rejects.toThrow('was not opened');
+    await expect(expectPushed(Job)).rejects.toThrow('was not opened');
     await expect(drain(Job, { handler: () => {} })).rejects.toThrow('was not opened');
+  });
+
+  it.each([[{ strictQuery: 'throw' }], [{ strictQuery: true }]])(
+    'the kit finds what was pushed, whatever queries are allowed: %j',
+    async (options) => {
+      const Job = makeJob(options);
+      await Job.push({ n: 1 });
+
+      expect(await expectPushed(Job, { n: 1 })).toMatchObject({ n: 1 });
+      await expect(expectPushed(Job, { n: 2 })).rejects.toThrow('n: 1');
+    },
+  );
+
+  it('the kit finds what was pushed where filters are sanitized', async () => {
+    const Job = makeJob();
+    await Job.push({ n: 1 });
+    Job.base.set('sanitizeFilter', true);
+    try {
+      expect(await expectPushed(Job, { n: { $gt: 0 } })).toMatchObject({ n: 1 });
+    } finally {
+      Job.base.set('sanitizeFilter', undefined);
+    }
+  });
+
+  it.each([null, undefined, 'Job', {}])('the kit and the doctor say that %p is no model', async (value) => {
+    for (const look of [audit, doctor, drain, (one: never) => advance(one, 1)])
+      await expect(look(value as never)).rejects.toThrow(InvalidOptionError);
   });
 
   it('what the progress of a doctor rejects with is no finding', async () => {

@@ -37,10 +37,14 @@ export interface DoctorOptions {
  * Looks at queues for what is wrong with them. Each query reads 1 000 documents at most, and takes 5 seconds at most. It rejects only where
  * the server is out of reach.
  *
- * @param models Models with the plugin, of open connections.
+ * @param models One model with the plugin, or several, of open connections.
+ * @throws {InvalidOptionError} for what is none.
  */
-export async function doctor(models: readonly AnyModel[], options: DoctorOptions = {}): Promise<Diagnosis[]> {
-  const all = models.map((model) => definitionOf(model));
+export async function doctor(
+  models: AnyModel | readonly AnyModel[],
+  options: DoctorOptions = {},
+): Promise<Diagnosis[]> {
+  const all = [models].flat().map((model: AnyModel) => definitionOf(model));
   for (const { model } of all) await connected(model);
   const diagnoses: Diagnosis[] = [];
   for (const check of CHECKS) {

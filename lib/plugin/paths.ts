@@ -43,6 +43,15 @@ function onlyNew<T>(value: () => T) {
   };
 }
 
+/** @throws {InvalidOptionError} for a schema whose collection keeps documents as they were inserted: the state of a task changes. */
+export function refuseFixed({ modelName, schema }: { modelName: string; schema: AnySchema }): void {
+  const option = ['capped', 'timeseries'].find((name) => schema.get(name as 'capped'));
+  if (option === undefined) return;
+  throw new InvalidOptionError(
+    `Expected ${modelName} to have a usual collection, whose documents can change, grow and be removed, got the schema option \`${option}\`. Leave it out.`,
+  );
+}
+
 /** @throws {InvalidOptionError} for a schema that has the plugin with other options already. */
 export function refuseDifference(installed: ResolvedOptions, options: ResolvedOptions): void {
   requireOwnCopy(installed.copy, 'The schema');

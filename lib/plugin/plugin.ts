@@ -37,7 +37,7 @@ import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { addHooks } from './guard-saves';
 import { guardInsertMany } from './insert-many';
 import { refuseReplaced, refuseTaken } from './names';
-import { addFields, refuseDifference } from './paths';
+import { addFields, refuseDifference, refuseFixed } from './paths';
 
 const statics = {
   push(this: AnyModel, input: unknown, options?: PushOptions) {
@@ -176,6 +176,7 @@ function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
   refuseUuidIds(model);
+  refuseFixed({ modelName: model.modelName, schema });
   refuseReplaced(schema, options, bindings);
   clausesOf(model);
   declareIndexes(model);

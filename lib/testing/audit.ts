@@ -1,4 +1,4 @@
-import type { AnyModel } from '../definition/definition';
+import { type AnyModel, definitionOf } from '../definition/definition';
 import { doctor } from '../doctor';
 import { indexesReady } from '../indexes/prepare';
 import type { QueueOf } from '../model/input';
@@ -14,11 +14,14 @@ const MAX_BLOCKED = 1_000;
  * nobody holds, tasks that wait for each other in a circle, bookkeeping that cannot be read. Resolves to one line each; to none when
  * all is well. Tasks that have failed, or are waiting or running, are no fault.
  *
+ * @throws {InvalidOptionError} for what is no model with the plugin.
+ *
  * @example
  * afterEach(async () => expect(await audit([Email, Report])).toEqual([]));
  */
 export async function audit(models: QueueOf<unknown> | readonly QueueOf<unknown>[]): Promise<string[]> {
-  const all = [models].flat() as unknown as AnyModel[];
+  const given = [models].flat() as unknown as AnyModel[];
+  const all = given.map((model) => definitionOf(model).model);
   for (const model of all) {
     await connected(model);
     await indexesReady(model);

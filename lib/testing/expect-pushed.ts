@@ -1,8 +1,17 @@
 import { AssertionError } from 'node:assert';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { castFilter } from '../definition/filter';
-import { type AnyModel, definitionOf, type Filter } from '../definition/definition';
+import {
+  type AnyDocument,
+  type AnyModel,
+  type Definition,
+  definitionOf,
+  type Filter,
+  hydrate,
+} from '../definition/definition';
 import type { ModelOf, TaskFilter } from '../model/input';
+import { connected } from '../server/clock';
+import { read } from '../server/read';
 
 /** At most this many tasks are shown. */
 const SHOWN = 10;
@@ -18,23 +27,32 @@ export async function expectPushed<Doc, Raw>(
   match: TaskFilter<NoInfer<Raw>> = {} as TaskFilter<NoInfer<Raw>>,
 ): Promise<Doc> {
   const own = model as unknown as AnyModel;
-  definitionOf(own);
-  const pushed = { _task: { $exists: true } };
+  const definition = definitionOf(own);
   const wanted = castFilter(own, match as Filter, 'expectPushed');
-  const [found] = await own
-    .find({ $and: [pushed, wanted] })
-    .sort({ _id: -1 })
-    .limit(1);
+  await connected(own);
+  const [found] = await newest(definition, wanted, 1);
   if (found) return found as unknown as Doc;
 
-  const others = await own.find(pushed).sort({ _id: -1 }).limit(SHOWN);
+  const others = await newest(definition, {}, SHOWN);
   throw new AssertionError({
     message: messageOf(
       own,
       match as Filter,
-      others.map((one: { toObject(): object }) => one.toObject()),
+      others.map((one) => one.toObject() as object),
     ),
   });
+}
+
+// Not by a query of Mongoose, which may be set to refuse `_task`, or operators.
+async function newest(definition: Definition, wanted: Filter, limit: number): Promise<AnyDocument[]> {
+  const filter = { $and: [{ _task: { $exists: true } }, wanted, ofKind(definition)] };
+  const found = await read(definition.model, { filter, sort: { _id: -1 }, limit });
+
+  return found.map((raw) => hydrate(definition, raw));
+}
+
+function ofKind({ kind }: Definition): Filter {
+  return kind ? { [kind.key]: kind.value } : {};
 }
 
 function messageOf({ modelName }: AnyModel, match: Filter, others: readonly object[]): string {

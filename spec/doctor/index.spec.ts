@@ -310,6 +310,7 @@ describe('doctor', () => {
 
     it('looks at that of categories as well', async () => {
       const Mail = database.connection.model('CategoryMail', taskQueue(new Schema({}), { category: true }));
+      await Mail.init();
       await Mail.ensureTaskIndexes();
       await Mail.push({ category: 'news' });
       await nativeOf(Mail).dropIndex('task_category');
