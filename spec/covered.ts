@@ -236,6 +236,7 @@ export const COVERED: Readonly<Record<string, string>> = {
 
   'server/confirm': 'write-concern',
   'server/retry-later': 'claim/late',
+  'server/id-order': 'strays',
   'server/per-client': 'notify/due',
   'server/shared-stream': 'notify/change-stream',
 
