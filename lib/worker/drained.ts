@@ -28,7 +28,11 @@ export class Draining {
     });
   }
 
-  /** Call it before each claim, and the returned function when the claim has brought less than it might. */
+  get isAwaited(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Call it before each claim, and the returned function after it, with whether anything was in hand meanwhile, or more may be there. */
   begin(): (claimed: Claimed, isInHand: boolean) => void {
     const before = [...this.#waiting];
 

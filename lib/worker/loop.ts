@@ -125,6 +125,8 @@ export class WorkLoop {
   async #fill(wanted: number): Promise<void> {
     this.#idle.listen();
     this.#hasWaited = false;
+    // What is in hand may make other tasks ready after the claim has looked.
+    const wasInHand = this.#held.size > 0;
     const looked = this.#draining.begin();
     const claimed = await this.#claim(wanted);
     for (const error of claimed.errors) this.told.report(error);
@@ -132,7 +134,7 @@ export class WorkLoop {
 
     if (claimed.isFailed) this.#idle.failed();
     else this.#idle.succeeded(claimed.count > 0);
-    looked(claimed, this.#held.size > 0 || claimed.count === wanted);
+    looked(claimed, wasInHand || this.#held.size > 0 || claimed.count === wanted);
     if (claimed.count === wanted) return;
 
     await this.#idle.wait(this.signals.ending);
@@ -179,6 +181,7 @@ export class WorkLoop {
     clearTimeout(limit ?? undefined);
     this.#concluding--;
     this.#held.drop(held);
+    if (this.#held.size === 0 && this.#draining.isAwaited) this.#idle.nudge();
     this.#prefetched.took(held.ranMs ?? 0);
     this.#startNext();
     this.#slotFreed();

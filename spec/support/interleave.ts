@@ -45,6 +45,27 @@ export function beforeNext(
   return interruption;
 }
 
+/** Lets something happen right after the next call of a method of the model's collection, before its answer comes. */
+export function afterNext(
+  model: AnyModel,
+  method: Exclude<Method, 'find'>,
+  step: () => Promise<unknown>,
+): Interruption {
+  const collection = model.collection as unknown as Record<string, Call>;
+  const original = collection[method]!;
+  const interruption = { happened: false };
+  collection[method] = async (...call) => {
+    interruption.happened = true;
+    delete collection[method];
+    const answer = await original.call(collection, ...call);
+    await step();
+
+    return answer;
+  };
+
+  return interruption;
+}
+
 /** What the calls of the wake pass have in their filters. */
 export const isOutboxRead: Fits = (filter) => Object.keys(filter).some((path) => path.startsWith('_task.armed.'));
 export const isOfWatchers: Fits = (filter) => '_task.waitingOn' in filter || '_task.doomedBy' in filter;

@@ -2,6 +2,7 @@ import { Schema } from 'mongoose';
 import { TaskQueueError, taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
+import { afterNext } from '../support/interleave';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
 
 const database = useDatabase();
@@ -82,6 +83,32 @@ describe('worker.drained()', () => {
 
     expect(done).toBe(51);
     await worker.drained();
+  });
+
+  it('waits for what a task pushed while a claim that finds nothing was under way', async () => {
+    const Followed = makeModel('Followed');
+    await Followed.push(of(1));
+    const { handler, calls, call } = heldHandler<unknown>();
+    const done: unknown[] = [];
+    const worker = await startWorker(Followed, {
+      concurrency: 3,
+      pollMs: 3_600_000,
+      async handler(task, context) {
+        if (task.number === 0) await handler(task, context);
+        if (task.number === 0) await Followed.push({ number: 1 });
+        done.push(task.number);
+      },
+    });
+    await call(1);
+    const looked = afterNext(Followed, 'findOneAndUpdate', async () => {
+      calls[0]!.end.resolve();
+      await nextEvent(worker, 'finished');
+    });
+
+    await worker.drained();
+
+    expect(looked.happened).toBe(true);
+    expect(done).toEqual([0, 1]);
   });
 
   it('does not wait for tasks that are delayed', async () => {
