@@ -9,6 +9,16 @@ import { seen } from './support/seen';
 describe('discriminators', () => {
   const database = useDatabase();
 
+  it.each<[string, object, object]>([
+    ['the hooks of its base', new Schema({ size: Number }), { mergeHooks: false }],
+    ['the `fields`', taskQueue(new Schema({ size: Number }), { fields: { state: 'status' } }), {}],
+    ['the `category`', taskQueue(new Schema({ size: Number }), { category: true }), {}],
+  ])('that lack %s are refused', (what, schema, options) => {
+    const Base = database.connection.model(`Base of ${what}`, taskQueue(new Schema({ name: String })));
+
+    expect(() => Base.discriminator(`Kind of ${what}`, schema as never, options as never)).toThrow(what);
+  });
+
   // Only `any` stands for "a model of whatever schema".
   const indexNames = async (model: Model<any, any, any, any, any, any>) =>
     (await nativeOf(model).indexes()).map(({ name }) => name as string).sort();

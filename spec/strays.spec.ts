@@ -1,9 +1,12 @@
-import { createConnection, Schema, Types } from 'mongoose';
-import { InvalidOptionError, State, taskQueue } from 'mongoose-task-queue';
+import { createConnection, mongo, Schema, Types } from 'mongoose';
+import { InvalidOptionError, State, taskQueue, TaskStateError } from 'mongoose-task-queue';
 import { advance, audit, drain, expectPushed } from 'mongoose-task-queue/testing';
 import { doctor } from '../lib/doctor';
+import { figuresOf } from '../lib/inspect/figures';
+import { listTasks } from '../lib/inspect/list';
+import { View } from '../lib/inspect/view';
 import { useDatabase } from './support/database';
-import { foreignBytes, foreignProgram, NO_TEXT } from './support/foreign-bytes';
+import { BSONTYPE, FAR_DATE, foreignBytes, foreignProgram, NO_TEXT } from './support/foreign-bytes';
 import { nativeOf, stored } from './support/raw';
 
 /** What callers pass by mistake, and what other programs leave in the database. */
@@ -172,10 +175,106 @@ describe('what strays in', () => {
     await task.finish();
   });
 
-  it.each([{ capped: 4_096 }, { timeseries: { timeField: 'at' } }])(
-    'a collection in which tasks cannot change is refused: %j',
-    (options) => {
-      expect(() => makeJob(options)).toThrow(InvalidOptionError);
+  it.each([
+    { capped: 4_096 },
+    { timeseries: { timeField: 'at' } },
+    { clusteredIndex: { key: { _id: 1 }, unique: true } },
+  ])('a collection in which tasks cannot change is refused: %j', (options) => {
+    expect(() => makeJob(options)).toThrow(InvalidOptionError);
+  });
+
+  it.each(['after', 'replace', 'debounce', 'supersede'] as const)(
+    'as the name of the task before, of a task whose holder died, no value keeps it and its successor back: %s',
+    async (onDuplicate) => {
+      const Job = makeJob({}, { leaseMs: 1_000 });
+      await Job.ensureTaskIndexes();
+      for (const behind of [5, 'x', null, [], new Date()]) {
+        const lease = { availableAt: new Date(0), dueAt: new Date(0), token: new Types.ObjectId(), attempts: 1 };
+        await nativeOf(Job).insertOne({ n: 1, state: 'RUNNING', priority: 2, _task: { key: 'k', behind, ...lease } });
+        await Job.push({ n: 2 }, { key: 'k', onDuplicate, ...(onDuplicate === 'debounce' && { delayMs: 0 }) });
+
+        if (onDuplicate !== 'supersede') await (await Job.pop())!.finish();
+        const second = (await Job.pop())!;
+
+        expect(second.n).toBe(2);
+        await second.finish();
+        await nativeOf(Job).deleteMany({});
+      }
+    },
+  );
+
+  it.each(['keep', 'replace', 'debounce', 'after', 'supersede'] as const)(
+    'as a window of a key, what is no time of JavaScript counts as none: %s',
+    async (onDuplicate) => {
+      const Job = makeJob();
+      await Job.ensureTaskIndexes();
+      const foreign = await foreignProgram(database.connection);
+      for (const throttledUntil of [FAR_DATE, new mongo.MaxKey(), 'later', null])
+        for (const state of ['FINISHED', 'RUNNING']) {
+          const lease = { availableAt: new Date(Date.now() + 60_000), dueAt: new Date(), token: new Types.ObjectId() };
+          const task = { key: 'k', throttledUntil, attempts: 1, ...lease };
+          await foreign.insert(Job.collection.name, foreignBytes({ n: 1, state, priority: 2, _task: task }));
+
+          const { pushOutcome } = await Job.push(
+            { n: 2 },
+            { key: 'k', onDuplicate, ...(onDuplicate === 'debounce' && { delayMs: 0 }) },
+          );
+
+          const behind = {
+            keep: 'kept',
+            replace: 'behind',
+            debounce: 'behind',
+            after: 'behind',
+            supersede: 'superseded',
+          };
+          expect(pushOutcome).toBe(state === 'FINISHED' ? 'queued' : behind[onDuplicate]);
+          await nativeOf(Job).deleteMany({});
+        }
+      foreign.close();
+    },
+  );
+
+  it('as a token, what only looks like one keeps no other task from being cancelled or listed', async () => {
+    const Job = makeJob();
+    await Job.ensureTaskIndexes();
+    const foreign = await foreignProgram(database.connection);
+    for (const state of ['CREATED', 'RUNNING']) {
+      await Job.push([{ n: 1 }, { n: 2 }]);
+      const token = { [BSONTYPE]: 'ObjectId' };
+      const odd = { state, priority: 2, _task: { availableAt: new Date(0), dueAt: new Date(0), token } };
+      await foreign.insert(Job.collection.name, foreignBytes(odd));
+
+      const { rows } = await listTasks(new View({ models: [Job] }), Job as never, {});
+      expect(rows).toHaveLength(3);
+      expect(await Job.cancel({})).toEqual({ cancelled: 3, cancelling: 0 });
+    }
+    foreign.close();
+  });
+
+  it('as the time of a ready task, a list does not keep the others from being counted', async () => {
+    const Job = makeJob();
+    await Job.push([{ n: 1 }]);
+    const availableAt = [new Date(0), new Date(1)];
+    await nativeOf(Job).insertOne({ state: 'CREATED', priority: 2, _task: { availableAt } });
+
+    expect(await figuresOf(Job as never)).toMatchObject({ created: 2, oldestReadyAgeMs: expect.any(Number) as number });
+  });
+
+  it.each(['keep', 'replace', 'after', 'supersede'] as const)(
+    'as an id of a task with a key, what cannot be sent, or is made another, is told to whoever pushes it: %s',
+    async (onDuplicate) => {
+      const Job = makeJob();
+      await Job.ensureTaskIndexes();
+      const foreign = await foreignProgram(database.connection);
+      for (const _id of [FAR_DATE, { [BSONTYPE]: 'Long' }, ...(onDuplicate === 'keep' ? [new Date()] : [])]) {
+        const task = { key: 'k', availableAt: new Date(), dueAt: new Date() };
+        await foreign.insert(Job.collection.name, foreignBytes({ _id, state: 'CREATED', priority: 2, _task: task }));
+
+        await expect(Job.push({ n: 1 }, { key: 'k', onDuplicate })).rejects.toThrow(TaskStateError);
+
+        await nativeOf(Job).deleteMany({});
+      }
+      foreign.close();
     },
   );
 

@@ -1,4 +1,3 @@
-import type { Types } from 'mongoose';
 import { followEnd } from '../claim/behind';
 import {
   type AnyModel,
@@ -24,7 +23,7 @@ import { groupBy } from '../values/group';
 import { isWritable } from '../values/writable';
 import { writeConfirmed } from '../waiting/bounded-write';
 import { checkReason } from './cancel';
-import { type AsRead, cancelStored, cancelUpdate } from './request';
+import { type AsRead, cancelStored, cancelUpdate, tokenAsRead } from './request';
 
 /** Options of `Model.cancel()`. */
 export interface CancelManyOptions {
@@ -106,7 +105,7 @@ function readTasks({ model, options }: Definition, filter: Filter, limit: number
 }
 
 function asRead({ options }: Definition, raw: RawDocument): AsRead {
-  const { token } = (raw['_task'] ?? {}) as { token?: Types.ObjectId };
+  const { token } = readBookkeeping({ ...(raw['_task'] as Bookkeeping) });
 
   return { _id: raw._id as unknown, state: raw[options.fields.state] as string, token };
 }
@@ -134,7 +133,7 @@ function unchanged({ options }: Definition, some: readonly AsRead[]): Filter[] {
   return [...groups.values()].map((group) => ({
     _id: { $in: group.map(({ _id }) => _id) },
     [options.fields.state]: group[0]!.state,
-    '_task.token': { $eq: group[0]!.token ?? null },
+    '_task.token': tokenAsRead(group[0]!.token),
   }));
 }
 

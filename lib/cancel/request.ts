@@ -10,6 +10,11 @@ export interface AsRead {
   readonly token: Types.ObjectId | undefined;
 }
 
+/** The condition for a token as it was read; one of another type counts as none. */
+export function tokenAsRead(token: AsRead['token']): object {
+  return token ? { $eq: token } : { $not: { $type: 'objectId' } };
+}
+
 /**
  * The update that cancels live tasks. One that nobody holds, or whose lease is over, is CANCELLED, with a new token, so that a late holder
  * is refused. A held one gets a request: its lease is cut, and it does not recur any more. The first request stays.
@@ -50,7 +55,7 @@ export async function cancelStored(
   session: ClientSession | null,
 ): Promise<RawDocument | null> {
   const { model, options, writeConcern } = definition;
-  const filter: Filter = { _id, [options.fields.state]: state, '_task.token': { $eq: token ?? null } };
+  const filter: Filter = { _id, [options.fields.state]: state, '_task.token': tokenAsRead(token) };
 
   return collectionOf(model).findOneAndUpdate(filter, cancelUpdate(definition, reason), {
     projection: { [options.fields.state]: 1, _task: 1 },

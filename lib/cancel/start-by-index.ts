@@ -1,8 +1,10 @@
 import { type AnyModel, definitionOf, rootOf } from '../definition/definition';
+import { requireSettings } from '../definition/settings';
 import { State } from '../fields';
 import { declare } from '../indexes/declared';
 import { ensureIndexes, ensureTaskIndexes } from '../indexes/ensure';
 import type { TaskIndex } from '../indexes/existing';
+import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
 import { isUnauthorized } from '../server/permanent';
 import { NEWEST } from '../server/read';
@@ -53,6 +55,8 @@ export function isStartByUsed({ uses }: Control): boolean {
 
 /** Creates the indexes of the queue in a deploy step: besides those of every queue the one of `startBy`, if any program has used that. */
 export async function ensureDeployed(model: AnyModel): Promise<void> {
+  await connected(model);
+  requireSettings(model);
   await ensureTaskIndexes(model);
   if (isStartByUsed(await readControl(model).catch(throwExplained))) await ensure(model);
 }

@@ -52,9 +52,10 @@ async function isAdmitted(definition: Definition, raw: RawDocument, tell: TellFa
 
 /** The task as it is to be handed out, unless it waits for the end of another one of its key. */
 async function startable(definition: Definition, raw: RawDocument): Promise<RawDocument | null> {
-  const task = raw['_task'] as Bookkeeping | undefined;
+  if (isUsual(raw)) return raw;
+  const { behind } = readBookkeeping({ ...raw['_task'] });
 
-  return task?.behind === undefined ? raw : startSuccessor(definition, raw);
+  return behind === undefined ? raw : startSuccessor(definition, raw);
 }
 
 async function end(definition: Definition, raw: RawDocument, reason: string | undefined): Promise<void> {

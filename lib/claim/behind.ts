@@ -10,6 +10,7 @@ import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { attemptsBefore, heldAsClaimed } from '../task/held';
+import { keyOf } from '../values/id';
 
 /** A successor that was put back is not looked at again before this time has passed, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000;
@@ -83,7 +84,7 @@ export async function followEnds(definition: Definition, tasks: Filter): Promise
 export async function letGoIfEnded(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
   try {
     const aside = await findAside(definition, key);
-    if (!(aside?._task as Bookkeeping | undefined)?.aside?.equals(id)) await letGo(definition, key, id);
+    if (!readBookkeeping({ ...aside?._task }).aside?.equals(id)) await letGo(definition, key, id);
   } catch {
     // It starts when the lease of the one before it would have ended.
   }
@@ -102,7 +103,7 @@ export async function findPlace(definition: Definition, key: string, id: Types.O
   try {
     const aside = await findAside(definition, key);
     if (!aside) return await letGo(definition, key, id);
-    const { aside: name } = aside._task as Bookkeeping;
+    const { aside: name } = readBookkeeping({ ...aside._task });
     if (!name) return;
     await persistently(() => rename(definition, key, id, name));
     await letGoIfEnded(definition, key, name);
@@ -124,12 +125,13 @@ function rename(definition: Definition, key: string, from: Types.ObjectId, to: T
  * gave it: it may have been replaced while it was looked at.
  */
 export async function startSuccessor(definition: Definition, raw: RawDocument): Promise<RawDocument | null> {
-  const task = raw._task as Bookkeeping;
+  const task = readBookkeeping({ ...raw._task });
   const key = keyText(task.key);
   const aside = key === undefined ? null : await findAside(definition, key);
-  if (!aside || key === undefined) return begin(definition, raw);
+  // One that waits for itself was written by another program.
+  if (!aside || key === undefined || keyOf(aside._id) === keyOf(raw._id)) return begin(definition, raw);
 
-  const { aside: id = task.behind!, availableAt = new Date(0) } = aside._task as Bookkeeping;
+  const { aside: id = task.behind!, availableAt = new Date(0) } = readBookkeeping({ ...aside._task });
   const asideEnds = { $min: [availableAt, { $add: ['$$NOW', definition.options.leaseMs] }] };
   const at = { $max: [{ $add: ['$$NOW', LOOK_AGAIN_MS] }, asideEnds, '$_task.dueAt'] };
   await putBack(definition, raw, { '_task.availableAt': at, '_task.behind': id });

@@ -1,6 +1,9 @@
 import type { mongo } from 'mongoose';
 import { InvalidOptionError } from '../errors';
-import { type AnyModel, definitionOf } from './definition';
+import { type AnyModel, definitionOf, isCompiled } from './definition';
+
+/** A setting with which no operation of the queue can work. */
+export class WrongSettingError extends InvalidOptionError {}
 
 /** The database object with which a model's settings were checked; a connection that is opened again has a new one. */
 const checked = new WeakMap<AnyModel, mongo.Db>();
@@ -14,16 +17,26 @@ const checked = new WeakMap<AnyModel, mongo.Db>();
 export function requireSettings(model: AnyModel): void {
   const { db } = model.db;
   if (!db || checked.get(model) === db) return;
+  requireWhole(model);
   requireAcknowledged(model, db);
   requireValues(model, db);
   checked.set(model, db);
+}
+
+// What the plugin does when a model is compiled is no part of a schema that was copied.
+function requireWhole(model: AnyModel): void {
+  const { modelName } = definitionOf(model).model;
+  if (isCompiled(model)) return;
+  throw new WrongSettingError(
+    `The schema of ${modelName} was copied from one with the plugin, by \`omit()\` or \`new Schema(schema)\`, and lacks a part of it. Write \`taskQueue(copy)\` before \`model('${modelName}', copy)\`.`,
+  );
 }
 
 function requireAcknowledged(model: AnyModel, db: mongo.Db): void {
   const ofSchema = definitionOf(model).writeConcern.writeConcern;
   const { w } = ofSchema ?? db.writeConcern ?? {};
   if (w !== 0) return;
-  throw new InvalidOptionError(
+  throw new WrongSettingError(
     `Expected writes of ${model.modelName} to be acknowledged, got the write concern \`w: 0\` of its ${ofSchema ? 'schema' : 'connection'}: nobody would know who holds a task. Write \`new Schema({ … }, { writeConcern: { w: 'majority' } })\`, or open a connection of its own without \`w: 0\`.`,
   );
 }
@@ -32,7 +45,7 @@ function requireAcknowledged(model: AnyModel, db: mongo.Db): void {
 function requireValues(model: AnyModel, { bsonOptions }: mongo.Db): void {
   const wrong = bsonOptions.raw ? 'raw: true' : bsonOptions.promoteValues === false ? 'promoteValues: false' : null;
   if (wrong === null) return;
-  throw new InvalidOptionError(
+  throw new WrongSettingError(
     `Expected the connection of ${model.modelName} to read numbers as numbers, got \`${wrong}\`. Open a connection of its own for the queue, without that option: \`mongoose.createConnection(uri).model('${model.modelName}', schema)\`.`,
   );
 }

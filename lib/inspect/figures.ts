@@ -98,6 +98,9 @@ function inClaimOrder(definition: Definition, availableAt: object, priority: obj
 
 const ANY_PRIORITY = { $gte: new mongo.MinKey() };
 
+// Another program may have written a list of times.
+const hasTime = { $expr: { $eq: [{ $type: '$_task.availableAt' }, 'date'] } };
+
 // Within a priority the claim index has the oldest first, so each priority costs one document.
 async function oldestReady(definition: Definition, now: Date): Promise<Date | null> {
   const { model, options } = definition;
@@ -106,7 +109,7 @@ async function oldestReady(definition: Definition, now: Date): Promise<Date | nu
   let below: object = ANY_PRIORITY;
   for (let step = 0; step < MAX_PRIORITIES; step++) {
     const [found]: RawDocument[] = await readBounded(model, {
-      filter: { ...inClaimOrder(definition, { $lte: now }, below), [state]: State.CREATED },
+      filter: { ...inClaimOrder(definition, { $lte: now }, below), [state]: State.CREATED, ...hasTime },
       projection: { [priority]: 1, '_task.availableAt': 1 },
       sort: claimOrder(definition),
       limit: 1,

@@ -1,6 +1,6 @@
 import type { AnyDocument, AnySchema } from '../definition/definition';
 import { LeaseLostError } from '../errors';
-import { beforeAll, builtIn } from '../settle/middleware';
+import { beforeAll, builtIn, hasHook } from '../settle/middleware';
 import { readStoredState, refusal } from '../settle/refusal';
 import { hasMisfit, unmark } from '../settle/restore';
 import { keepForUndo } from '../settle/snapshot';
@@ -20,6 +20,11 @@ export function addHooks(schema: AnySchema): void {
   schema.pre('save', beforeSave!);
   schema.post('save', afterSave!);
   schema.post('save', afterFailedSave!);
+}
+
+/** Whether a schema has them: a kind may have been made without those of its base. */
+export function hasHooks(schema: AnySchema): boolean {
+  return hasHook(schema, 'init', hooks[0]!);
 }
 
 const keep = builtIn(function keep(this: AnyDocument) {

@@ -4,6 +4,7 @@ import { InvalidOptionError } from '../errors';
 import { isPriority, MAX_PRIORITY, MIN_PRIORITY, Priority, State } from '../fields';
 import { requireOwnCopy } from '../mongoose';
 import type { ResolvedOptions } from '../options';
+import { hasHooks } from './guard-saves';
 
 /** Adds the task's paths to a schema. Each path carries the plugin's options, so that clones of the schema have them too. */
 export function addFields(schema: AnySchema, options: ResolvedOptions): void {
@@ -43,12 +44,33 @@ function onlyNew<T>(value: () => T) {
   };
 }
 
-/** @throws {InvalidOptionError} for a schema whose collection keeps documents as they were inserted: the state of a task changes. */
+/** @throws {InvalidOptionError} for a kind that has lost the plugin's hooks, or calls the fields of a task otherwise than its base. */
+export function refuseKind(modelName: string, schema: AnySchema, base: AnySchema): void {
+  if (!hasHooks(schema))
+    throw new InvalidOptionError(
+      `Expected ${modelName} to have the hooks of its base, without which no task of it can be held, got a kind without them. Leave \`mergeHooks: false\` out.`,
+    );
+  const [first, ...others] = [base, schema].flatMap(allOptionsOf);
+  if (others.every(({ fields, category }) => isDeepStrictEqual([fields, category], [first!.fields, first!.category])))
+    return;
+  throw new InvalidOptionError(
+    `Expected ${modelName} to have the \`fields\` and the \`category\` of its base: tasks of all kinds are claimed together. Leave the plugin's options out for the kind.`,
+  );
+}
+
+/** The plugin's options of each path that it added: those of a base, and of a kind. */
+function allOptionsOf({ paths }: AnySchema): ResolvedOptions[] {
+  const all = Object.values(paths as Record<string, { options: { taskQueue?: ResolvedOptions } }>);
+
+  return all.flatMap(({ options }) => options.taskQueue ?? []);
+}
+
+/** @throws {InvalidOptionError} for a schema whose collection keeps documents as they were inserted, or has no index of `_id` by name: the writes of tasks hint it. */
 export function refuseFixed({ modelName, schema }: { modelName: string; schema: AnySchema }): void {
-  const option = ['capped', 'timeseries'].find((name) => schema.get(name as 'capped'));
+  const option = ['capped', 'timeseries', 'clusteredIndex'].find((name) => schema.get(name as 'capped'));
   if (option === undefined) return;
   throw new InvalidOptionError(
-    `Expected ${modelName} to have a usual collection, whose documents can change, grow and be removed, got the schema option \`${option}\`. Leave it out.`,
+    `Expected ${modelName} to have a usual collection, whose documents can change, grow and be removed and have an index of their own for \`_id\`, got the schema option \`${option}\`. Leave it out.`,
   );
 }
 

@@ -8,8 +8,10 @@ import {
   type AnyModel,
   type AnySchema,
   definitionOf,
+  noteCompiled,
   type Filter,
   optionsOf,
+  rootOf,
 } from '../definition/definition';
 import { clausesOf } from '../dependencies/clauses';
 import { refuseUuidIds } from '../differences/uuid-ids';
@@ -37,7 +39,7 @@ import { blocked, blockedBy, type BlockedOptions } from '../waiting/blocked-by';
 import { addHooks } from './guard-saves';
 import { guardInsertMany } from './insert-many';
 import { refuseReplaced, refuseTaken } from './names';
-import { addFields, refuseDifference, refuseFixed } from './paths';
+import { addFields, refuseDifference, refuseFixed, refuseKind } from './paths';
 
 const statics = {
   push(this: AnyModel, input: unknown, options?: PushOptions) {
@@ -157,6 +159,7 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
   const installed = optionsOf(schema);
   if (installed) {
     refuseDifference(installed, options);
+    listen(schema);
     return;
   }
 
@@ -168,6 +171,14 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
     schema.static(statics as never);
     schema.method(methods as never);
   }
+  listen(schema);
+}
+
+const listening = new WeakSet<AnySchema>();
+
+function listen(schema: AnySchema): void {
+  if (listening.has(schema)) return;
+  listening.add(schema);
   schema.on('init', (model: AnyModel) => compiled(model));
 }
 
@@ -175,7 +186,10 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
 function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
+  // A clone tells its own listeners, and those of the schema that it was made of.
+  if (!noteCompiled(model)) return;
   refuseUuidIds(model);
+  refuseKind(model.modelName, schema, rootOf(model).schema as AnySchema);
   refuseFixed({ modelName: model.modelName, schema });
   refuseReplaced(schema, options, bindings);
   clausesOf(model);

@@ -14,6 +14,17 @@ import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 /** What `_task.behind` of a task is that waits for no other: a value of another type counts as none. */
 export const NOT_BEHIND = { $not: { $type: 'objectId' } };
 
+/** Whether pushes of the key are kept because of a task. A time of another type, or beyond those of JavaScript, counts as none. */
+const hasWindow = {
+  $expr: {
+    $and: [
+      { $eq: [{ $type: '$_task.throttledUntil' }, 'date'] },
+      { $gt: ['$_task.throttledUntil', '$$NOW'] },
+      { $lte: ['$_task.throttledUntil', new Date(8.64e15)] },
+    ],
+  },
+};
+
 /** At most this many tries to cancel a task that changes meanwhile. */
 const TRIES = 10;
 
@@ -29,11 +40,11 @@ export async function moveAside(
 ): Promise<Types.ObjectId | null> {
   const { model, options, writeConcern } = definition;
   const aside = new Types.ObjectId();
-  const hasNoWindow = { $expr: { $lte: [{ $ifNull: ['$_task.throttledUntil', '$$NOW'] }, '$$NOW'] } };
+  const hasNoWindow = { $nor: [hasWindow] };
   const filter = { _id, [options.fields.state]: state, '_task.key': key, '_task.behind': NOT_BEHIND, ...hasNoWindow };
   const update = {
     $set: { '_task.key': { running: key }, '_task.aside': aside },
-    $unset: { '_task.throttledUntil': true as const },
+    $unset: { '_task.throttledUntil': true as const, '_task.behind': true as const },
   };
   const how = { ...writeConcern, ...(session && { session }) };
   try {
@@ -126,12 +137,13 @@ export async function closeWindow(
   { _id, [options.fields.state]: state, _task: task }: RawDocument,
   session: ClientSession | null,
 ): Promise<RawDocument | null> {
-  const asRead = { _id, [options.fields.state]: state, '_task.throttledUntil': (task as Bookkeeping).throttledUntil };
-  const isOver = { $expr: { $lte: ['$_task.throttledUntil', '$$NOW'] } };
+  const { throttledUntil } = readBookkeeping({ ...(task as Bookkeeping) });
+  const ofWindow = throttledUntil ? { '_task.throttledUntil': throttledUntil } : {};
+  const asRead = { _id, [options.fields.state]: state, ...ofWindow };
   const within = session && { session };
   const close = () =>
     collectionOf(model).updateOne(
-      { ...asRead, ...isOver },
+      { ...asRead, $nor: [hasWindow] },
       { $unset: { '_task.throttledUntil': true as const } },
       { ...writeConcern, ...within },
     );
@@ -139,5 +151,5 @@ export async function closeWindow(
   if (matchedCount > 0) return null;
   const how = { ...(hidden && { projection: hidden }), ...NEWEST, ...within };
 
-  return answered(collectionOf(model).findOne({ ...asRead, $nor: [isOver] }, how));
+  return answered(collectionOf(model).findOne({ ...asRead, ...hasWindow }, how));
 }

@@ -14,7 +14,7 @@ import { keyOf } from '../values/id';
 import { cancelAside, closeWindow, leaseEnd, moveAside, nameAside, successorOf } from './aside';
 import { nextStep, type OnDuplicate } from './duplicate';
 import { KeyTakenError } from './key-index';
-import { hydrateOfKey, keysReady, type OfKey, readOfKey } from './of-key';
+import { hydrateOfKey, keysReady, type OfKey, readOfKey, requireNameable } from './of-key';
 import { type Debounce, replace } from './replace';
 
 /** A push under a key. */
@@ -43,7 +43,7 @@ const MAX_WAIT_MS = 20;
  * Queues a document under a key, or does with the task that has the key what the push says. The unique index decides: a push that is refused
  * reads what is there, and each of its writes goes by what it has read.
  *
- * @throws {TaskStateError} when the tasks of the key changed with each try.
+ * @throws {TaskStateError} when the tasks of the key changed with each try, or one of them cannot be read or named.
  */
 export async function pushUnderKey(push: KeyedPush): Promise<Pushed> {
   const { document, key, session } = push;
@@ -70,6 +70,7 @@ export async function pushUnderKey(push: KeyedPush): Promise<Pushed> {
 /** One try by what was read of the key. Resolves to null when it is to be read again. */
 async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): Promise<Pushed | null> {
   const { document, key, task, session, debounce } = push;
+  requireNameable(definition, found);
   const step = nextStep(definition, found, push);
   switch (step.does) {
     case 'save':

@@ -16,7 +16,7 @@ import { read } from '../server/read';
 import { isMissingIndex } from '../server/transient';
 import { sleep } from '../timers';
 import { lineOf } from '../values/describe';
-import { shownId } from '../values/id';
+import { hasKept, isExact, shownId } from '../values/id';
 
 /** The tasks of one key that the index has. */
 export interface OfKey {
@@ -54,7 +54,10 @@ export async function readOfKey(definition: Definition, key: string, session: Cl
  */
 export function hydrateOfKey({ model, hidden, kindOnly, options }: Definition, raw: RawDocument): AnyDocument {
   try {
-    return hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
+    const document = hydrate({ model: kindOnly ? model : rootOf(model), hidden }, raw);
+    if (!hasKept(document._id, raw._id)) throw new TypeError('The schema makes another `_id` of it.');
+
+    return document;
   } catch (error) {
     throw new TaskStateError(
       `The ${model.modelName} that has the key, ${shownId(raw._id)}, cannot be read: ${lineOf(error)} Push with \`onDuplicate: 'replace'\` to give it other fields, or remove it.`,
@@ -62,6 +65,17 @@ export function hydrateOfKey({ model, hidden, kindOnly, options }: Definition, r
       raw[options.fields.state] as string,
     );
   }
+}
+
+/** @throws {TaskStateError} for a task that no write can name, so that nothing can be done with its key. */
+export function requireNameable({ model, options }: Definition, { front, aside }: OfKey): void {
+  const odd = [front, aside].find((one) => one !== null && !isExact(one._id));
+  if (!odd) return;
+  throw new TaskStateError(
+    `The ${model.modelName} that has the key, ${shownId(odd._id)}, has an \`_id\` that the driver cannot send as it reads it. Remove it by the program that wrote it.`,
+    odd._id,
+    odd[options.fields.state] as string,
+  );
 }
 
 async function find(definition: Definition, key: string, session: ClientSession | null): Promise<OfKey> {

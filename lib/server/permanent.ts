@@ -1,3 +1,4 @@
+import { WrongSettingError } from '../definition/settings';
 import { TaskQueueError, UnsupportedServerError } from '../errors';
 import { safely } from '../values/describe';
 
@@ -31,7 +32,8 @@ const PERMANENT_NAMES = new Set(['IndexConflictError', 'UnauthorizedError', 'Uns
 
 /** Whether trying again is useless until rights, indexes, the server or the program are changed. */
 export function isPermanent(error: unknown): boolean {
-  if (safely(() => error instanceof TaskQueueError)) return PERMANENT_NAMES.has((error as TaskQueueError).name);
+  if (safely(() => error instanceof TaskQueueError))
+    return error instanceof WrongSettingError || PERMANENT_NAMES.has((error as TaskQueueError).name);
 
   return PERMANENT.has(codeOf(error));
 }

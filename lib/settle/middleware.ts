@@ -22,6 +22,13 @@ export function beforeAll(schema: AnySchema, name: 'save', hook: object): void {
   else schema.pre(name, hook as never);
 }
 
+/** Whether a hook runs before an operation; true where Mongoose's registry is unknown. */
+export function hasHook(schema: AnySchema, name: string, hook: object): boolean {
+  const registry = registryOf(schema)?._pres;
+
+  return !registry || (registry.get(name) ?? []).some((one) => (one.fn ?? one) === hook);
+}
+
 /**
  * Whether the user registered middleware that must run when a document of the model is saved. Mongoose has no public way to ask, so
  * this is the one place that looks into its registry; if the registry is unknown, the answer is yes, which is slower but right.

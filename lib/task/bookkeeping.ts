@@ -1,4 +1,4 @@
-import type { Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { State } from '../fields';
 import type { TraceContext } from '../observe';
 import { isSchedule, type Schedule } from '../schedule/schedule';
@@ -93,7 +93,8 @@ export interface TaskFailure {
 const isDate = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime());
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isText = (value: unknown): boolean => typeof value === 'string';
-const isToken = (value: unknown): boolean => (value as { _bsontype?: string } | null)?._bsontype === 'ObjectId';
+// An object of another program may have a field `_bsontype`.
+const isToken = (value: unknown): boolean => value instanceof Types.ObjectId;
 
 const isTrace = (value: unknown): boolean => {
   const { traceparent, tracestate = '' } = (value ?? {}) as Partial<TraceContext>;

@@ -21,6 +21,8 @@ describe('settings of the surroundings', () => {
     'push() of a document': (Job) => new Job({ n: 2 }).push(),
     'pop()': (Job) => Job.pop(),
     'popMany()': (Job) => Job.popMany(3),
+    'queue()': (Job) => Job.queue({ pollMs: 5, onError: () => {} }).next(),
+    'ensureTaskIndexes()': (Job) => Job.ensureTaskIndexes(),
     'start()': (Job) => new Worker(Job, { handler: () => {} }).start(),
     'finish() of a task that waits': async (Job) => (await Job.findOne())!.finish(),
     'unschedule()': async (Job) => (await Job.findOne())!.unschedule(),

@@ -7,6 +7,29 @@ import { seen } from '../support/seen';
 // What the plugin makes of a model whose schema it was given at run time.
 type AnyTaskModel = Model<any, {}, TaskMethods, {}, any, any> & TaskStatics;
 
+describe('a schema that is copied without what the plugin does when it is compiled', () => {
+  const database = useDatabase();
+  const copy = () => taskQueue(new Schema({ to: String, size: Number })).omit(['size']) as unknown as Schema;
+
+  it('is refused by what makes, claims and settles tasks', async () => {
+    const Email = database.connection.model('Copied', copy()) as unknown as AnyTaskModel;
+
+    const keyed = () => Email.push({ to: 'ada' }, { key: 'k' });
+    for (const call of [() => Email.pop(), keyed, () => Email.ensureTaskIndexes()])
+      await expect(call()).rejects.toThrow('`taskQueue(copy)`');
+  });
+
+  it('is whole again with the plugin', async () => {
+    const Email = database.connection.model('Whole', taskQueue(copy() as never)) as unknown as AnyTaskModel;
+    await Email.push({ to: 'ada' });
+
+    const task = (await Email.pop())!;
+
+    expect(task.lease?.attempt).toBe(1);
+    await task.finish();
+  });
+});
+
 describe('mongoose.plugin(taskQueue)', () => {
   const database = useDatabase();
   const instance = new Mongoose();

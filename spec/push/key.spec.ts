@@ -2,6 +2,7 @@ import { Schema } from 'mongoose';
 import { LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
+import { beforeNext } from '../support/interleave';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 import { seen } from '../support/seen';
 
@@ -232,19 +233,13 @@ describe('push with a key', () => {
 
   it('is looked for again when the live task settles at that moment', async () => {
     const first = await Invoice.push({ number: 42 }, { key });
-    const native = nativeOf(Invoice);
-    const { find } = native;
     // The second push is refused, and before it looks for the live task that one has been finished.
-    const spy = jest.spyOn(native, 'find').mockImplementationOnce(((...args: Parameters<typeof find>) => ({
-      async toArray() {
-        await rawUpdate(Invoice, first._id, { $set: { state: 'FINISHED' } });
-        return find.apply(native, args).toArray();
-      },
-    })) as never);
+    const end = () => rawUpdate(Invoice, first._id, { $set: { state: 'FINISHED' } });
+    const look = beforeNext(Invoice, 'find', end, (filter) => '_task.key' in filter);
 
     const second = await Invoice.push({ number: 43 }, { key });
 
-    spy.mockRestore();
+    expect(look.happened).toBe(true);
     expect(second.id).not.toBe(first.id);
     expect(seen(await Invoice.pop())).toMatchObject({ number: 43 });
   });

@@ -73,7 +73,7 @@ describe('push with throttleMs', () => {
 
   it('keeps the task that another push has given a window before this one could supersede it', async () => {
     const first = await Sms.push({ number: 1 }, { key });
-    const isOfAside = (filter: object) => '_task.behind' in filter && '$expr' in filter;
+    const isOfAside = (filter: object) => '_task.behind' in filter && '$nor' in filter;
     const open = () => Sms.push({ number: 2 }, { key, onDuplicate: 'replace', throttleMs });
     const moveAside = beforeNext(Sms, 'updateOne', open, isOfAside);
 
