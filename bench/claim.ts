@@ -10,7 +10,7 @@ export async function claim({ connection, database }: Setting): Promise<Comparis
   const { ready } = await layouts(Task);
   const raw = database.collection('raw');
 
-  const compared = (callers: number, operations: number, target: number): Comparison => ({
+  const compared = (callers: number, operations: number, target: number, cpu: number): Comparison => ({
     title: `claim, ${callers} at once`,
     operations,
     metric: 'perSecond',
@@ -19,6 +19,7 @@ export async function claim({ connection, database }: Setting): Promise<Comparis
     contenders: [
       {
         name: 'pop()',
+        cpu,
         async prepare(count) {
           await recreate(Task);
           await insertCopies(nativeOf(Task), ready, count);
@@ -28,7 +29,7 @@ export async function claim({ connection, database }: Setting): Promise<Comparis
     ],
   });
 
-  return [compared(1, 4_000, 0.75), compared(32, 10_000, 1)];
+  return [compared(1, 4_000, 0.75, 1.4), compared(32, 10_000, 1, 0.24)];
 }
 
 export async function popOne<Doc>(model: ModelOf<Doc>): Promise<Doc> {

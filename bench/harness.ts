@@ -8,6 +8,8 @@ export interface Contender {
   prepare(operations: number): Promise<unknown>;
   /** Does it, and returns how long each call took, in milliseconds. */
   run(operations: number): Promise<number[]>;
+  /** Its usual processor time, client and server, to that of the baseline: twice as much fails a small pass. Without one it is not judged. */
+  readonly cpu?: number;
 }
 
 export interface Comparison {
@@ -47,6 +49,8 @@ export interface Outcome {
   readonly target: number | null;
   /** By the median of the rounds, by the best of them only, or by none. */
   readonly verdict: 'met' | 'met at best' | 'missed' | null;
+  /** Its processor time to the baseline's: in the best round, and usually. Null for the baseline. */
+  readonly cpu: { readonly ratio: number; readonly usual: number | null } | null;
 }
 
 /** A round is made of so many turns of each, which are short: what else the machine does meets all of them alike. */
@@ -69,7 +73,7 @@ export async function compare(comparison: Comparison, rounds: number, serverCpu:
     if (round > 0) turns.forEach((taken, index) => measured[index]!.push(roundOf(taken)));
   }
 
-  return contenders.map(({ name }, index) => outcome(comparison, name, measured[index]!, measured[0]!));
+  return contenders.map((one, index) => outcome(comparison, one, measured[index]!, measured[0]!));
 }
 
 /** Calls the operation that often, by so many callers at once. */
@@ -146,15 +150,21 @@ function roundOf(turns: readonly Turn[]): Round {
 
 function outcome(
   { title, metric, operations, target, baseline }: Comparison,
-  name: string,
+  { name, cpu: usual }: Contender,
   rounds: readonly Round[],
   ofBaseline: readonly Round[],
 ): Outcome {
   const measured = { title, name, metric, operations, rounds };
-  if (name === baseline.name) return { ...measured, ratios: [], target: null, verdict: null };
+  if (name === baseline.name) return { ...measured, ratios: [], target: null, verdict: null, cpu: null };
 
   const ratios = rounds.map((round, index) => round[metric] / ofBaseline[index]![metric]);
-  return { ...measured, ratios, target: target ?? null, verdict: target ? judge(metric, ratios, target) : null };
+  const verdict = target ? judge(metric, ratios, target) : null;
+  const ratio = Math.min(...rounds.map((round, index) => cpuOf(round) / cpuOf(ofBaseline[index]!)));
+  return { ...measured, ratios, target: target ?? null, verdict, cpu: { ratio, usual: usual ?? null } };
+}
+
+function cpuOf({ clientUs, serverUs }: Round): number {
+  return clientUs + serverUs;
 }
 
 function judge(metric: Comparison['metric'], ratios: readonly number[], target: number): Outcome['verdict'] {

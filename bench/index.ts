@@ -7,6 +7,7 @@ import { drain } from './drain';
 import { contention } from './contention';
 import { dependencies } from './dependencies';
 import { compare, type Outcome } from './harness';
+import { handlers } from './handlers';
 import { idle } from './idle';
 import { pages } from './pages';
 import { peersBy } from './peers';
@@ -26,6 +27,7 @@ const measures: Record<string, Measure> = {
   settle,
   drain,
   results,
+  handlers,
   dependencies,
   release,
   contention,
@@ -35,6 +37,8 @@ const measures: Record<string, Measure> = {
   wakeups,
   idle,
 };
+/** Those of a small pass. */
+const quick = { claim, push, settle, drain, results };
 /** By name only: they need what is not part of this package. */
 const onDemand: Record<string, Measure> = {
   peers: peersBy({ keepsResult: false, onDisk: 'usual' }),
@@ -51,38 +55,59 @@ async function main(): Promise<void> {
       'replica-set': { type: 'boolean', default: false },
       rounds: { type: 'string', default: '3' },
       tasks: { type: 'string' },
+      small: { type: 'boolean', default: false },
     },
   });
   const unknown = positionals.filter((name) => !Object.hasOwn(all, name));
   if (unknown.length > 0)
     throw new Error(`No measure ${unknown.join(', ')}. There are: ${Object.keys(all).join(', ')}`);
 
+  const isSmall = values.small;
+  const rounds = isSmall ? 1 : Number(values.rounds);
   const replicaSet = values['replica-set'];
   const mongod = await startMongod({ replicaSet });
   const server = `mongod ${await versionOf(mongod.uri)}, ${replicaSet ? 'replica set of one' : 'standalone'}`;
-  console.log(`${server}, Node ${process.version}, best of ${values.rounds} rounds\n`);
+  console.log(`${server}, Node ${process.version}, best of ${rounds} rounds\n`);
+  const dear: string[] = [];
   try {
-    for (const name of positionals.length > 0 ? positionals : Object.keys(measures)) {
+    for (const name of positionals.length > 0 ? positionals : Object.keys(isSmall ? quick : measures)) {
       const outcomes = await measure(
         mongod.uri,
         name,
-        Number(values.rounds),
+        { rounds, isSmall },
         values.tasks ? Number(values.tasks) : undefined,
       );
-      keep(replicaSet ? `${name}.replica-set` : name, server, outcomes);
+      if (!isSmall) keep(replicaSet ? `${name}.replica-set` : name, server, outcomes);
       console.log(`${table(outcomes)}\n${busyNote()}`);
+      dear.push(...outcomes.flatMap(dearness));
     }
   } finally {
     await mongod.stop();
   }
+  if (isSmall && dear.length > 0) throw new Error(`Dearer than usual by more than two:\n${dear.join('\n')}`);
 }
 
-async function measure(uri: string, name: string, rounds: number, tasks?: number): Promise<Outcome[]> {
+/** A line for what takes more than twice its usual processor time. A busy machine makes both sides dearer alike. */
+function dearness({ title, name, cpu }: Outcome): string[] {
+  if (!cpu?.usual || cpu.ratio <= 2 * cpu.usual) return [];
+
+  return [`${title}, ${name}: ${cpu.ratio.toFixed(2)} of the processor time of its baseline, usually ${cpu.usual}`];
+}
+
+interface Extent {
+  readonly rounds: number;
+  /** A fifth of the operations. */
+  readonly isSmall: boolean;
+}
+
+async function measure(uri: string, name: string, { rounds, isSmall }: Extent, tasks?: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   await inDatabase(uri, name, async (setting) => {
     for (const comparison of await all[name]!({ ...setting, tasks })) {
       try {
-        outcomes.push(...(await compare(comparison, rounds, () => cpuOf(setting.database))));
+        const { operations } = comparison;
+        const asked = { ...comparison, operations: isSmall ? operations / 5 : operations };
+        outcomes.push(...(await compare(asked, rounds, () => cpuOf(setting.database))));
       } finally {
         await comparison.close?.();
       }

@@ -35,6 +35,7 @@ export function push({ connection }: Setting): Comparison[] {
       contenders: [
         {
           name: 'push([…])',
+          cpu: 0.63,
           prepare: prepareTask,
           run: (count) => atConcurrency(1, 1, () => Task.push(inputs(count))),
         },
@@ -53,6 +54,7 @@ export function push({ connection }: Setting): Comparison[] {
       contenders: [
         {
           name: 'push()',
+          cpu: 0.16,
           prepare: prepareTask,
           run: (count) => atConcurrency(CALLERS, count, () => Task.push({ ...payload })),
         },

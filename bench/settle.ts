@@ -35,6 +35,7 @@ export async function settle({ connection, database }: Setting): Promise<Compari
       contenders: [
         {
           name: 'finish()',
+          cpu: 0.22,
           async prepare(count) {
             await recreate(Task);
             await insertCopies(nativeOf(Task), ready, count);
