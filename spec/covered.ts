@@ -117,6 +117,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'plugin/insert-many': 'settle/forged',
   'plugin/paths': 'plugin/plugin',
   'plugin/verbs': 'index',
+  'plugin/watch-models': 'discriminators',
 
   'nestjs/decorators': 'nestjs/module',
   'nestjs/index': 'package',
@@ -247,6 +248,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'task/stored-schedule': 'settle/recurrence',
   'task/trace': 'worker/log',
 
+  'definition/compiled': 'plugin/plugin',
   'definition/decode': 'bad-document-told',
   'definition/definition': 'models',
 

@@ -253,6 +253,7 @@ describe('what strays in', () => {
 
   it('as the time of a ready task, a list does not keep the others from being counted', async () => {
     const Job = makeJob();
+    await Job.ensureTaskIndexes();
     await Job.push([{ n: 1 }]);
     const availableAt = [new Date(0), new Date(1)];
     await nativeOf(Job).insertOne({ state: 'CREATED', priority: 2, _task: { availableAt } });

@@ -48,24 +48,6 @@ export function definitionOf(model: AnyModel): Definition {
   return definition;
 }
 
-const compiledModels = new WeakSet<AnyModel>();
-
-/** Notes that the plugin has seen a model being compiled. Returns whether it had not before. */
-export function noteCompiled(model: AnyModel): boolean {
-  const isNew = !compiledModels.has(model);
-  compiledModels.add(model);
-
-  return isNew;
-}
-
-/** Whether the plugin has seen the model, or one that it extends, being compiled. */
-export function isCompiled(model: AnyModel): boolean {
-  for (let one: object | null = model; one !== null; one = Object.getPrototypeOf(one) as object | null)
-    if (compiledModels.has(one as AnyModel)) return true;
-
-  return false;
-}
-
 /** The native collection: its operations run no middleware, and join a transaction only by an explicit session. */
 export function collectionOf(model: AnyModel): mongo.Collection<RawDocument> {
   return model.collection as unknown as mongo.Collection<RawDocument>;

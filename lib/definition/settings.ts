@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
 import { InvalidOptionError } from '../errors';
-import { type AnyModel, definitionOf, isCompiled } from './definition';
+import { isCompiled } from './compiled';
+import { type AnyModel, definitionOf } from './definition';
 
 /** A setting with which no operation of the queue can work. */
 export class WrongSettingError extends InvalidOptionError {}

@@ -1,14 +1,13 @@
-import type { Connection } from 'mongoose';
 import { type CancelOptions, cancelTask } from '../cancel/cancel';
 import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
 import { cancelled, cancelRequested } from '../cancel/cancelled';
 import { ensureDeployed } from '../cancel/start-by-index';
+import { noteCompiled } from '../definition/compiled';
 import {
   type AnyDocument,
   type AnyModel,
   type AnySchema,
   definitionOf,
-  noteCompiled,
   type Filter,
   optionsOf,
   rootOf,
@@ -16,9 +15,8 @@ import {
 import { clausesOf } from '../dependencies/clauses';
 import { refuseUuidIds } from '../differences/uuid-ids';
 import { declareIndexes } from '../indexes/ensure';
-import { declareOutboxes } from '../indexes/outbox';
 import type { TaskQueuePlugin } from '../model/schema';
-import { COPY, requireMongoose } from '../mongoose';
+import { requireMongoose } from '../mongoose';
 import { type ResolvedOptions, resolveOptions, type TaskQueueOptions } from '../options';
 import { isEmpty, pop, popMany, type PopOptions } from '../pop/pop';
 import { findByKey, type FindByKeyOptions } from '../push/find-by-key';
@@ -40,6 +38,7 @@ import { addHooks } from './guard-saves';
 import { guardInsertMany } from './insert-many';
 import { refuseReplaced, refuseTaken } from './names';
 import { addFields, refuseDifference, refuseFixed, refuseKind } from './paths';
+import { watchModels } from './watch-models';
 
 const statics = {
   push(this: AnyModel, input: unknown, options?: PushOptions) {
@@ -132,9 +131,6 @@ const bindings = { statics, methods, getters };
 /** Sub-schemas of schemas with the plugin: `mongoose.plugin()` is applied to them too, but their documents are no tasks. */
 const embedded = new WeakSet<AnySchema>();
 
-/** Connections whose new models are watched. */
-const watched = new WeakSet<Connection>();
-
 /** Makes the models of a schema task queues. See `TaskQueuePlugin`. */
 export const taskQueue = function taskQueue(schema: AnySchema, options: TaskQueueOptions = {}): AnySchema {
   requireMongoose(schema);
@@ -186,15 +182,14 @@ function listen(schema: AnySchema): void {
 function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
-  // A clone tells its own listeners, and those of the schema that it was made of.
-  if (!noteCompiled(model)) return;
+  noteCompiled(model);
   refuseUuidIds(model);
   refuseKind(model.modelName, schema, rootOf(model).schema as AnySchema);
   refuseFixed({ modelName: model.modelName, schema });
   refuseReplaced(schema, options, bindings);
   clausesOf(model);
   declareIndexes(model);
-  watchModels(model);
+  watchModels(model, compiled);
   guardInsertMany(model);
   if (!options.bind) return;
 
@@ -206,23 +201,4 @@ function compiled(model: AnyModel): void {
       },
     });
   }
-}
-
-// A schema has an event for models compiled from it, but none for kinds that inherit from it later, nor for models that its tasks wait
-// for. The connection has one for all models.
-function watchModels({ db }: AnyModel): void {
-  if (watched.has(db)) return;
-  watched.add(db);
-  db.on('model', (model: AnyModel) => {
-    if (isOurs(model) && definitionOf(model).kind) compiled(model);
-    // A moment later, when the connection has the model under its name.
-    void Promise.resolve().then(() => {
-      for (const one of Object.values(db.models as Record<string, AnyModel>)) if (isOurs(one)) declareOutboxes(one);
-    });
-  });
-}
-
-/** Whether the model is a queue of this copy of the package. */
-function isOurs(model: AnyModel): boolean {
-  return optionsOf(model.schema as AnySchema)?.copy === COPY;
 }

@@ -32,13 +32,16 @@ export class Draining {
     return this.#waiting.size > 0;
   }
 
-  /** Call it before each claim, and the returned function after it, with whether anything was in hand meanwhile, or more may be there. */
-  begin(): (claimed: Claimed, isInHand: boolean) => void {
+  /**
+   * Call it before each claim, with whether a task is in hand, which may make another one ready after the claim has looked. Call the returned
+   * function after the claim, with whether one is in hand then, or more may be there.
+   */
+  begin(wasInHand: boolean): (claimed: Claimed, isInHand: boolean) => void {
     const before = [...this.#waiting];
 
     return ({ count, errors, isFailed }, isInHand) => {
       if (count > 0) this.#isIdle = false;
-      if (isInHand || isFailed) return;
+      if (wasInHand || isInHand || isFailed) return;
       if (!this.#isIdle) this.tellIdle();
       this.#isIdle = true;
       if (count > 0 || errors.length > 0 || isAnyPaused(this.models)) return;

@@ -125,16 +125,14 @@ export class WorkLoop {
   async #fill(wanted: number): Promise<void> {
     this.#idle.listen();
     this.#hasWaited = false;
-    // What is in hand may make other tasks ready after the claim has looked.
-    const wasInHand = this.#held.size > 0;
-    const looked = this.#draining.begin();
+    const looked = this.#draining.begin(this.#held.size > 0);
     const claimed = await this.#claim(wanted);
     for (const error of claimed.errors) this.told.report(error);
     if (this.signals.ending.aborted) return;
 
     if (claimed.isFailed) this.#idle.failed();
     else this.#idle.succeeded(claimed.count > 0);
-    looked(claimed, wasInHand || this.#held.size > 0 || claimed.count === wanted);
+    looked(claimed, this.#held.size > 0 || claimed.count === wanted);
     if (claimed.count === wanted) return;
 
     await this.#idle.wait(this.signals.ending);
