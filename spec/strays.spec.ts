@@ -175,6 +175,20 @@ describe('what strays in', () => {
     await task.finish();
   });
 
+  it.each([16, 20])('as input, %i MB are refused as too large, however they are pushed', async (megabytes) => {
+    const Job = makeJob();
+    const large = { n: 1, to: 'x'.repeat(megabytes * 2 ** 20) };
+
+    const [refused, pushed] = await Promise.allSettled([Job.push(large), Job.push({ n: 2 })]);
+    expect(refused).toMatchObject({ reason: { message: expect.stringContaining('16 MB') as string } });
+    expect(pushed.status).toBe('fulfilled');
+    await expect(Job.push([large])).rejects.toThrow('16 MB');
+    await expect(Job.push(large, { key: 'k' })).rejects.toThrow('16 MB');
+    await expect(new Job(large).push()).rejects.toThrow('16 MB');
+
+    expect(await Job.distinct('n')).toEqual([2]);
+  });
+
   it.each([
     { capped: 4_096 },
     { timeseries: { timeField: 'at' } },

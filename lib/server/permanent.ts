@@ -16,6 +16,9 @@ const DUPLICATE_KEY = 11_000;
 /** BadValue, FailedToParse, TypeMismatch, BadRegex and its options. */
 const WRONG_QUERY = new Set<unknown>([2, 9, 14, 51_091, 51_108]);
 const TOO_LARGE = new Set<unknown>([10_334, 17_419, 17_420]);
+/** Of an insert by the server, which has a code for many errors, by the driver, and by the driver's buffer. */
+const TOO_LARGE_SAID =
+  /^MongoServerError: object to insert too large|^MongoInvalidArgumentError: Document is larger|^RangeError: The value of "offset"/;
 
 /** Codes of answers that a server would repeat: a right is missing, or the server lacks the feature. */
 const PERMANENT = new Set<unknown>([
@@ -55,9 +58,10 @@ export function isWrongQuery(error: unknown): boolean {
 
 /** Whether what was sent, or would be stored, is larger than a document or a message can be: the server says so, or the driver's buffer. */
 export function isTooLarge(error: unknown): boolean {
-  const isOfBuffer = codeOf(error) === 'ERR_OUT_OF_RANGE' && /"offset"/.test((error as Error).message);
+  if (TOO_LARGE.has(codeOf(error))) return true;
+  const said = safely(() => `${(error as Error).name}: ${(error as Error).message}`) ?? '';
 
-  return isOfBuffer || TOO_LARGE.has(codeOf(error));
+  return TOO_LARGE_SAID.test(said);
 }
 
 /** Replaces the error of a server that lacks a needed feature by one that says so; any other error is returned as it is. */
