@@ -6,7 +6,7 @@ import { figuresOf } from '../lib/inspect/figures';
 import { listTasks } from '../lib/inspect/list';
 import { View } from '../lib/inspect/view';
 import { useDatabase } from './support/database';
-import { BSONTYPE, FAR_DATE, foreignBytes, foreignProgram, NO_TEXT } from './support/foreign-bytes';
+import { BSONTYPE, FAR_DATE, foreignBytes, foreignProgram, NO_PATTERN, NO_TEXT } from './support/foreign-bytes';
 import { nativeOf, stored } from './support/raw';
 
 /** What callers pass by mistake, and what other programs leave in the database. */
@@ -247,6 +247,23 @@ describe('what strays in', () => {
       foreign.close();
     },
   );
+
+  it('as a progress, what cannot be read keeps no successor back', async () => {
+    const Job = makeJob();
+    await Job.ensureTaskIndexes();
+    const foreign = await foreignProgram(database.connection);
+    for (const onDuplicate of ['replace', 'supersede', 'after'] as const)
+      for (const state of ['CREATED', 'RUNNING']) {
+        const lease = { availableAt: new Date(Date.now() + 60_000), dueAt: new Date(), token: new Types.ObjectId() };
+        const task = { key: 'k', progress: new mongo.BSONRegExp(NO_PATTERN, 'i'), ...lease };
+        await foreign.insert(Job.collection.name, foreignBytes({ n: 1, state, priority: 2, _task: task }));
+
+        expect((await Job.push({ n: 2 }, { key: 'k', onDuplicate })).n).toBe(2);
+
+        await nativeOf(Job).deleteMany({});
+      }
+    foreign.close();
+  });
 
   it('as a token, what only looks like one keeps no other task from being cancelled or listed', async () => {
     const Job = makeJob();

@@ -1,6 +1,7 @@
 import { type ClientSession, Types } from 'mongoose';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { State } from '../fields';
+import { leniently } from '../server/read';
 import { OF_LIVE, openRequest, plainKey, requestOf } from '../task/cancellation';
 
 /** A task as it was read: an `_id`, a state and a token never name another run or another push of it. */
@@ -57,12 +58,17 @@ export async function cancelStored(
   const { model, options, writeConcern } = definition;
   const filter: Filter = { _id, [options.fields.state]: state, '_task.token': tokenAsRead(token) };
 
-  return collectionOf(model).findOneAndUpdate(filter, cancelUpdate(definition, reason), {
+  const how = {
     projection: { [options.fields.state]: 1, _task: 1 },
     returnDocument: 'after',
     hint: { _id: 1 },
     // In a transaction the commit has it.
     ...(!session?.inTransaction() && writeConcern),
     ...(session && { session }),
-  });
+  } as const;
+
+  // One whose answer cannot be read is CANCELLED, or has the request: the second look finds it changed.
+  return leniently(model, (read) =>
+    collectionOf(model).findOneAndUpdate(filter, cancelUpdate(definition, reason), { ...how, ...read }),
+  );
 }

@@ -5,8 +5,7 @@ import { indexName } from '../indexes/claim-index';
 import { keyText, liveOf, ofKey } from '../indexes/key-index';
 import { withIndexes } from '../indexes/prepare';
 import { announce } from '../notify/arrivals';
-import { leniently, NEWEST } from '../server/read';
-import { answered } from '../server/time-limit';
+import { leniently, NEWEST, read } from '../server/read';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { attemptsBefore, heldAsClaimed } from '../task/held';
@@ -22,15 +21,17 @@ export async function findAside(
   session: ClientSession | null = null,
 ): Promise<RawDocument | null> {
   const { model, options } = definition;
-  const how = {
-    projection: { [options.fields.state]: 1, _task: 1 },
-    hint: indexName(definition, 'key'),
-    ...NEWEST,
-    ...(session && { session }),
-  };
-  const find = () => answered(collectionOf(model).findOne(liveOf(definition, { running: key }), how));
+  const find = () =>
+    read(model, {
+      filter: liveOf(definition, { running: key }),
+      limit: 1,
+      projection: { [options.fields.state]: 1, _task: 1 },
+      hint: indexName(definition, 'key'),
+      ...(session && { session }),
+    });
+  const [found] = await (session?.inTransaction() ? find() : withIndexes(model, find));
 
-  return session?.inTransaction() ? find() : withIndexes(model, () => persistently(find));
+  return found ?? null;
 }
 
 /** Lets the successor of a task that has ended start: by the name of that task alone, so that no later successor is meant. */
