@@ -55,7 +55,7 @@ export function isStartByUsed({ uses }: Control): boolean {
 
 /** Creates the indexes of the queue in a deploy step: besides those of every queue the one of `startBy`, if any program has used that. */
 export async function ensureDeployed(model: AnyModel): Promise<void> {
-  await connected(model);
+  await connected(definitionOf(model).model);
   requireSettings(model);
   await ensureTaskIndexes(model);
   if (isStartByUsed(await readControl(model).catch(throwExplained))) await ensure(model);

@@ -1,6 +1,6 @@
 import type { mongo } from 'mongoose';
 import { InvalidOptionError } from '../errors';
-import { isCompiled } from './compiled';
+import { requireCompleted } from './compiled';
 import { type AnyModel, definitionOf } from './definition';
 
 /** A setting with which no operation of the queue can work. */
@@ -18,19 +18,10 @@ const checked = new WeakMap<AnyModel, mongo.Db>();
 export function requireSettings(model: AnyModel): void {
   const { db } = model.db;
   if (!db || checked.get(model) === db) return;
-  requireWhole(model);
+  requireCompleted(model);
   requireAcknowledged(model, db);
   requireValues(model, db);
   checked.set(model, db);
-}
-
-// What the plugin does when a model is compiled is no part of a schema that was copied.
-function requireWhole(model: AnyModel): void {
-  const { modelName } = definitionOf(model).model;
-  if (isCompiled(model)) return;
-  throw new WrongSettingError(
-    `The schema of ${modelName} was copied from one with the plugin, by \`omit()\` or \`new Schema(schema)\`, and lacks a part of it. Write \`taskQueue(copy)\` before \`model('${modelName}', copy)\`.`,
-  );
 }
 
 function requireAcknowledged(model: AnyModel, db: mongo.Db): void {

@@ -2,7 +2,7 @@ import { type CancelOptions, cancelTask } from '../cancel/cancel';
 import { cancelMany, type CancelManyOptions } from '../cancel/cancel-many';
 import { cancelled, cancelRequested } from '../cancel/cancelled';
 import { ensureDeployed } from '../cancel/start-by-index';
-import { noteCompiled } from '../definition/compiled';
+import { completeBy, noteCompleted } from '../definition/compiled';
 import {
   type AnyDocument,
   type AnyModel,
@@ -155,7 +155,6 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
   const installed = optionsOf(schema);
   if (installed) {
     refuseDifference(installed, options);
-    listen(schema);
     return;
   }
 
@@ -167,14 +166,6 @@ function install(schema: AnySchema, options: ResolvedOptions): void {
     schema.static(statics as never);
     schema.method(methods as never);
   }
-  listen(schema);
-}
-
-const listening = new WeakSet<AnySchema>();
-
-function listen(schema: AnySchema): void {
-  if (listening.has(schema)) return;
-  listening.add(schema);
   schema.on('init', (model: AnyModel) => compiled(model));
 }
 
@@ -182,7 +173,7 @@ function listen(schema: AnySchema): void {
 function compiled(model: AnyModel): void {
   const schema = model.schema as AnySchema;
   const { options } = definitionOf(model);
-  noteCompiled(model);
+  noteCompleted(model);
   refuseUuidIds(model);
   refuseKind(model.modelName, schema, rootOf(model).schema as AnySchema);
   refuseFixed({ modelName: model.modelName, schema });
@@ -202,3 +193,5 @@ function compiled(model: AnyModel): void {
     });
   }
 }
+
+completeBy(compiled);

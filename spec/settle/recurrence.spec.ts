@@ -5,6 +5,7 @@ import { monitoredConnection, type MonitoredConnection } from '../support/comman
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
+import { afterNext } from '../support/interleave';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 import { makeWorker, nextEvent } from '../support/worker';
 
@@ -543,18 +544,16 @@ describe('a recurring task', () => {
       it('is pushed anew where that task ends before it can be told', async () => {
         const once = await Report.push({ pages: 1 }, { key });
         const run = await popped();
-        const collection = nativeOf(Report) as unknown as { find(...args: unknown[]): { toArray(): Promise<unknown> } };
-        const { find } = collection;
-        jest.spyOn(collection, 'find').mockImplementationOnce((...args) => ({
-          async toArray() {
-            const found = await find.apply(collection, args).toArray();
-            await run.finish();
-            return found;
-          },
-        }));
+        const ended = afterNext(
+          Report,
+          'find',
+          () => run.finish(),
+          (filter) => '_task.key' in filter,
+        );
 
         const report = await Report.push({ pages: 1 }, { every: HOUR, key });
 
+        expect(ended.happened).toBe(true);
         expect(report.id).not.toBe(once.id);
         expect(await stored(Report, report._id)).toMatchObject({
           state: State.CREATED,

@@ -18,11 +18,27 @@ export interface Interruption {
  * Lets something happen right before the next call of a method of the model's collection: the exact moment between two steps
  * of a protocol. `find` stands for reads, which are sent as commands. What `step` throws is thrown by the call, which is then not made: a process that stops there.
  */
-export function beforeNext(
+export function beforeNext(model: AnyModel, method: Method, step: () => unknown, fits?: Fits): Interruption {
+  return aroundNext(model, method, fits, async (call) => {
+    await step();
+    return call();
+  });
+}
+
+/** Lets something happen right after the next call of a method of the model's collection, before its answer comes. */
+export function afterNext(model: AnyModel, method: Method, step: () => unknown, fits?: Fits): Interruption {
+  return aroundNext(model, method, fits, async (call) => {
+    const answer = await call();
+    await step();
+    return answer;
+  });
+}
+
+function aroundNext(
   model: AnyModel,
   method: Method,
-  step: () => unknown,
   fits: Fits = () => true,
+  around: (call: () => unknown) => Promise<unknown>,
 ): Interruption {
   const isFind = method === 'find';
   const target = (isFind ? model.db.db : model.collection) as unknown as Record<string, Call>;
@@ -32,36 +48,14 @@ export function beforeNext(
   const isNext = (first: mongo.Document) =>
     isFind ? first['find'] === model.collection.collectionName && fits(first['filter'] as mongo.Document) : fits(first);
   const interrupted: Call = async (first, ...rest) => {
-    if (!interruption.happened && isNext(first)) {
-      interruption.happened = true;
-      if (target[name] === interrupted) delete target[name];
-      await step();
-    }
+    const call = () => original.call(target, first, ...rest);
+    if (interruption.happened || !isNext(first)) return call();
+    interruption.happened = true;
+    if (target[name] === interrupted) delete target[name];
 
-    return original.call(target, first, ...rest);
+    return around(call);
   };
   target[name] = interrupted;
-
-  return interruption;
-}
-
-/** Lets something happen right after the next call of a method of the model's collection, before its answer comes. */
-export function afterNext(
-  model: AnyModel,
-  method: Exclude<Method, 'find'>,
-  step: () => Promise<unknown>,
-): Interruption {
-  const collection = model.collection as unknown as Record<string, Call>;
-  const original = collection[method]!;
-  const interruption = { happened: false };
-  collection[method] = async (...call) => {
-    interruption.happened = true;
-    delete collection[method];
-    const answer = await original.call(collection, ...call);
-    await step();
-
-    return answer;
-  };
 
   return interruption;
 }
