@@ -69,7 +69,7 @@ export async function pushUnderKey(push: KeyedPush): Promise<Pushed> {
 
 /** One try by what was read of the key. Resolves to null when it is to be read again. */
 async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): Promise<Pushed | null> {
-  const { document, key, task, session, debounce } = push;
+  const { document, key, task, session } = push;
   requireNameable(definition, found);
   const step = nextStep(definition, found, push);
   switch (step.does) {
@@ -83,14 +83,27 @@ async function tryStep(definition: Definition, push: KeyedPush, found: OfKey): P
       const open = await closeWindow(definition, step.task, session);
       return open && keep(definition, push, open);
     }
-    case 'replace': {
-      const by = { task, debounce, behind: asideOf(definition, push, found) };
-      const replaced = await replace(document, step.task, by, session);
-      return replaced && { task: replaced, outcome: 'replaced' };
-    }
+    case 'replace':
+      return replaceFront(definition, push, step.task, asideOf(definition, push, found));
     case 'move aside':
       return store(definition, push, step.task, await moveAside(definition, key, step.task, session));
   }
+}
+
+/** Gives the task that waits the new input. One that did not know of the task before it may have been put behind it as that ended. */
+async function replaceFront(
+  definition: Definition,
+  { document, key, task, debounce, session }: KeyedPush,
+  front: RawDocument,
+  aside: ReturnType<typeof asideOf>,
+): Promise<Pushed | null> {
+  const replaced = await replace(document, front, { task, debounce, behind: aside }, session);
+  if (!replaced) return null;
+  const { behind } = aside ?? {};
+  const wasBehind = readBookkeeping({ ...front._task }).behind !== undefined;
+  if (behind && !wasBehind) await afterCommit(session, () => letGoIfEnded(definition, key, behind));
+
+  return { task: replaced, outcome: 'replaced' };
 }
 
 /** What a task that waits is given of the one before it; null where there is none. */

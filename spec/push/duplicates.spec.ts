@@ -3,6 +3,7 @@ import { LeaseLostError, pushOutcome, State, taskQueue } from 'mongoose-task-que
 import { monitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
+import { beforeNext } from '../support/interleave';
 import { endLease, nativeOf, rawUpdate, stored } from '../support/raw';
 import { seen } from '../support/seen';
 
@@ -452,6 +453,26 @@ describe('push with onDuplicate', () => {
     await held.finish();
     expect((await Report.pop())?.number).toBe(3);
   });
+
+  it.each(['finish', 'fail', 'cancel'] as const)(
+    'starts a waiting task that it puts behind one which ends by %s() right before',
+    async (verb) => {
+      await pushAs('after', 1);
+      const running = (await Report.pop())!;
+      const waiting = await pushAs('after', 2);
+      await rawUpdate(Report, waiting._id, { $unset: { '_task.behind': true } });
+      const end = async () => {
+        if (verb === 'cancel') await endLease(Report, running._id);
+        await running[verb]();
+      };
+      const replace = beforeNext(Report, 'updateOne', end, (filter) => '_task.behind' in filter);
+
+      const replaced = await pushAs('after', 3);
+
+      expect([replace.happened, replaced.id, replaced.pushOutcome]).toEqual([true, waiting.id, 'replaced']);
+      expect((await Report.pop())?.number).toBe(3);
+    },
+  );
 
   it('works where save hooks run, and runs them', async () => {
     const schema = new Schema({ number: Number, saves: Number });
