@@ -2,6 +2,7 @@ import { type ClientSession, Types } from 'mongoose';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { State } from '../fields';
 import { leniently } from '../server/read';
+import { NO_TOKEN } from '../task/bookkeeping';
 import { OF_LIVE, openRequest, plainKey, requestOf } from '../task/cancellation';
 
 /** A task as it was read: an `_id`, a state and a token never name another run or another push of it. */
@@ -13,7 +14,7 @@ export interface AsRead {
 
 /** The condition for a token as it was read; one of another type counts as none. */
 export function tokenAsRead(token: AsRead['token']): object {
-  return token ? { $eq: token } : { $not: { $type: 'objectId' } };
+  return token ? { $eq: token } : NO_TOKEN;
 }
 
 /**

@@ -9,10 +9,7 @@ import { nextRun } from '../schedule/schedule';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
-import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
-
-/** What `_task.behind` of a task is that waits for no other: a value of another type counts as none. */
-export const NOT_BEHIND = { $not: { $type: 'objectId' } };
+import { type Bookkeeping, NO_TOKEN, readBookkeeping } from '../task/bookkeeping';
 
 /** Whether pushes of the key are kept because of a task. A time of another type, or beyond those of JavaScript, counts as none. */
 const hasWindow = {
@@ -41,7 +38,7 @@ export async function moveAside(
   const { model, options, writeConcern } = definition;
   const aside = new Types.ObjectId();
   const hasNoWindow = { $nor: [hasWindow] };
-  const filter = { _id, [options.fields.state]: state, '_task.key': key, '_task.behind': NOT_BEHIND, ...hasNoWindow };
+  const filter = { _id, [options.fields.state]: state, '_task.key': key, '_task.behind': NO_TOKEN, ...hasNoWindow };
   const update = {
     $set: { '_task.key': { running: key }, '_task.aside': aside },
     $unset: { '_task.throttledUntil': true as const, '_task.behind': true as const },
@@ -68,7 +65,7 @@ export async function nameAside(
     _id,
     [options.fields.state]: state,
     '_task.key': key,
-    '_task.aside': { $not: { $type: 'objectId' } },
+    '_task.aside': NO_TOKEN,
   };
   const how = { ...writeConcern, ...(session && { session }) };
   const { matchedCount } = await answered(

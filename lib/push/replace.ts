@@ -14,10 +14,9 @@ import type { Change } from '../settle/change';
 import { throwHookError } from '../settle/save';
 import { dropForged } from '../settle/stage-changes';
 import { writeIf } from '../settle/write';
-import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';
+import { type Bookkeeping, NO_TOKEN, readBookkeeping } from '../task/bookkeeping';
 import { shown } from '../values/check';
 import { isPlain } from '../values/writable';
-import { NOT_BEHIND } from './aside';
 import { keyOf } from '../values/id';
 import { explainPush } from './input';
 
@@ -58,7 +57,7 @@ export async function replace(
   const filter: Filter = {
     [state]: front[state],
     '_task.key': replacement.task.key,
-    '_task.behind': isRunning ? { $exists: true } : (stored.behind ?? NOT_BEHIND),
+    '_task.behind': isRunning ? { $exists: true } : (stored.behind ?? NO_TOKEN),
   };
   const change = { state: front[state] as State, task: renewed(stored, replacement, isRunning) };
   try {

@@ -96,6 +96,9 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 // An object of another program may have a field `_bsontype`.
 const isToken = (value: unknown): boolean => value instanceof Types.ObjectId;
 
+/** The condition for a token, or the name of a task, that is missing or of another type: both count as none. */
+export const NO_TOKEN = { $not: { $type: 'objectId' } };
+
 const isTrace = (value: unknown): boolean => {
   const { traceparent, tracestate = '' } = (value ?? {}) as Partial<TraceContext>;
 

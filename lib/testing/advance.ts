@@ -1,6 +1,5 @@
 import { type AnyModel, collectionOf, definitionOf, namespaceOf } from '../definition/definition';
 import type { QueueOf } from '../model/input';
-import { connected } from '../server/clock';
 import { MAX_DELAY_MS, NEVER, requireInteger } from '../values/check';
 import { keepPhases, passed } from './phase';
 
@@ -31,7 +30,6 @@ export async function advance(models: QueueOf<unknown> | readonly QueueOf<unknow
   const byCollection = new Map(all.map((model) => [namespaceOf(definitionOf(model).model), model]));
   await keepPhases([...byCollection.values()]);
   for (const model of byCollection.values()) {
-    await connected(model);
     await collectionOf(model).updateMany({ _task: { $exists: true } }, [{ $set: earlier(ms) }]);
     passed(model, ms);
   }

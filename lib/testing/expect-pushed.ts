@@ -45,14 +45,11 @@ export async function expectPushed<Doc, Raw>(
 
 // Not by a query of Mongoose, which may be set to refuse `_task`, or operators.
 async function newest(definition: Definition, wanted: Filter, limit: number): Promise<AnyDocument[]> {
-  const filter = { $and: [{ _task: { $exists: true } }, wanted, ofKind(definition)] };
+  const { kind } = definition;
+  const filter = { $and: [{ _task: { $exists: true }, ...(kind && { [kind.key]: kind.value }) }, wanted] };
   const found = await read(definition.model, { filter, sort: { _id: -1 }, limit });
 
   return found.map((raw) => hydrate(definition, raw));
-}
-
-function ofKind({ kind }: Definition): Filter {
-  return kind ? { [kind.key]: kind.value } : {};
 }
 
 function messageOf({ modelName }: AnyModel, match: Filter, others: readonly object[]): string {
