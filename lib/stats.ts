@@ -1,4 +1,5 @@
 import { type AnyModel, collectionOf, type Definition, definitionOf } from './definition/definition';
+import { ofKind } from './definition/kind';
 import { State } from './fields';
 import { indexName, liveFilter } from './indexes/claim-index';
 import { withIndexes } from './indexes/prepare';
@@ -56,7 +57,7 @@ export async function stats(model: AnyModel): Promise<TaskStats> {
 
 async function countEnded(definition: Definition, state: State): Promise<number> {
   const { model, options, kind } = definition;
-  const query = { [options.fields.state]: state, ...(kind && { [kind.key]: kind.value }) };
+  const query = { [options.fields.state]: state, ...ofKind(kind) };
   const hint = indexName(definition, 'ended');
   const { collectionName: count } = model.collection;
   const command = { count, query, hint, limit: MAX_COUNT, readConcern: NEWEST.readConcern };

@@ -250,6 +250,7 @@ export const COVERED: Readonly<Record<string, string>> = {
 
   'definition/compiled': 'plugin/plugin',
   'definition/decode': 'bad-document-told',
+  'definition/kind': 'discriminators',
   'definition/definition': 'models',
 
   'declare/check-dependency': 'declare/dependency',

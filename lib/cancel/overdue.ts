@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { type AnyModel, collectionOf, definitionOf, type Filter } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { State } from '../fields';
 import { announce } from '../notify/arrivals';
 import { NEWEST } from '../server/read';
@@ -27,7 +28,7 @@ async function endOverdue(model: AnyModel): Promise<void> {
     [START_BY]: { $exists: true },
     '_task.startedAt': null,
     $expr: { $lt: [`$${START_BY}`, '$$NOW'] },
-    ...(kind && { [kind.key]: kind.value }),
+    ...ofKind(kind),
   };
   const how = { projection: { _id: 1 }, limit: WINDOW, hint: startByIndex(model).name, ...NEWEST } as const;
   const found = await answered(collectionOf(model).find(overdue, how).toArray());

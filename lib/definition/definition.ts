@@ -7,6 +7,7 @@ import type { ResolvedOptions } from '../options';
 import { type ResolvedRetention, resolveRetention } from '../retention';
 import { shown } from '../values/check';
 import { flawOf } from './decode';
+import { type Kind, kindOf } from './kind';
 
 export type { AnyDocument, AnyModel, AnySchema, Filter, RawDocument } from '../any';
 
@@ -20,7 +21,7 @@ export interface Definition {
   readonly model: AnyModel;
   readonly options: ResolvedOptions;
   /** Set for a discriminator: only documents of this kind are its tasks. */
-  readonly kind: { readonly key: string; readonly value: unknown } | null;
+  readonly kind: Kind | null;
   /** Whether the plugin was applied to this kind's schema and not to its base: then all its indexes are its own. */
   readonly kindOnly: boolean;
   /** Seconds after which tasks are deleted, or false; with `retention` only those that have not ended. */
@@ -149,14 +150,6 @@ function define(model: AnyModel): Definition {
 
 function hasDependsOn({ paths }: AnySchema): boolean {
   return Object.values(paths).some(({ options }) => 'dependsOn' in options);
-}
-
-function kindOf(model: AnyModel): Definition['kind'] {
-  const mapping = (
-    model.schema as AnySchema & { discriminatorMapping?: { key: string; value: unknown; isRoot: boolean } }
-  ).discriminatorMapping;
-
-  return mapping && !mapping.isRoot ? { key: mapping.key, value: mapping.value } : null;
 }
 
 /**

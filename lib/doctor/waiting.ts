@@ -1,4 +1,5 @@
 import type { RawDocument } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { hasDependencies } from '../dependencies/references';
 import { State } from '../fields';
 import { indexName, liveFilter } from '../indexes/claim-index';
@@ -104,7 +105,7 @@ function readParked(exam: Exam): Promise<RawDocument[]> {
   const filter = {
     '_task.waitingOn': { $exists: true },
     [options.fields.state]: State.CREATED,
-    ...(kind && { [kind.key]: kind.value }),
+    ...ofKind(kind),
   };
 
   return readSome(exam, model, 'parked tasks', { filter, projection: FIELDS, hint: 'task_waiting' });

@@ -1,9 +1,10 @@
 import type { Definition, Filter } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { LIVE_STATES } from '../fields';
 
 /** The part of a filter that the partial indexes require. */
 export function liveFilter({ options, kind }: Definition): Filter {
-  return { [options.fields.state]: { $in: [...LIVE_STATES] }, ...(kind && { [kind.key]: kind.value }) };
+  return { [options.fields.state]: { $in: [...LIVE_STATES] }, ...ofKind(kind) };
 }
 
 export function claimOrder({ options }: Definition): Record<string, 1 | -1> {
@@ -14,7 +15,7 @@ export type IndexRole = 'claim' | 'category' | 'key' | 'ended' | 'expiry' | `exp
 
 /** The name of an index. A kind has its own claim indexes; expiry and keys are those of its base, unless only the kind has the plugin. */
 export function indexName({ kind, kindOnly }: Definition, role: IndexRole): string {
-  const ofKind = kind !== null && (kindOnly || role === 'claim' || role === 'category');
+  const isOfKind = kind !== null && (kindOnly || role === 'claim' || role === 'category');
 
-  return ofKind ? `task_${role}_${String(kind.value)}` : `task_${role}`;
+  return isOfKind ? `task_${role}_${String(kind.value)}` : `task_${role}`;
 }

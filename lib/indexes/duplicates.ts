@@ -1,4 +1,5 @@
 import { collectionOf, type Definition } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { LIVE_STATES, State } from '../fields';
 import { answered } from '../server/time-limit';
 import { type Bookkeeping, MAX_FAILURES } from '../task/handle';
@@ -37,7 +38,7 @@ export async function settleDuplicates(definition: Definition): Promise<void> {
 
 async function readDuplicates({ model, options, kind, kindOnly }: Definition): Promise<OfKey[]> {
   const { state } = options.fields;
-  const live = { [state]: { $in: [...LIVE_STATES] }, ...(kindOnly && kind && { [kind.key]: kind.value }) };
+  const live = { [state]: { $in: [...LIVE_STATES] }, ...(kindOnly && ofKind(kind)) };
 
   return answered(
     collectionOf(model)

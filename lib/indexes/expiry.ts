@@ -1,4 +1,5 @@
 import { type AnyModel, collectionOf, type Definition } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { LIVE_STATES, State } from '../fields';
 import { watchedSeconds } from '../retention';
 import { persistently } from '../server/transient';
@@ -51,7 +52,7 @@ function expiryOn(
       name: indexName(definition, role),
       key: { [path]: 1 },
       expireAfterSeconds,
-      partialFilterExpression: { ...(kindOnly && kind && { [kind.key]: kind.value }), ...filter },
+      partialFilterExpression: { ...(kindOnly && ofKind(kind)), ...filter },
     },
   ];
 }

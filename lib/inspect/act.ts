@@ -1,4 +1,5 @@
 import { type AnyModel, definitionOf, type RawDocument } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { InvalidOptionError } from '../errors';
 import { connected, serverNow } from '../server/clock';
 import { monotonic } from '../timers';
@@ -88,10 +89,9 @@ async function chosen(
   now: Date,
 ): Promise<{ there: RawDocument[]; skipped: Skipped[] }> {
   const definition = definitionOf(model);
-  const { kind } = definition;
   const action = options.action as TaskAction;
   const isSearch = isSearched(options);
-  const ofIds = { _id: { $in: ids }, ...(kind && { [kind.key]: kind.value }) };
+  const ofIds = { _id: { $in: ids }, ...ofKind(definition.kind) };
   // The ids of a search were read before the first part: since then, somebody may have queued one of the tasks again.
   const matching = isSearch ? [queryOf(view, model, options, now).filter] : [];
   const projection = { [definition.options.fields.state]: 1, '_task.token': 1, '_task.key': 1 } as const;

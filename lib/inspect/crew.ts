@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import { type AnyModel, definitionOf, namespaceOf } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { State } from '../fields';
 import { connected, serverNow } from '../server/clock';
 import { only } from '../server/read';
@@ -100,7 +101,7 @@ async function heldTasks(model: AnyModel, tasks: Crew['tasks']): Promise<Map<str
     filter: {
       _id: { $in: tasks.map(({ id }) => id) },
       [state]: State.RUNNING,
-      ...(kind && { [kind.key]: kind.value }),
+      ...ofKind(kind),
     },
     projection: only(['_task.token', '_task.startedAt', '_task.availableAt', state]),
     limit: tasks.length,

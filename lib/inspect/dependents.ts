@@ -1,4 +1,5 @@
 import { type AnyModel, type AnySchema, definitionOf, namespaceOf, type RawDocument } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { type Clause, clausesOf } from '../dependencies/clauses';
 import { type Target, targetsOf, watchesOf } from '../dependencies/targets';
 import { safely } from '../values/describe';
@@ -58,19 +59,18 @@ async function findDependents(
   id: unknown,
   limit: number,
 ): Promise<RawDocument[]> {
-  const { kind } = definitionOf(dependent);
-  const ofKind = kind ? { [kind.key]: kind.value } : {};
+  const own = ofKind(definitionOf(dependent).kind);
   const projection = edgeProjection(dependent);
   if (isIndexed(dependent, path)) {
     const ofModel = refPath === null ? {} : { [refPath]: target.model.modelName };
-    return readBounded(dependent, { filter: { [path]: { $eq: id }, ...ofModel, ...ofKind }, projection, limit });
+    return readBounded(dependent, { filter: { [path]: { $eq: id }, ...ofModel, ...own }, projection, limit });
   }
   const watches = watchesOf(target);
   const by = (watchers: string, field: string) => {
     const awaited = watches.filter((one) => one.watchers === watchers).map(({ mark }) => ({ mark, id }));
     return awaited.length === 0
       ? Promise.resolve([])
-      : readBounded(dependent, { filter: { [field]: { $in: awaited }, ...ofKind }, projection, limit });
+      : readBounded(dependent, { filter: { [field]: { $in: awaited }, ...own }, projection, limit });
   };
 
   return [...(await by('waiting', '_task.waitingOn')), ...(await by('doomed', '_task.doomedBy'))];

@@ -1,5 +1,6 @@
 import { mongo } from 'mongoose';
 import { type AnyModel, type Definition, definitionOf, type Filter, type RawDocument } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { State } from '../fields';
 import { claimOrder, indexName, liveFilter } from '../indexes/claim-index';
 import { connected, serverNow } from '../server/clock';
@@ -33,14 +34,14 @@ export async function figuresOf(model: AnyModel): Promise<Figures> {
   const now = await serverNow(model);
   const { state } = definition.options.fields;
   const ended = (query: Filter) => countBounded(model, query, indexName(definition, 'ended'));
-  const ofKind = definition.kind ? { [definition.kind.key]: definition.kind.value } : {};
+  const own = ofKind(definition.kind);
   const [due, later, never, failed, cancelled, recent, oldest] = await Promise.all([
     countIn(definition, { $lte: now }),
     countIn(definition, { $gt: now, $lt: NEVER }),
     countIn(definition, { $gte: NEVER }),
-    ended({ [state]: State.FAILED, ...ofKind }),
-    ended({ [state]: State.CANCELLED, ...ofKind }),
-    ended({ [state]: State.FAILED, ...ofKind, '_task.settledAt': { $gt: new Date(now.getTime() - HOUR_MS) } }),
+    ended({ [state]: State.FAILED, ...own }),
+    ended({ [state]: State.CANCELLED, ...own }),
+    ended({ [state]: State.FAILED, ...own, '_task.settledAt': { $gt: new Date(now.getTime() - HOUR_MS) } }),
     oldestReady(definition, now),
   ]);
 

@@ -1,6 +1,7 @@
 import { mongo } from 'mongoose';
 import { type AnyModel, type Definition, definitionOf, type Filter } from '../definition/definition';
 import { castFilter } from '../definition/filter';
+import { ofKind } from '../definition/kind';
 import { InvalidOptionError } from '../errors';
 import { State } from '../fields';
 import { indexName, liveFilter } from '../indexes/claim-index';
@@ -82,11 +83,11 @@ interface InState extends Omit<Query, 'paths' | 'first'> {
 function stateFilter(definition: Definition, state: string, now: Date): InState {
   const { options, kind, model } = definition;
   const { state: path, priority } = options.fields;
-  const ofKind = kind ? { [kind.key]: kind.value } : {};
+  const own = ofKind(kind);
   const claim = indexName(definition, 'claim');
   const order = { [priority]: -1, '_task.availableAt': 1, _id: 1 } as const;
   const created = (availableAt: object) => ({
-    filter: { [path]: State.CREATED, ...ofKind, [priority]: ANY_PRIORITY, ...availableAt },
+    filter: { [path]: State.CREATED, ...own, [priority]: ANY_PRIORITY, ...availableAt },
     sort: order,
     hint: claim,
   });
@@ -101,22 +102,22 @@ function stateFilter(definition: Definition, state: string, now: Date): InState 
     case 'blocked':
       return created({ '_task.availableAt': { $gte: NEVER }, '_task.waitingOn': { $exists: true } });
     case State.CREATED:
-      return { filter: { [path]: state, ...ofKind }, sort: order, hint: claim };
+      return { filter: { [path]: state, ...own }, sort: order, hint: claim };
     case State.RUNNING: {
-      const filter = { [path]: state, ...ofKind };
+      const filter = { [path]: state, ...own };
       const lasting = { ...filter, [priority]: ANY_PRIORITY, '_task.availableAt': { $gt: now } };
       return { filter, sort: order, hint: claim, held: { filter: lasting, what: 'whose lease lasts' } };
     }
     case State.FAILED:
     case State.CANCELLED:
       return {
-        filter: { [path]: state, ...ofKind },
+        filter: { [path]: state, ...own },
         sort: { '_task.settledAt': -1 },
         hint: indexName(definition, 'ended'),
       };
     case State.FINISHED:
     case State.PENDING:
-      return { filter: { [path]: state, ...ofKind }, sort: { _id: -1 }, hint: undefined };
+      return { filter: { [path]: state, ...own }, sort: { _id: -1 }, hint: undefined };
     default:
       throw new InvalidOptionError(
         `Expected a state, got ${shown(state)}. ${model.modelName} has ${Object.values(State).join(', ')}, ready, delayed, blocked.`,

@@ -1,4 +1,5 @@
 import { type AnyModel, definitionOf, type RawDocument } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
 import { connected } from '../server/clock';
@@ -23,7 +24,7 @@ export interface Stored {
 export async function readStored(model: AnyModel, id: unknown): Promise<Stored> {
   await connected(model);
   const { kind, hidden } = definitionOf(model);
-  const filter = { _id: { $eq: id }, ...(kind && { [kind.key]: kind.value }) };
+  const filter = { _id: { $eq: id }, ...ofKind(kind) };
   const [raw] = await readBounded(model, { filter, limit: 1, ...(hidden && { projection: hidden }) });
   if (!raw) throw new NoSuchTaskError(`${model.modelName} ${labelOf(id)} is not stored (any more).`, id, null);
 

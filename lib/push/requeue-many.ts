@@ -8,6 +8,7 @@ import {
   type RawDocument,
 } from '../definition/definition';
 import { castFilter } from '../definition/filter';
+import { ofKind } from '../definition/kind';
 import { UNDONE_STATES } from '../fields';
 import { isDuplicateKey } from '../indexes/key-index';
 import { indexesReady } from '../indexes/prepare';
@@ -173,7 +174,7 @@ function takenOf(error: unknown): { modifiedCount: number; taken: number } {
 
 function failedOf({ model, options, kind }: Definition, filter: Filter): Filter {
   return {
-    $and: [castFilter(model, filter, 'requeue'), { ...undone(options), ...(kind && { [kind.key]: kind.value }) }],
+    $and: [castFilter(model, filter, 'requeue'), { ...undone(options), ...ofKind(kind) }],
   };
 }
 

@@ -9,6 +9,7 @@ import {
   type Filter,
   hydrate,
 } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import type { ModelOf, TaskFilter } from '../model/input';
 import { connected } from '../server/clock';
 import { read } from '../server/read';
@@ -45,8 +46,7 @@ export async function expectPushed<Doc, Raw>(
 
 // Not by a query of Mongoose, which may be set to refuse `_task`, or operators.
 async function newest(definition: Definition, wanted: Filter, limit: number): Promise<AnyDocument[]> {
-  const { kind } = definition;
-  const filter = { $and: [{ _task: { $exists: true }, ...(kind && { [kind.key]: kind.value }) }, wanted] };
+  const filter = { $and: [{ _task: { $exists: true }, ...ofKind(definition.kind) }, wanted] };
   const found = await read(definition.model, { filter, sort: { _id: -1 }, limit });
 
   return found.map((raw) => hydrate(definition, raw));

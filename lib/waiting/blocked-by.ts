@@ -11,6 +11,7 @@ import {
   optionsOf,
   type RawDocument,
 } from '../definition/definition';
+import { ofKind } from '../definition/kind';
 import { valueAt } from '../dependencies/condition';
 import {
   readReferences,
@@ -106,7 +107,7 @@ export async function blocked(
   const waiting: Filter = {
     '_task.waitingOn': { $exists: true },
     [resolved.fields.state]: State.CREATED,
-    ...(kind && { [kind.key]: kind.value }),
+    ...ofKind(kind),
   };
   const found = await read(model, { filter: waiting, sort: { '_task.dueAt': 1 }, limit });
 
