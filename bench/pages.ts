@@ -1,8 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { dashboard } from 'mongoose-task-queue/dashboard';
 import { type BrowserContext, chromium } from 'playwright-core';
 import { chromiumPath } from '../spec/support/dashboard/chromium-path';
+import { serveBoard } from './board';
 import type { Comparison, Contender } from './harness';
 import type { Setting } from './setting';
 import { insertCopies, layouts, nativeOf, recreate, taskModel, type Task } from './tasks';
@@ -30,7 +28,7 @@ export async function pages({ connection, tasks: finishedCount = FINISHED }: Set
   const many = taskModel(connection);
   await fill(few, FEW);
   await fill(many, finishedCount);
-  const boards = { few: await serve(few), many: await serve(many) };
+  const boards = { few: await serveBoard(few), many: await serveBoard(many) };
   const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });
   const context = await browser.newContext();
   const views = Object.entries(VIEWS);
@@ -40,8 +38,8 @@ export async function pages({ connection, tasks: finishedCount = FINISHED }: Set
     operations: VISITS,
     turns: 1,
     metric: 'p50Ms',
-    baseline: visiting(`${FEW} tasks`, context, `${boards.few.origin}#/${route}`, shown),
-    contenders: [visiting('finished ones', context, `${boards.many.origin}#/${route}`, shown)],
+    baseline: visiting(`${FEW} tasks`, context, `${boards.few.origin}/#/${route}`, shown),
+    contenders: [visiting('finished ones', context, `${boards.many.origin}/#/${route}`, shown)],
     close: async () => {
       if (index < views.length - 1) return;
       await browser.close();
@@ -58,21 +56,6 @@ async function fill(model: Task, finishedCount: number): Promise<void> {
   await insertCopies(nativeOf(model), finished, finishedCount);
   await insertCopies(nativeOf(model), { ...finished, state: 'FAILED' }, finishedCount / 20);
   await insertCopies(nativeOf(model), delayed, finishedCount / 10);
-}
-
-async function serve(model: Task): Promise<{ origin: string; close(): Promise<unknown> }> {
-  const board = dashboard({ models: [model], authorize: 'everyone', readOnly: true });
-  const server = createServer((request, response) => void board.node(request, response));
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    close() {
-      board.close();
-      server.closeAllConnections();
-      return new Promise((closed) => server.close(closed));
-    },
-  };
 }
 
 function visiting(name: string, context: BrowserContext, address: string, shown: string): Contender {

@@ -1,7 +1,5 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createConnection } from 'mongoose';
-import { dashboard } from 'mongoose-task-queue/dashboard';
+import { serveBoard } from './board';
 import { taskModel } from './tasks';
 
 const VIEWERS = 5;
@@ -11,10 +9,7 @@ const EVERY_MS = 1_000;
 /** The dashboard in a process of its own, and people who look at the overview and the list of tasks. It ends with the process that started it. */
 async function main(uri: string): Promise<void> {
   const connection = await createConnection(uri, { autoCreate: false, autoIndex: false }).asPromise();
-  const board = dashboard({ models: [taskModel(connection)], authorize: 'everyone', readOnly: true });
-  const server = createServer((request, response) => void board.node(request, response));
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
+  const origin = `${(await serveBoard(taskModel(connection))).origin}/api`;
   process.once('disconnect', () => process.exit());
   await ask(origin);
   for (let viewer = 0; viewer < VIEWERS; viewer++) void follow(origin);
