@@ -8,6 +8,8 @@ import { eventually } from '../support/eventually';
 import { nativeOf } from '../support/raw';
 import { makeWorker, recordEvents } from '../support/worker';
 
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
+
 const LEASE_MS = 300;
 /** More than a worker claims ahead. */
 const MANY = 1_000;
