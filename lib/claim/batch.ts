@@ -148,7 +148,10 @@ export class Batch {
   }
 }
 
-function inOrderOf(ids: readonly unknown[], documents: readonly RawDocument[]): RawDocument[] {
+function inOrderOf(ids: readonly unknown[], documents: RawDocument[]): RawDocument[] {
+  // Pushed by one process they are read in this order: then no names have to be made for them.
+  if (documents.every(({ _id }, index) => _id instanceof Types.ObjectId && _id.equals(ids[index] as Types.ObjectId)))
+    return documents;
   const byId = new Map(documents.map((document) => [keyOf(document._id), document]));
 
   return ids.flatMap((id) => byId.get(keyOf(id)) ?? []);

@@ -41,8 +41,13 @@ export class Look {
     const calledAt = monotonic();
     while (!this.isFresh && this.#lookedAt < calledAt) {
       // A look that was under way at the call may have begun long before.
-      if (this.#underWay) await this.#underWay.catch(() => {});
-      else await this.#begin();
+      const isOwn = this.#underWay === null;
+      // All go on in the same microtask: what they do next is done together.
+      const failure = await this.#begin().then(
+        () => null,
+        (reason: unknown) => ({ reason }),
+      );
+      if (failure && isOwn) throw failure.reason;
     }
 
     return this.#known!;

@@ -20,6 +20,18 @@ describe('a look', () => {
     expect(lookOf(Kind as never)).toBe(lookOf(Base));
   });
 
+  it('lets the pops that have waited for it go on together, so that one claim serves them', async () => {
+    const monitored = await monitoredConnection(database.uri);
+    const Looked = makeModel('Looked', monitored.connection);
+    await Looked.push(Array.from({ length: 8 }, (_, number) => ({ number })));
+    monitored.forget();
+
+    const popped = await Promise.all(Array.from({ length: 8 }, () => Looked.pop()));
+
+    expect(popped.map((task) => task!.number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect([monitored.sent('findAndModify').length, monitored.sent('update').length]).toEqual([0, 1]);
+  });
+
   it('that began before a write of this process does not hide it', async () => {
     const Raced = makeModel('Raced');
     for (let round = 0; round < 20; round++) {
