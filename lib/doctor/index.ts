@@ -1,6 +1,7 @@
 import type { AnyModel } from '../any';
 import { type Definition, definitionOf, rootOf } from '../definition/definition';
 import { connected } from '../server/clock';
+import { explained } from '../server/explain-error';
 import { isMissingIndex, isOutOfReach, isTimeExpired } from '../server/transient';
 import { lineOf } from '../values/describe';
 import { bookkeeping } from './bookkeeping';
@@ -88,7 +89,7 @@ async function lookAt(check: Check, exam: Exam) {
     if (isOutOfReach(error)) throw error;
     if (isTimeExpired(error)) exam.note(`not looked at: it took longer than ${MAX_MS / 1_000} seconds`);
     else if (isMissingIndex(error)) exam.note('not looked at: an index is missing');
-    else exam.note(`not looked at: ${lineOf(error)}`);
+    else exam.note(`not looked at: ${lineOf(explained(error))}`);
 
     return [];
   }

@@ -27,7 +27,7 @@ function unauthorized(error: unknown): unknown {
   // As in: not authorized on jobs to execute command { insert: "emails", documents: [ …
   const said = error instanceof Error ? error.message : '';
   const [, database, command = '', collection] =
-    /^not authorized on (\S+) to execute command \{ (\w+): "?([^",]*)/.exec(said) ?? [];
+    /^not authorized on (\S+) to execute command \{ (?:explain: \{ )?(\w+): "?([^",]*)/.exec(said) ?? [];
   if (!command)
     return new UnauthorizedError(
       'Expected a user who is logged in, got one who is not. Give the connection a user and a password.',

@@ -1,5 +1,6 @@
 import { type AnyModel, collectionOf, definitionOf, namespaceOf } from '../definition/definition';
 import type { QueueOf } from '../model/input';
+import { throwExplained } from '../server/explain-error';
 import { MAX_DELAY_MS, NEVER, requireInteger } from '../values/check';
 import { keepPhases, passed } from './phase';
 
@@ -30,7 +31,9 @@ export async function advance(models: QueueOf<unknown> | readonly QueueOf<unknow
   const byCollection = new Map(all.map((model) => [namespaceOf(definitionOf(model).model), model]));
   await keepPhases([...byCollection.values()]);
   for (const model of byCollection.values()) {
-    await collectionOf(model).updateMany({ _task: { $exists: true } }, [{ $set: earlier(ms) }]);
+    await collectionOf(model)
+      .updateMany({ _task: { $exists: true } }, [{ $set: earlier(ms) }])
+      .catch(throwExplained);
     passed(model, ms);
   }
 }

@@ -2,6 +2,7 @@ import { type AnyModel, collectionOf, definitionOf, namespaceOf, type RawDocumen
 import { State } from '../fields';
 import { nextRun } from '../schedule/schedule';
 import { connected, serverNow } from '../server/clock';
+import { throwExplained } from '../server/explain-error';
 import { perClient } from '../server/per-client';
 import { readBookkeeping } from '../task/bookkeeping';
 import { keyOf } from '../values/id';
@@ -32,7 +33,8 @@ export async function keepPhases(models: readonly AnyModel[]): Promise<void> {
     const waiting = { [state]: State.CREATED, '_task.schedule.cron': { $exists: true } };
     const found = await collectionOf(model)
       .find(waiting, { projection: { _task: 1 } })
-      .toArray();
+      .toArray()
+      .catch(throwExplained);
     for (const task of found) await keepPhase(model, task);
   }
 }
@@ -51,5 +53,7 @@ async function keepPhase(model: AnyModel, { _id, _task: stored }: RawDocument): 
   if (ms === 0) return;
 
   const times = { '_task.dueAt': fits, ...(waitingOn ? {} : { '_task.availableAt': fits }) };
-  await collectionOf(model).updateOne({ _id, '_task.dueAt': dueAt } as object, { $set: times });
+  await collectionOf(model)
+    .updateOne({ _id, '_task.dueAt': dueAt } as object, { $set: times })
+    .catch(throwExplained);
 }

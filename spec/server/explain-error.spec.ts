@@ -1,5 +1,7 @@
 import { createConnection, Schema, type Connection, type mongo } from 'mongoose';
 import { State, taskQueue, UnauthorizedError, Worker } from 'mongoose-task-queue';
+import { doctor } from 'mongoose-task-queue/doctor';
+import { advance, drain } from 'mongoose-task-queue/testing';
 import { explained } from '../../lib/server/explain-error';
 import { deferred } from '../support/deferred';
 import { type Mongod, startMongod } from '../support/mongod';
@@ -206,6 +208,9 @@ describe('a user with few rights', () => {
     ['stats()', ['update'], 'find', ({ Part }) => Part.stats()],
     ['isEmpty()', ['update'], 'find', ({ Part }) => Part.isEmpty()],
     ['blocked()', ['update'], 'find', ({ Part }) => Part.blocked()],
+    ['drain()', ['update'], 'find', ({ Part }) => drain(Part, { handler: () => {} })],
+    ['advance() without `find`', ['update'], 'find', ({ Part }) => advance(Part, 1_000)],
+    ['advance()', ['find'], 'update', ({ Part }) => advance(Part, 1_000)],
   ])('is told by %s which right is missing, without a document', async (_verb, actions, right, call) => {
     await deploy();
     await makeModels(root).Part.push([{ note: SECRET }, { note: SECRET }, { note: SECRET }]);
@@ -214,6 +219,20 @@ describe('a user with few rights', () => {
     const { message } = await refusalOf(() => call(models));
 
     expect(message).toContain(`\`${right}\` on \`jobs.parts\``);
+  });
+
+  it('is told by each check of the doctor which right is missing, without a document', async () => {
+    await deploy();
+    await makeModels(root).Part.push({ note: SECRET });
+    const { Part } = makeModels(await userWith({ parts: ['update'] }));
+
+    const diagnoses = await doctor(Part);
+
+    const told = diagnoses.flatMap(({ findings, notes }) => [...findings.map(({ text }) => text), ...notes]);
+    const ofRights = told.filter((text) => /right|not authorized/.test(text));
+    expect(ofRights.length).toBeGreaterThan(3);
+    for (const text of ofRights) expect(text).toMatch(/the right `\w+` on `jobs\.parts`/);
+    expect(told.join()).not.toContain(SECRET);
   });
 
   it('has change streams with `find` and `changeStream` on the database', async () => {
