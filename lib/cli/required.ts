@@ -6,7 +6,7 @@ import type { AnyModel, AnySchema } from '../any';
 import { optionsOf } from '../definition/definition';
 import { COPY } from '../mongoose';
 import { sleep } from '../timers';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 import type { Source } from './source';
 import { UsageError } from './terminal';
 
@@ -39,7 +39,7 @@ async function load(path: string): Promise<void> {
     const hint = isTyped
       ? ` This Node (${process.version}) does not load it as TypeScript: use Node 22.18 or newer, or tsx: \`NODE_OPTIONS="--import tsx" npx mongoose-task-queue …\`.`
       : '';
-    throw new UsageError(`${path} could not be loaded: ${lineOf(error)}.${hint}`);
+    throw new UsageError(`${path} could not be loaded: ${sentenceOf(error)}${hint}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { mongo } from 'mongoose';
 import { InvalidOptionError } from '../errors';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 
 /**
  * The values that are written as Extended JSON in what came as JSON.
@@ -11,6 +11,6 @@ export function fromExtendedJson(given: object): Record<string, unknown> {
   try {
     return mongo.BSON.EJSON.deserialize(given, { relaxed: true }) as Record<string, unknown>;
   } catch (cause) {
-    throw new InvalidOptionError(`Expected values as Extended JSON: ${lineOf(cause)}.`, { cause });
+    throw new InvalidOptionError(`Expected values as Extended JSON: ${sentenceOf(cause)}`, { cause });
   }
 }

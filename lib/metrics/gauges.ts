@@ -1,5 +1,5 @@
 import type { Gauge } from 'prom-client';
-import { lineOf, safely } from '../values/describe';
+import { safely, sentenceOf } from '../values/describe';
 import { client } from './client';
 import type { ResolvedMetricsOptions } from './options';
 import { type Figures, Reading } from './reading';
@@ -80,7 +80,7 @@ export class Gauges {
     if (onError || this.#warned.has(queue)) return;
     this.#warned.add(queue);
     process.emitWarning(
-      `The figures of ${queue} could not be read: ${lineOf(error)}. Pass \`onError\` to see every error.`,
+      `The figures of ${queue} could not be read: ${sentenceOf(error)} Pass \`onError\` to see every error.`,
       'TaskQueueWarning',
     );
   }

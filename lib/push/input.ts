@@ -5,7 +5,7 @@ import { isPriority, wrongPriority } from '../fields';
 import { explained } from '../server/explain-error';
 import { isTooLarge } from '../server/permanent';
 import { wrongValue } from '../values/check';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 
 /** The document to push: the given one, or a new one with the given fields. @throws {InvalidOptionError} for any other input. */
 export function toDocument(model: AnyModel, input: unknown): AnyDocument {
@@ -69,7 +69,7 @@ export function explainPush(model: AnyModel): (error: unknown) => never {
     if (wrong) throw Object.assign(wrongPriority(priority, wrong.value), { cause: error });
     if (isTooLarge(error))
       throw new InvalidOptionError(
-        `Expected a ${model.modelName} that fits into a document of MongoDB, 16 MB, got one that is too large: ${lineOf(error)}. Store what is large elsewhere, and push where it is.`,
+        `Expected a ${model.modelName} that fits into a document of MongoDB, 16 MB, got one that is too large: ${sentenceOf(error)} Store what is large elsewhere, and push where it is.`,
         { cause: error },
       );
     throw explained(error);

@@ -1,5 +1,5 @@
 import type { AnyModel } from '../definition/definition';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 
 export type Report = (error: unknown) => void;
 
@@ -42,7 +42,7 @@ export class Reporter {
     if (this.#isWarned) return;
     this.#isWarned = true;
     process.emitWarning(
-      `A queue of ${this.model.modelName} goes on after: ${lineOf(error)}. Pass \`onError\` to see every one.`,
+      `A queue of ${this.model.modelName} goes on after: ${sentenceOf(error)} Pass \`onError\` to see every one.`,
       'TaskQueueWarning',
     );
   }

@@ -6,7 +6,7 @@ import { clockOf, knownNow, type ServerClock } from '../server/clock';
 import { explained } from '../server/explain-error';
 import { answered } from '../server/time-limit';
 import { clearTimeout, setTimeout, sleep } from '../timers';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 import { isWritable } from '../values/writable';
 import { sideOf } from './collection';
 import { Tallies } from './tally';
@@ -160,7 +160,7 @@ export class Beat {
     if (this.#isWarned) return;
     this.#isWarned = true;
     process.emitWarning(
-      `A worker cannot write its history to ${name}.queue: ${lineOf(explained(error))}. Its tasks are worked on all the same; \`taskQueue(schema, { history: false })\` switches it off.`,
+      `A worker cannot write its history to ${name}.queue: ${sentenceOf(explained(error))} Its tasks are worked on all the same; \`taskQueue(schema, { history: false })\` switches it off.`,
       'TaskQueueWarning',
     );
   }

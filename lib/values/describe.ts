@@ -28,6 +28,11 @@ export function lineOf(thrown: unknown): string {
   return `${name === undefined ? '' : `${name}: `}${messageOf(thrown)}`.slice(0, MAX_MESSAGE_LENGTH);
 }
 
+/** The same with one full stop at its end, for messages that go on after it. */
+export function sentenceOf(thrown: unknown): string {
+  return lineOf(thrown).replace(/[.\s]*$/, '.');
+}
+
 /** A property of a thrown value, if it can be read and is a text. */
 export function textOf(thrown: unknown, property: 'name' | 'message' | 'stack'): string | undefined {
   const text = propertyOf(thrown, property);

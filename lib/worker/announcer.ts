@@ -1,6 +1,6 @@
 import { isPermanent } from '../server/permanent';
 import { monotonic } from '../timers';
-import { lineOf } from '../values/describe';
+import { lineOf, sentenceOf } from '../values/describe';
 import type { Emitter } from './emitter';
 import type { WorkerEvents } from './events';
 
@@ -42,7 +42,7 @@ export class Announcer<Doc> {
     if (this.#isWarned) return;
     this.#isWarned = true;
     process.emitWarning(
-      `A worker goes on after: ${lineOf(error)}. Listen to its \`error\` event to see every one.`,
+      `A worker goes on after: ${sentenceOf(error)} Listen to its \`error\` event to see every one.`,
       'TaskQueueWarning',
     );
   }

@@ -1,4 +1,4 @@
-import { describe as describeThrown, lineOf } from '../../lib/values/describe';
+import { describe as describeThrown, lineOf, sentenceOf } from '../../lib/values/describe';
 import { hostile } from '../support/hostile';
 
 describe('what is kept of something that was thrown', () => {
@@ -62,4 +62,11 @@ describe('what is kept of something that was thrown', () => {
     expect([typeof message, typeof stack, typeof lineOf(thrown)]).toEqual(['string', 'string', 'string']);
     expect(message).not.toBe('');
   });
+
+  it.each(['is down', 'is down.', 'is down. \n', 'is down...'])(
+    'ends with one full stop in a message: %j',
+    (message) => {
+      expect(sentenceOf(new RangeError(message))).toBe('RangeError: is down.');
+    },
+  );
 });
