@@ -163,8 +163,11 @@ async function store(
     whenCommitted(session, () => void signalCancel(definition.model));
   }
   const { behind = name } = handleOf(document).stored;
-  const find = behind.equals(name) ? letGoIfEnded : findPlace;
-  await afterCommit(session, () => find(definition, key, behind));
+  await afterCommit(session, async () => {
+    if (!behind.equals(name)) await findPlace(definition, key, behind);
+    // Whoever claimed it meanwhile may have put it behind the task that was ended here.
+    await letGoIfEnded(definition, key, name);
+  });
 
   return { task: document, outcome: mode === 'supersede' ? 'superseded' : 'behind' };
 }

@@ -7,6 +7,9 @@ import { replaced, type Model, type Step } from './explore';
  * handed out. Who ended one aside, and who inserted a successor, take the id off sooner. A front one that has not begun is replaced in place.
  * `supersede` moves one aside that waits as well, and cancels it once its successor is there. Any process may die between its steps.
  *
+ * What is stored apart from the look at its key is put behind a name that nobody knows. Then its pusher gives it the name of the one aside, or
+ * lets it go; who claims it meanwhile gives it that name, too.
+ *
  * - `replaceBlind`: a replacement does not look whether the task has begun
  * - `staleInput`: a successor runs as it was claimed, and not as it was when its id was taken off
  * - `keepFront`: a push with `keep`, or the first of a key, looks at the front alone, and inserts a task beside one aside
@@ -15,6 +18,7 @@ import { replaced, type Model, type Step } from './explore';
  * - `endsFirst`: `supersede` cancels before the successor is there, and dies
  * - `releaseAny`: who ended one aside lets go whatever is behind by now
  * - `noLook`: who claims a successor does not look
+ * - `unplaced`: who stored a successor under a name of its own looks for that name alone, and a claim has given it another
  * - `unscheduled`: one that recurs loses its schedule when it is moved aside, and its pusher dies
  */
 export type AfterVariant =
@@ -27,11 +31,13 @@ export type AfterVariant =
   | 'endsFirst'
   | 'releaseAny'
   | 'noLook'
+  | 'unplaced'
   | 'unscheduled';
 
 export const BESIDE = 'no two tasks of a key run at a time';
 export const LOST = 'what was said last is run, or will be';
 export const ORDER = 'nothing is run after what was said later';
+export const WAITS = 'once all is quiet, nobody waits for a task that has ended';
 export const RECURS = 'what recurs goes on';
 
 interface Task {
@@ -52,13 +58,16 @@ export type Mode = 'keep' | 'after' | 'supersede';
 
 interface Pusher {
   readonly mode: Mode;
-  readonly at: 'read' | 'replace' | 'aside' | 'insert' | 'cancel' | 'look' | 'done';
+  readonly at: 'read' | 'replace' | 'aside' | 'insert' | 'store' | 'cancel' | 'place' | 'rename' | 'look' | 'done';
   readonly task: number;
   readonly id: number;
+  /** The name that nobody knows, and the one that it is to be renamed to; 0 for none. */
+  readonly own: number;
+  readonly to: number;
 }
 
 interface Worker {
-  readonly at: 'idle' | 'claimed' | 'free' | 'works' | 'release';
+  readonly at: 'idle' | 'claimed' | 'waits' | 'free' | 'works' | 'look' | 'release';
   readonly task: number;
   readonly input: number;
   readonly id: number;
@@ -81,6 +90,8 @@ export interface AfterSize {
   readonly claims: number;
   readonly deaths: number;
   readonly recurs?: boolean;
+  /** Whether pushers store apart from the look at the key. */
+  readonly isApart?: boolean;
 }
 
 const IDLE: Worker = { at: 'idle', task: 0, input: 0, id: 0 };
@@ -98,17 +109,26 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
     for (const index of state.workers.keys()) yield* work(state, index);
   }
 
-  function broken({ tasks, said, ran }: State): string | undefined {
+  function broken(state: State): string | undefined {
+    const { tasks, said, ran } = state;
     if (tasks.filter(({ state, hasBegun }) => hasBegun && state === 'running').length > 1) return BESIDE;
     if (size.recurs && !tasks.some((task) => isLive(task) && task.recurs)) return RECURS;
 
-    return ran === said || tasks.some((task) => isLive(task) && task.input === said) ? undefined : LOST;
+    if (ran !== said && !tasks.some((task) => isLive(task) && task.input === said)) return LOST;
+    return isQuiet(state) && tasks.some((task) => isWaiting(task) && !isAlive(tasks, task.behind)) ? WAITS : undefined;
+  }
+
+  // After a death it waits for the end of a lease.
+  function isQuiet({ pushers, workers, deaths }: State): boolean {
+    return (
+      deaths === size.deaths && pushers.every(({ at }) => at === 'done') && workers.every(({ at }) => at === 'idle')
+    );
   }
 
   function* push(state: State, index: number): Iterable<Step<State>> {
     const { tasks, nextId, said } = state;
     const pusher = state.pushers[index]!;
-    const { at, mode, task, id } = pusher;
+    const { at, mode, task, id, own, to } = pusher;
     const name = (step: string) => `${mode} ${index}: ${step}`;
     const go = (next: Partial<Pusher>, changed = state): State => ({
       ...changed,
@@ -124,8 +144,8 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
         break;
       case 'replace': {
         const is = tasks[task]!;
-        const isWaiting = isLive(is) && is.slot === 'front' && (is.state === 'created' || is.behind > 0);
-        if (isWaiting || (variant === 'replaceBlind' && isLive(is)))
+        const hasNotBegun = isLive(is) && is.slot === 'front' && (is.state === 'created' || is.behind > 0);
+        if (hasNotBegun || (variant === 'replaceBlind' && isLive(is)))
           yield [
             name(`replaces T${task}`),
             go({ at: 'done' }, { ...change(state, task, { input: said + 1 }), said: said + 1 }),
@@ -153,36 +173,66 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
         const isAnother = aside !== id && variant !== 'keepFront' && (id === 0 || variant !== 'insertStale');
         const isTaken = frontIn(tasks) >= 0 || isAnother;
         if (isTaken) yield [name('INSERT is refused'), go(again)];
+        else if (size.isApart) yield [name('may INSERT'), go({ at: 'store' })];
         else {
-          const recurs = id > 0 && size.recurs === true;
           const behind = variant === 'insertFree' ? 0 : id;
-          const successor: Task = { ...NEW, behind, input: said + 1, recurs };
           const next = id === 0 ? 'done' : mode === 'supersede' && variant !== 'endsFirst' ? 'cancel' : 'look';
-          yield [
-            name(`INSERT T${tasks.length}`),
-            go({ at: next }, { ...state, tasks: [...tasks, successor], said: said + 1 }),
-          ];
+          yield [name(`INSERT T${tasks.length}`), go({ at: next }, stored(state, { behind, recurs: id > 0 }))];
+        }
+        break;
+      }
+      case 'store': {
+        if (frontIn(tasks) >= 0) yield [name('INSERT is refused'), go(again)];
+        else {
+          const next = id > 0 && mode === 'supersede' ? 'cancel' : 'place';
+          const changed = stored({ ...state, nextId: nextId + 1 }, { behind: nextId, recurs: id > 0 });
+          yield [name(`INSERT T${tasks.length} apart`), go({ at: next, own: nextId }, changed)];
         }
         break;
       }
       case 'cancel': {
-        const next = { at: variant === 'endsFirst' ? ('insert' as const) : ('look' as const) };
+        const after = own > 0 ? ('place' as const) : ('look' as const);
+        const next = { at: variant === 'endsFirst' ? ('insert' as const) : after };
         const aside = tasks.findIndex((one) => isLive(one) && one.aside === id);
         const ended: Partial<Task> = aside >= 0 && tasks[aside]!.state === 'running' ? { isCancelled: true } : ENDED;
         yield [name('CANCEL'), go(next, aside < 0 ? state : change(state, aside, ended))];
         break;
       }
-      case 'look':
-        yield [name('looks'), go({ at: 'done' }, isAlive(tasks, id) ? state : released(state, id))];
+      case 'place': {
+        const aside = tasks[asideIn(tasks)]?.aside ?? 0;
+        const placed = { at: variant === 'unplaced' || id === 0 ? ('done' as const) : ('look' as const) };
+        if (aside > 0) yield [name(`finds ${aside} aside`), go({ at: 'rename', to: aside })];
+        else yield [name('finds nobody aside'), go(placed, released(state, own))];
         break;
+      }
+      case 'rename': {
+        const index = tasks.findIndex((one) => isWaiting(one) && one.behind === own);
+        const renamed = index < 0 ? state : change(state, index, { behind: to });
+        yield [name(`puts it behind ${to}`), go({ at: 'look' }, renamed)];
+        break;
+      }
+      case 'look': {
+        const looked = [id, to].reduce(
+          (left, one) => (one === 0 || isAlive(tasks, one) ? left : released(left, one)),
+          state,
+        );
+        yield [name('looks'), go({ at: 'done' }, looked)];
+        break;
+      }
       case 'done':
         break;
     }
   }
 
+  function stored(state: State, { behind, recurs }: Pick<Task, 'behind' | 'recurs'>): State {
+    const { tasks, said } = state;
+    const task: Task = { ...NEW, behind, input: said + 1, recurs: recurs && size.recurs === true };
+
+    return { ...state, tasks: [...tasks, task], said: said + 1 };
+  }
+
   function released(state: State, id: number): State {
-    const isNext = ({ slot, behind, state: is }: Task) =>
-      slot === 'front' && is === 'created' && (behind === id || (variant === 'releaseAny' && behind > 0));
+    const isNext = (task: Task) => isWaiting(task) && (task.behind === id || variant === 'releaseAny');
     const index = state.tasks.findIndex(isNext);
 
     return index < 0 ? state : change(state, index, { behind: 0 });
@@ -210,6 +260,10 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
       return;
     }
     if (state.deaths > 0) yield [name('dies'), go(IDLE, { ...state, deaths: state.deaths - 1 })];
+    if (at === 'look') {
+      yield [name('looks once more'), go(IDLE, isAlive(tasks, id) ? state : released(state, id))];
+      return;
+    }
     if (at === 'release') {
       yield [name(`lets go who is behind ${id}`), go(IDLE, released(state, id))];
       return;
@@ -222,9 +276,15 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
     const ending: Worker = task.aside > 0 ? { ...IDLE, at: 'release', id: task.aside } : IDLE;
     if (at === 'claimed' && task.isCancelled) yield [name('ends it'), go(ending, change(state, of, ENDED))];
     else if (at === 'claimed' && task.behind > 0 && variant !== 'noLook') {
-      if (isAlive(tasks, task.behind)) yield [name('looks, and puts it back'), go(IDLE, change(state, of, PUT_BACK))];
+      const aside = tasks[asideIn(tasks)]?.aside ?? 0;
+      if (aside > 0) yield [name(`finds ${aside} aside`), go({ ...worker, at: 'waits', id: aside })];
       else yield [name('looks, and finds nobody'), go({ ...worker, at: 'free' })];
-    } else if (at === 'claimed' || at === 'free') {
+    } else if (at === 'waits')
+      yield [
+        name(`puts it back behind ${id}`),
+        go({ ...IDLE, at: 'look', id }, change(state, of, { ...PUT_BACK, behind: id })),
+      ];
+    else if (at === 'claimed' || at === 'free') {
       const input = variant === 'staleInput' ? worker.input : task.input;
       const begun = go({ ...worker, at: 'works', input }, change(state, of, { behind: 0, hasBegun: true }));
       yield [name(`hands out T${of}`), begun, input < state.ran ? ORDER : undefined];
@@ -273,7 +333,7 @@ function startOf({ modes, workers, claims, deaths, recurs = false }: AfterSize):
 
   return {
     tasks: [first],
-    pushers: modes.map((mode) => ({ mode, at: 'read' as const, task: 0, id: 0 })),
+    pushers: modes.map((mode) => ({ mode, at: 'read' as const, task: 0, id: 0, own: 0, to: 0 })),
     workers: Array.from({ length: workers }, () => IDLE),
     claims,
     deaths,
@@ -289,6 +349,11 @@ function change(state: State, index: number, to: Partial<Task>): State {
 
 function isLive({ state }: Task): boolean {
   return state !== 'ended';
+}
+
+/** Whether it waits for another, and nobody looks at it. */
+function isWaiting({ slot, state, behind }: Task): boolean {
+  return slot === 'front' && state === 'created' && behind > 0;
 }
 
 function frontIn(tasks: readonly Task[]): number {

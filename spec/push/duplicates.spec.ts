@@ -474,6 +474,21 @@ describe('push with onDuplicate', () => {
     },
   );
 
+  it('starts a task that was met by a claim before the one that it supersedes was cancelled', async () => {
+    await pushAs('keep', 1);
+    const meet = async () => {
+      const first = (await Report.pop())!;
+      expect([first.number, await Report.pop()]).toEqual([1, null]);
+      await first.retry({ delayMs: 0, error: 'no luck' });
+    };
+    const cancel = beforeNext(Report, 'findOneAndUpdate', meet);
+
+    const second = await pushAs('supersede', 2);
+
+    expect([cancel.happened, second.pushOutcome]).toEqual([true, 'superseded']);
+    expect((await Report.pop())?.number).toBe(2);
+  });
+
   it('works where save hooks run, and runs them', async () => {
     const schema = new Schema({ number: Number, saves: Number });
     schema.pre('save', function count() {
