@@ -170,4 +170,13 @@ describe('the specs', () => {
   it('that the list names are there', () => {
     expect(Object.values(COVERED).filter((name) => name !== 'types' && !specs.includes(name))).toEqual([]);
   });
+
+  it('set a clock that the library reads, where they set one', () => {
+    const read = (name: string) => readFileSync(join(__dirname, `${name}.spec.ts`), 'utf8');
+    // `timers` shows that the library does not read it otherwise.
+    const setting = specs.filter((name) => name !== 'timers' && /spyOn\(performance,/.test(read(name)));
+
+    expect(setting).not.toEqual([]);
+    expect(setting.filter((name) => !read(name).includes('fakeable-timers'))).toEqual([]);
+  });
 });
