@@ -34,10 +34,10 @@ export async function findAside(
   return found ?? null;
 }
 
-/** Lets the successor of a task that has ended start: by the name of that task alone, so that no later successor is meant. */
-export async function letGo(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+/** Lets the successor of a task that has ended start: by its names alone, so that no later successor is meant. */
+export async function letGo(definition: Definition, key: string, ...ids: Types.ObjectId[]): Promise<void> {
   const { model, options, writeConcern } = definition;
-  const filter = { ...ofKey(definition, key), [options.fields.state]: State.CREATED, '_task.behind': id };
+  const filter = { ...ofKey(definition, key), [options.fields.state]: State.CREATED, '_task.behind': { $in: ids } };
   const isParked = { $gt: ['$_task.waitingOn', null] };
   const update = [
     { $set: { '_task.availableAt': { $cond: [isParked, '$_task.availableAt', '$_task.dueAt'] } } },
@@ -99,11 +99,19 @@ export function uncertain(task: Bookkeeping): Bookkeeping {
   return { ...task, behind: new Types.ObjectId() };
 }
 
-/** Puts such a task behind the one that is aside, or lets it go if there is none. */
-export async function findPlace(definition: Definition, key: string, id: Types.ObjectId): Promise<void> {
+/**
+ * Puts such a task behind the one that is aside, or lets it go if there is none. `meant`: what it was to be behind, for whoever claimed it
+ * meanwhile may have put it there.
+ */
+export async function findPlace(
+  definition: Definition,
+  key: string,
+  id: Types.ObjectId,
+  ...meant: Types.ObjectId[]
+): Promise<void> {
   try {
     const aside = await findAside(definition, key);
-    if (!aside) return await letGo(definition, key, id);
+    if (!aside) return await letGo(definition, key, id, ...meant);
     const { aside: name } = readBookkeeping({ ...aside._task });
     if (!name) return;
     await persistently(() => rename(definition, key, id, name));

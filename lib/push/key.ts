@@ -163,11 +163,10 @@ async function store(
     whenCommitted(session, () => void signalCancel(definition.model));
   }
   const { behind = name } = handleOf(document).stored;
-  await afterCommit(session, async () => {
-    if (!behind.equals(name)) await findPlace(definition, key, behind);
-    // Whoever claimed it meanwhile may have put it behind the task that was ended here.
-    await letGoIfEnded(definition, key, name);
-  });
+  const isApart = !behind.equals(name);
+  await afterCommit(session, () =>
+    isApart ? findPlace(definition, key, behind, name) : letGoIfEnded(definition, key, name),
+  );
 
   return { task: document, outcome: mode === 'supersede' ? 'superseded' : 'behind' };
 }

@@ -61,9 +61,8 @@ interface Pusher {
   readonly at: 'read' | 'replace' | 'aside' | 'insert' | 'store' | 'cancel' | 'place' | 'rename' | 'look' | 'done';
   readonly task: number;
   readonly id: number;
-  /** The name that nobody knows, and the one that it is to be renamed to; 0 for none. */
+  /** The name that nobody knows; 0 for none. */
   readonly own: number;
-  readonly to: number;
 }
 
 interface Worker {
@@ -128,7 +127,7 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
   function* push(state: State, index: number): Iterable<Step<State>> {
     const { tasks, nextId, said } = state;
     const pusher = state.pushers[index]!;
-    const { at, mode, task, id, own, to } = pusher;
+    const { at, mode, task, id, own } = pusher;
     const name = (step: string) => `${mode} ${index}: ${step}`;
     const go = (next: Partial<Pusher>, changed = state): State => ({
       ...changed,
@@ -200,25 +199,20 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
       }
       case 'place': {
         const aside = tasks[asideIn(tasks)]?.aside ?? 0;
-        const placed = { at: variant === 'unplaced' || id === 0 ? ('done' as const) : ('look' as const) };
-        if (aside > 0) yield [name(`finds ${aside} aside`), go({ at: 'rename', to: aside })];
-        else yield [name('finds nobody aside'), go(placed, released(state, own))];
+        const names = variant === 'unplaced' || id === 0 ? [own] : [own, id];
+        if (aside > 0) yield [name(`finds ${aside} aside`), go({ at: 'rename', id: aside })];
+        else yield [name('finds nobody aside'), go({ at: 'done' }, released(state, ...names))];
         break;
       }
       case 'rename': {
         const index = tasks.findIndex((one) => isWaiting(one) && one.behind === own);
-        const renamed = index < 0 ? state : change(state, index, { behind: to });
-        yield [name(`puts it behind ${to}`), go({ at: 'look' }, renamed)];
+        const renamed = index < 0 ? state : change(state, index, { behind: id });
+        yield [name(`puts it behind ${id}`), go({ at: 'look' }, renamed)];
         break;
       }
-      case 'look': {
-        const looked = [id, to].reduce(
-          (left, one) => (one === 0 || isAlive(tasks, one) ? left : released(left, one)),
-          state,
-        );
-        yield [name('looks'), go({ at: 'done' }, looked)];
+      case 'look':
+        yield [name('looks'), go({ at: 'done' }, isAlive(tasks, id) ? state : released(state, id))];
         break;
-      }
       case 'done':
         break;
     }
@@ -231,8 +225,8 @@ export function afterModel(variant: AfterVariant, size: AfterSize): Model<State>
     return { ...state, tasks: [...tasks, task], said: said + 1 };
   }
 
-  function released(state: State, id: number): State {
-    const isNext = (task: Task) => isWaiting(task) && (task.behind === id || variant === 'releaseAny');
+  function released(state: State, ...ids: readonly number[]): State {
+    const isNext = (task: Task) => isWaiting(task) && (ids.includes(task.behind) || variant === 'releaseAny');
     const index = state.tasks.findIndex(isNext);
 
     return index < 0 ? state : change(state, index, { behind: 0 });
@@ -333,7 +327,7 @@ function startOf({ modes, workers, claims, deaths, recurs = false }: AfterSize):
 
   return {
     tasks: [first],
-    pushers: modes.map((mode) => ({ mode, at: 'read' as const, task: 0, id: 0, own: 0, to: 0 })),
+    pushers: modes.map((mode) => ({ mode, at: 'read' as const, task: 0, id: 0, own: 0 })),
     workers: Array.from({ length: workers }, () => IDLE),
     claims,
     deaths,
