@@ -15,7 +15,7 @@ import { forgetIndexes, indexesReady, withIndexes } from '../indexes/prepare';
 import { read } from '../server/read';
 import { isMissingIndex } from '../server/transient';
 import { sleep } from '../timers';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 import { hasKept, isExact, shownId } from '../values/id';
 
 /** The tasks of one key that the index has. */
@@ -60,7 +60,7 @@ export function hydrateOfKey({ model, hidden, kindOnly, options }: Definition, r
     return document;
   } catch (error) {
     throw new TaskStateError(
-      `The ${model.modelName} that has the key, ${shownId(raw._id)}, cannot be read: ${lineOf(error)} Push with \`onDuplicate: 'replace'\` to give it other fields, or remove it.`,
+      `The ${model.modelName} that has the key, ${shownId(raw._id)}, cannot be read: ${sentenceOf(error)} Push with \`onDuplicate: 'replace'\` to give it other fields, or remove it.`,
       raw._id,
       raw[options.fields.state] as string,
     );

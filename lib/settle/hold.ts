@@ -8,7 +8,7 @@ import { persistently } from '../server/transient';
 import { handleOf, type Lease } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { requireStorable, shown } from '../values/check';
-import { lineOf } from '../values/describe';
+import { sentenceOf } from '../values/describe';
 import { shownId } from '../values/id';
 import { hear } from './hear';
 import { readStoredState, refusal, type StoredState } from './refusal';
@@ -72,10 +72,10 @@ export async function progress(task: AnyDocument, value: unknown): Promise<Lease
 }
 
 function wrongProgress(value: unknown, cause?: unknown): Error {
-  const found = cause === undefined ? shown(value) : `one that is too large: ${lineOf(cause)}`;
+  const found = cause === undefined ? `${shown(value)}.` : `one that is too large: ${sentenceOf(cause)}`;
 
   return new InvalidOptionError(
-    `Expected \`value\` to be a value that can be stored with its task, got ${found}. Write for example \`{ done: 3, of: 10 }\`.`,
+    `Expected \`value\` to be a value that can be stored with its task, got ${found} Write for example \`{ done: 3, of: 10 }\`.`,
     { cause },
   );
 }
