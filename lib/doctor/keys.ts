@@ -1,7 +1,7 @@
 import type { Types } from 'mongoose';
 import { letGoIfEnded } from '../claim/behind';
 import type { Definition, RawDocument } from '../definition/definition';
-import { ofKind } from '../definition/kind';
+import { ofSharedIndex } from '../definition/kind';
 import { LIVE_STATES, State } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { keyText, liveOf } from '../indexes/key-index';
@@ -68,9 +68,9 @@ async function held(exam: Exam): Promise<Successor[]> {
 }
 
 function readKeyed(exam: Exam, filter: Record<string, unknown>): Promise<RawDocument[]> {
-  const { model, options, kind, kindOnly } = exam.definition;
+  const { model, options } = exam.definition;
   const { state } = options.fields;
-  const live = { [state]: { $in: [...LIVE_STATES] }, ...(kindOnly && ofKind(kind)) };
+  const live = { [state]: { $in: [...LIVE_STATES] }, ...ofSharedIndex(exam.definition) };
   const bookkeeping = ['key', 'aside', 'behind', 'availableAt'].map((name) => [`_task.${name}`, 1]);
   const projection = { [state]: 1, ...(Object.fromEntries(bookkeeping) as Record<string, 1>) } as const;
   const hint = indexName(exam.definition, 'key');

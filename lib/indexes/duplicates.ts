@@ -1,5 +1,5 @@
 import { collectionOf, type Definition } from '../definition/definition';
-import { ofKind } from '../definition/kind';
+import { ofSharedIndex } from '../definition/kind';
 import { LIVE_STATES, State } from '../fields';
 import { answered } from '../server/time-limit';
 import { type Bookkeeping, MAX_FAILURES } from '../task/handle';
@@ -36,9 +36,10 @@ export async function settleDuplicates(definition: Definition): Promise<void> {
   await answered(collectionOf(model).bulkWrite([...statements, closeWindows], { ordered: false, ...writeConcern }));
 }
 
-async function readDuplicates({ model, options, kind, kindOnly }: Definition): Promise<OfKey[]> {
+async function readDuplicates(definition: Definition): Promise<OfKey[]> {
+  const { model, options } = definition;
   const { state } = options.fields;
-  const live = { [state]: { $in: [...LIVE_STATES] }, ...(kindOnly && ofKind(kind)) };
+  const live = { [state]: { $in: [...LIVE_STATES] }, ...ofSharedIndex(definition) };
 
   return answered(
     collectionOf(model)

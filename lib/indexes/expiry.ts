@@ -1,5 +1,5 @@
 import { type AnyModel, collectionOf, type Definition } from '../definition/definition';
-import { ofKind } from '../definition/kind';
+import { ofSharedIndex } from '../definition/kind';
 import { LIVE_STATES, State } from '../fields';
 import { watchedSeconds } from '../retention';
 import { persistently } from '../server/transient';
@@ -44,7 +44,6 @@ function expiryOn(
   filter: Record<string, unknown>,
   expireAfterSeconds: number | false,
 ): TaskIndex[] {
-  const { kind, kindOnly } = definition;
   if (expireAfterSeconds === false) return [];
 
   return [
@@ -52,7 +51,7 @@ function expiryOn(
       name: indexName(definition, role),
       key: { [path]: 1 },
       expireAfterSeconds,
-      partialFilterExpression: { ...(kindOnly && ofKind(kind)), ...filter },
+      partialFilterExpression: { ...ofSharedIndex(definition), ...filter },
     },
   ];
 }

@@ -1,6 +1,6 @@
 import type { mongo } from 'mongoose';
 import type { Definition, Filter } from '../definition/definition';
-import { ofKind } from '../definition/kind';
+import { ofSharedIndex } from '../definition/kind';
 import { LIVE_STATES } from '../fields';
 import { isDuplicate } from '../server/permanent';
 import type { Bookkeeping } from '../task/bookkeeping';
@@ -35,10 +35,8 @@ export function keyText(key: Bookkeeping['key']): string | undefined {
 }
 
 /** The filter for tasks with a key in one of these forms, of the kind that the index is of. */
-export function ofKey({ kind, kindOnly }: Definition, ...forms: NonNullable<Bookkeeping['key']>[]): Filter {
-  const ofIndex = kindOnly ? ofKind(kind) : {};
-
-  return { '_task.key': forms.length === 1 ? forms[0] : { $in: forms }, ...ofIndex };
+export function ofKey(definition: Definition, ...forms: NonNullable<Bookkeeping['key']>[]): Filter {
+  return { '_task.key': forms.length === 1 ? forms[0] : { $in: forms }, ...ofSharedIndex(definition) };
 }
 
 /** The filter for the live tasks with a key in one of these forms. */
