@@ -268,9 +268,16 @@ describe('stats', () => {
   });
 
   it('lists the newest failed ones by the same index, without sorting', async () => {
+    // By one reading of the clock: with one for each, two of them could have the same time.
+    const now = Date.now();
+    const before = (n: number) => new Date(now - n);
     await nativeOf(Email).insertMany([
-      ...Array.from({ length: 200 }, (_, n) => ({ to: String(n), state: State.FAILED, _task: { settledAt: ago(n) } })),
-      ...Array.from({ length: 200 }, (_, n) => ({ state: State.FINISHED, _task: { settledAt: ago(n) } })),
+      ...Array.from({ length: 200 }, (_, n) => ({
+        to: String(n),
+        state: State.FAILED,
+        _task: { settledAt: before(n) },
+      })),
+      ...Array.from({ length: 200 }, (_, n) => ({ state: State.FINISHED, _task: { settledAt: before(n) } })),
     ]);
     const newest = Email.find({ state: State.FAILED }).sort({ '_task.settledAt': -1 }).limit(50);
     const plan = JSON.stringify(await newest.clone().explain('executionStats'));
