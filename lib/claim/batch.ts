@@ -10,6 +10,7 @@ import { isWritable } from '../values/writable';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
+import { withPatience } from './patience';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 import { isOfDocument, mend } from './repair';
@@ -77,7 +78,7 @@ export class Batch {
 
   async #writeTokens(): Promise<void> {
     try {
-      await this.#update(this.ids, { ...this.definition.writeConcern, maxTimeMS: MAX_WAIT_MS });
+      await this.#updateWithin(MAX_WAIT_MS, this.ids, this.definition.writeConcern);
       return;
     } catch (error) {
       // A task is locked, or cannot be claimed as it is, and stopped the update half-way.
@@ -102,13 +103,17 @@ export class Batch {
   async #probe(id: unknown): Promise<void> {
     try {
       // The write concern is awaited once, after all tries.
-      await this.#update([id], { writeConcern: { w: 1 }, maxTimeMS: PROBE_MS });
+      await this.#updateWithin(PROBE_MS, [id], { writeConcern: { w: 1 } });
     } catch (error) {
       if (!isTimeExpired(error) && !isOfDocument(error)) throw error;
       if (isOfDocument(error) && (await mend(this.definition, id, error))) return;
       skip(this.definition.model, id);
       if (isOfDocument(error)) this.#refusals.add(error);
     }
+  }
+
+  #updateWithin(maxTimeMS: number, ids: readonly unknown[], how: object): Promise<void> {
+    return withPatience(this.definition.model, ids, maxTimeMS, (ms) => this.#update(ids, { ...how, maxTimeMS: ms }));
   }
 
   async #update(ids: readonly unknown[], how: object): Promise<void> {

@@ -3,6 +3,7 @@ import type { Definition, Filter, RawDocument } from '../definition/definition';
 import { isTimeExpired, persistently } from '../server/transient';
 import { isWritable } from '../values/writable';
 import { candidateIds } from './candidates';
+import { withPatience } from './patience';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 import { isOfDocument, mend, mendNext } from './repair';
@@ -33,7 +34,7 @@ export async function claimById(
 ): Promise<RawDocument | null> {
   if (!isWritable(_id)) return null;
   try {
-    return await claimThis(definition, query, _id, maxTimeMS);
+    return await withPatience(definition.model, [_id], maxTimeMS, (ms) => claimThis(definition, query, _id, ms));
   } catch (error) {
     if (isTimeExpired(error)) skip(definition.model, _id);
     else if (!isOfDocument(error) || !(await isMended(definition, _id, error))) throw error;
