@@ -26,7 +26,7 @@ describe('the beat of a worker', () => {
     // The beat, and the minute of each model; two of them at a turn of the minute.
     expect((writes[0]!.body['updates'] as unknown[]).length).toBeLessThanOrEqual(5);
     await beat.stop();
-    expect(await Base.workers()).toEqual([]);
+    await eventually(async () => expect(await Base.workers()).toEqual([]));
   });
 
   it('that failed keeps what was counted, and says so once', async () => {
