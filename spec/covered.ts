@@ -163,6 +163,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'definition/filter': 'push/requeue-many',
   'settle/expected': 'cancel/cancel',
   'settle/hear': 'cancel/cancel',
+  'settle/held-write': 'settle/divert',
   'task/cancellation': 'cancel/cancel',
 
   'push/aside': 'push/duplicates',

@@ -7,7 +7,6 @@ import {
   definitionOf,
   type Filter,
   modelOf,
-  type RawDocument,
 } from '../definition/definition';
 import { State } from '../fields';
 import { NEWEST } from '../server/read';
@@ -16,19 +15,7 @@ import { isUncertain, persistently } from '../server/transient';
 import { handleOf } from '../task/handle';
 import { keyOf } from '../values/id';
 import type { Change } from './change';
-
-/**
- * A write that ends a lease: it matches a task that is RUNNING under the token and gives it another state. Hence it is applied once,
- * whatever operators it has, however often it is sent.
- */
-export interface HeldWrite {
-  readonly token: Types.ObjectId;
-  readonly state: State;
-  readonly filter: Filter;
-  readonly update: mongo.Document;
-  /** Whether an earlier write by this handle failed: then what is stored may be that one's. */
-  readonly isRepeat: boolean;
-}
+import { apart, type HeldWrite, type Statement, together } from './held-write';
 
 type Call = Caller<HeldWrite, boolean>;
 
@@ -75,58 +62,73 @@ export function distinctBy<Item>(items: readonly Item[], idOf: (item: Item) => u
 
 const distinct = (calls: readonly Call[]) => distinctBy(calls, ({ item }) => item.filter._id);
 
-async function serve(definition: Definition, calls: readonly Call[]): Promise<void> {
-  const { matchedCount, refused, error } = await send(
-    definition,
-    calls.map(({ item }) => item),
-  );
-  // Not waited for: others need not wait for them.
-  for (const index of refused) void sendAlone(definition, calls[index]!);
-  const written = calls.filter((_, index) => !refused.has(index));
-  if (error !== undefined) return written.forEach(({ reject }) => reject(error));
-  if (matchedCount === written.length) return written.forEach(({ resolve }) => resolve(true));
+const itemsOf = (calls: readonly Call[]) => calls.map(({ item }) => item);
 
-  const isOwn = await settledBy(
-    definition,
-    written.map(({ item }) => item),
-  );
+const serve = (definition: Definition, calls: readonly Call[]) => serveBy(definition, calls, together);
+
+async function serveBy(definition: Definition, calls: readonly Call[], statementsOf: typeof together): Promise<void> {
+  const statements = statementsOf(itemsOf(calls));
+  const { matchedCount, refused, error } = await send(definition, statements);
+  // Not waited for: others need not wait for them.
+  for (const { places } of refused)
+    void serveRefused(
+      definition,
+      places.map((place) => calls[place]!),
+    );
+  const isRefused = new Set(refused.flatMap(({ places }) => places));
+  const written = calls.filter((_, place) => !isRefused.has(place));
+  if (error !== undefined) return written.forEach(({ reject }) => reject(error));
+  // What was carried out of a statement before it was refused may be counted.
+  const isExact = isRefused.size === refused.length;
+  if (isExact && matchedCount === written.length) return written.forEach(({ resolve }) => resolve(true));
+
+  const isOwn = await settledBy(definition, itemsOf(written));
   for (const { item, resolve } of written) resolve(isOwn(item));
+}
+
+/** Sends what was refused once more, for an error of its own: several by statements of their own, since some of them may be written. */
+async function serveRefused(definition: Definition, calls: readonly Call[]): Promise<void> {
+  if (calls.length === 1) return sendAlone(definition, calls[0]!);
+  try {
+    await serveBy(definition, calls, apart);
+  } catch (error) {
+    for (const { reject } of calls) reject(error);
+  }
 }
 
 interface Answer {
   readonly matchedCount: number;
-  /** The places of those that were refused, and are to be sent alone for errors of their own. */
-  readonly refused: ReadonlySet<number>;
+  /** Those that were refused: their writes are to be sent in another way. */
+  readonly refused: readonly Statement[];
   /** What is wrong with all others. */
   readonly error?: unknown;
 }
 
-async function send(definition: Definition, writes: readonly HeldWrite[]): Promise<Answer> {
-  const statements = writes.map(({ filter, update }) => ({ updateOne: { filter, update, hint: '_id_' } }));
+async function send(definition: Definition, statements: readonly Statement[]): Promise<Answer> {
   try {
     const { matchedCount } = await persistently(() =>
-      collectionOf(definition.model).bulkWrite(statements as mongo.AnyBulkWriteOperation<RawDocument>[], {
-        ordered: false,
-        ...definition.writeConcern,
-      }),
+      collectionOf(definition.model).bulkWrite(
+        statements.map(({ statement }) => statement),
+        { ordered: false, ...definition.writeConcern },
+      ),
     );
-    return { matchedCount, refused: new Set() };
+    return { matchedCount, refused: [] };
   } catch (error) {
-    const answer = answerIn(error);
+    const answer = answerIn(error, statements);
     if (answer) return answer;
     // Mongoose's is that of a connection that is not open.
     if (isUncertain(error) || error instanceof MongooseError) throw error;
     // One of them could not be sent: it is too large, for example.
-    return { matchedCount: 0, refused: new Set(writes.keys()) };
+    return { matchedCount: 0, refused: statements };
   }
 }
 
 // What the server says of single writes. The driver wraps other errors in one of the same class.
-function answerIn(error: unknown): Answer | null {
+function answerIn(error: unknown, statements: readonly Statement[]): Answer | null {
   if (!(error instanceof mongo.MongoBulkWriteError)) return null;
-  const refused = new Set(error.result.getWriteErrors().map(({ index }) => index));
+  const refused = error.result.getWriteErrors().map(({ index }) => statements[index]!);
   const unmet = error.result.getWriteConcernError();
-  if (refused.size === 0 && !unmet) return null;
+  if (refused.length === 0 && !unmet) return null;
 
   return { matchedCount: error.matchedCount, refused, ...(unmet && { error: concernError(unmet) }) };
 }

@@ -303,13 +303,54 @@ describe('tasks with changed fields that end in the same moment', () => {
     await Promise.all(tasks.map((task) => task.finish()));
 
     const sent = monitored.sent('update').map(({ body }) => [body['update'], (body['updates'] as []).length]);
+    // One statement, since they were claimed together and the same fields are set.
     expect(sent.sort()).toEqual([
-      ['emails', 2],
-      ['emails', 2],
-      ['others', 2],
+      ['emails', 1],
+      ['emails', 1],
+      ['others', 1],
     ]);
     expect(await Email.countDocuments({ state: State.FINISHED, size: 7 })).toBe(4);
     expect(await Other.countDocuments({ state: State.FINISHED, size: 7 })).toBe(2);
+  });
+
+  it('are one statement for a hundred of a claim whose same fields are set, each with its own values', async () => {
+    const tasks = await held(150);
+
+    for (const [index, task] of tasks.entries()) {
+      task.size = 1_000 + index;
+      if (index >= 120) task.name = `$name ${index}`;
+    }
+    tasks[119]!.name = 'x'.repeat(20_000);
+    await Promise.all(tasks.map((task) => task.finish()));
+
+    const [{ body }] = monitored.sent('update') as [ReturnType<typeof monitored.sent>[0]];
+    const statements = (body['updates'] as { q: { _id: { $in?: unknown[] } } }[]).map(({ q }) => q._id.$in?.length);
+    expect(monitored.sent('update')).toHaveLength(1);
+    expect(statements.toSorted()).toEqual([100, 19, 30, undefined]);
+    const ended = await Email.find({ state: State.FINISHED }).sort({ size: 1 });
+    expect(ended.map(({ size }) => size)).toEqual(tasks.map((_, index) => 1_000 + index));
+    expect(ended.map(({ name }) => name!.slice(0, 9)).slice(118, 122)).toEqual([
+      '118',
+      'xxxxxxxxx',
+      '$name 120',
+      '$name 121',
+    ]);
+  });
+
+  it('are told apart where a part of a statement was carried out before it was refused', async () => {
+    const tasks = await held(4);
+    const rule = (validator: object) => database.connection.db!.command({ collMod: 'emails', validator });
+    for (const [index, task] of tasks.entries()) task.size = index === 2 ? 200 : 7;
+    await rule({ size: { $lt: 100 } });
+    await endLease(Email, tasks[3]!._id);
+    await Email.pop();
+
+    const ended = await outcomes(tasks.map((task) => task.finish()));
+    await rule({});
+
+    expect(ended).toEqual(['done', 'done', 'MongoServerError', 'LeaseLostError']);
+    expect(tasks.map((task) => task.modifiedPaths())).toEqual([[], [], ['size'], ['size']]);
+    expect(await Email.countDocuments({ state: State.FINISHED, size: 7 })).toBe(2);
   });
 
   it('go alone where their schema is encrypted, since the driver encrypts one update of a command', async () => {

@@ -273,6 +273,16 @@ describe('what ends in the same moment with changed fields', () => {
     await session.endSession();
   });
 
+  it.each(Object.keys(CHANGES))('is so where all have %s', async (change) => {
+    const session = await connection.startSession();
+    for (const verb of Object.keys(VERBS)) {
+      const tasks = [1, 2, 3].map(() => ({ verb, before: [change], after: [] }));
+      const one = { schema: 'plain', full: 'full', tasks };
+      expect(await outcomes(one, {})).toEqual(await outcomes(one, { session }));
+    }
+    await session.endSession();
+  });
+
   it.each(Object.keys(CHANGES))('is so with %s', async (change) => {
     const session = await connection.startSession();
     for (const full of Object.keys(STORED)) {
