@@ -68,9 +68,9 @@ function kindOf({ token, state, filter, update, isRepeat }: HeldWrite): string |
   // The state is compared by the name that it has in this model.
   const compared = Object.keys(filter).filter((name) => !COMPARED.has(name));
 
-  return absent && compared.length === 1 && compared[0]! in $set
-    ? [token.toHexString(), state, absent, '/', set, '/', unset].join()
-    : null;
+  if (!absent || compared.length !== 1 || !(compared[0]! in $set)) return null;
+  // No name has a zero in it.
+  return [token.toHexString(), state, ...absent, '', ...set, '', ...unset].join('\0');
 }
 
 // In a deeper path a pipeline takes an array for its elements, and makes an object of what is none.

@@ -6,19 +6,17 @@ import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
 import { ended } from '../task/ending';
-import type { TaskFailure } from '../task/handle';
 import { heldBy } from '../task/held';
 import { requireSchedule } from '../task/stored-schedule';
 import { groupBy } from '../values/group';
 import { keyOf } from '../values/id';
 import { distinctBy } from './held-writes';
 
-/** The end of a task that does not recur and whose fields were not modified. */
+/** The end of a task that does not recur, has no new failure, and whose fields were not modified. */
 export interface Ending {
   readonly id: unknown;
   readonly token: Types.ObjectId;
   readonly state: typeof State.FINISHED | typeof State.FAILED;
-  readonly errors: readonly TaskFailure[] | undefined;
   /** The time for the schema's `updatedAt`, if it has one. */
   readonly touchedAt: Date | number | undefined;
   /** Paths that must be missing, besides that of a schedule. */
@@ -76,8 +74,9 @@ async function write(definition: Definition, endings: readonly Ending[]): Promis
 
 // Tasks of one claim share its token, so those that end alike are one statement. It compares one token, never a list of tokens.
 function statementsOf(definition: Definition, endings: readonly Ending[]): mongo.AnyBulkWriteOperation<RawDocument>[] {
-  const groups = groupBy(endings, ({ id, token, state, errors, touchedAt, absent }) =>
-    errors ? keyOf(id) : `${state}:${token.toHexString()}:${Number(touchedAt)}:${absent.join()}`,
+  const groups = groupBy(
+    endings,
+    ({ token, state, touchedAt, absent }) => `${state}:${token.toHexString()}:${Number(touchedAt)}:${absent.join()}`,
   );
 
   return [...groups.values()].map((group) => {
@@ -89,18 +88,10 @@ function statementsOf(definition: Definition, endings: readonly Ending[]): mongo
   });
 }
 
-function endUpdate(definition: Definition, { state, errors, touchedAt }: Ending): mongo.Document[] {
+function endUpdate(definition: Definition, { state, touchedAt }: Ending): mongo.Document[] {
   const { updatedAt } = definition;
 
-  return [
-    {
-      $set: {
-        ...ended(definition, state),
-        ...(errors && { '_task.errors': { $literal: errors } }),
-        ...(updatedAt && { [updatedAt.path]: touchedAt }),
-      },
-    },
-  ];
+  return [{ $set: { ...ended(definition, state), ...(updatedAt && { [updatedAt.path]: touchedAt }) } }];
 }
 
 function isSettledBy(ending: Ending, document: RawDocument | undefined, stateField: string): boolean {

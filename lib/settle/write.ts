@@ -77,8 +77,7 @@ function update(
   const token = session ? null : tokenIn(document, filter, change);
   const absent = absences(filter);
   if (token && absent && isPlainEnd(change)) {
-    const { state, task } = change;
-    return endInBatch(definition, { id: document._id, token, state, errors: task.errors, touchedAt, absent });
+    return endInBatch(definition, { id: document._id, token, state: change.state, touchedAt, absent });
   }
 
   const where = { _id: document._id, ...filter };
@@ -91,7 +90,8 @@ function update(
 function isPlainEnd(change: Change): change is Change & Pick<Ending, 'state'> {
   const { state, task } = change;
 
-  return (state === State.FINISHED || state === State.FAILED) && task.attempts === undefined && !('key' in task);
+  const isEnd = state === State.FINISHED || state === State.FAILED;
+  return isEnd && task.attempts === undefined && !task.errors && !('key' in task);
 }
 
 function updateOf({ options, updatedAt }: Definition, change: Change, touchedAt: Ending['touchedAt']): mongo.Document {
