@@ -114,6 +114,7 @@ async function writePage(definition: Definition, page: readonly AsRead[], reason
   const { model, writeConcern } = definition;
   const update = cancelUpdate(definition, reason);
   const refused = await writeConfirmed(model, writeConcern, page, {
+    idOf: ({ _id }) => _id,
     write: (some, bounds) =>
       collectionOf(model).bulkWrite(
         unchanged(definition, some).map((filter) => ({ updateMany: { filter, update, hint: '_id_' } })),

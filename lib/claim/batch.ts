@@ -113,7 +113,9 @@ export class Batch {
   }
 
   #updateWithin(maxTimeMS: number, ids: readonly unknown[], how: object): Promise<void> {
-    return withPatience(this.definition.model, ids, maxTimeMS, (ms) => this.#update(ids, { ...how, maxTimeMS: ms }));
+    const { model } = this.definition;
+
+    return withPatience({ model, ids }, maxTimeMS, (ms) => this.#update(ids, { ...how, maxTimeMS: ms }));
   }
 
   async #update(ids: readonly unknown[], how: object): Promise<void> {

@@ -34,7 +34,9 @@ export async function claimById(
 ): Promise<RawDocument | null> {
   if (!isWritable(_id)) return null;
   try {
-    return await withPatience(definition.model, [_id], maxTimeMS, (ms) => claimThis(definition, query, _id, ms));
+    return await withPatience({ model: definition.model, ids: [_id] }, maxTimeMS, (ms) =>
+      claimThis(definition, query, _id, ms),
+    );
   } catch (error) {
     if (isTimeExpired(error)) skip(definition.model, _id);
     else if (!isOfDocument(error) || !(await isMended(definition, _id, error))) throw error;

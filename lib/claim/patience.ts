@@ -1,37 +1,44 @@
 import type { AnyModel } from '../definition/definition';
-import { read } from '../server/read';
+import { type Find, read } from '../server/read';
 import { isTimeExpired } from '../server/transient';
 import { monotonic } from '../timers';
 
-/** A claim may take this many times as long as reading its tasks. */
-const AS_LONG_AS_READING = 10;
-/** The most that a claim may take, in milliseconds. */
+/** A write may take this many times as long as reading its documents: a claim takes three times as long, a mark up to ten times. */
+const AS_LONG_AS_READING = 20;
+/** The most that a write may take, in milliseconds. */
 const MAX_PATIENCE_MS = 5_000;
 
+/** What is written: the documents of a model with these ids. */
+export interface Written {
+  readonly model: AnyModel;
+  readonly ids: readonly unknown[];
+  /** What of them is read to tell whether they are slow. Default: all, so that large ones are. */
+  readonly projection?: NonNullable<Find['projection']>;
+}
+
 /**
- * Runs a claim that ends after so many milliseconds because what it claims may be locked. Reading waits for no lock: tasks that are slow
+ * Runs a write that ends after so many milliseconds because what it writes may be locked. Reading waits for no lock: documents that are slow
  * to read, too, are large, or their server is busy, and they get the time that they need.
  */
 export async function withPatience<T>(
-  model: AnyModel,
-  ids: readonly unknown[],
+  written: Written,
   maxTimeMS: number,
-  claim: (maxTimeMS: number) => Promise<T>,
+  write: (maxTimeMS: number) => Promise<T>,
 ): Promise<T> {
   try {
-    return await claim(maxTimeMS);
+    return await write(maxTimeMS);
   } catch (error) {
     if (!isTimeExpired(error)) throw error;
-    const patienceMs = await patienceFor(model, ids);
+    const patienceMs = await patienceFor(written);
     if (patienceMs <= maxTimeMS) throw error;
 
-    return claim(patienceMs);
+    return write(patienceMs);
   }
 }
 
-async function patienceFor(model: AnyModel, ids: readonly unknown[]): Promise<number> {
+async function patienceFor({ model, ids, ...how }: Written): Promise<number> {
   const begun = monotonic();
-  await read(model, { filter: { _id: { $in: ids } }, limit: ids.length });
+  await read(model, { filter: { _id: { $in: ids } }, limit: ids.length, ...how });
 
   return Math.min(MAX_PATIENCE_MS, Math.ceil(AS_LONG_AS_READING * (monotonic() - begun)));
 }

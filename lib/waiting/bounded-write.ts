@@ -1,3 +1,4 @@
+import { withPatience } from '../claim/patience';
 import { isOfDocument } from '../claim/repair';
 import { isSkipped, skip } from '../claim/skipped';
 import type { AnyModel, WriteConcern } from '../definition/definition';
@@ -17,6 +18,8 @@ export interface Bounds extends WriteConcern {
 }
 
 interface BoundedParts<Item> extends Pick<Parts<Item>, 'isRefusal' | 'weigh'> {
+  /** The id of the document that an item is written to. */
+  idOf(item: Item): unknown;
   write(items: Item[], bounds: Bounds): Promise<unknown>;
 }
 
@@ -31,7 +34,7 @@ export async function writeConfirmed<Item>(
   model: AnyModel,
   concern: WriteConcern,
   items: readonly Item[],
-  { write, ...parts }: BoundedParts<Item>,
+  { idOf, write, ...parts }: BoundedParts<Item>,
 ): Promise<Refused<Item>[]> {
   for (let tries = 0; tries < TRIES; tries++) {
     const generation = generationOf(model);
@@ -39,8 +42,13 @@ export async function writeConfirmed<Item>(
     const refused = await writeInParts(items, {
       ...parts,
       async write(some, maxTimeMS, isProbe) {
-        const how = isProbe ? { writeConcern: { w: 1 } } : concern;
-        const isMet = await hasMetConcern(() => write(some, { ...how, maxTimeMS }));
+        const isMet = await hasMetConcern(() =>
+          isProbe
+            ? write(some, { writeConcern: { w: 1 }, maxTimeMS })
+            : withPatience({ model, ids: some.map(idOf), projection: { _task: 1 } }, maxTimeMS, (ms) =>
+                write(some, { ...concern, maxTimeMS: ms }),
+              ),
+        );
         isOpen ||= isProbe || !isMet;
       },
     });
@@ -75,7 +83,7 @@ export async function writePastLocked(
 ): Promise<boolean> {
   const ids = all.filter((id) => isWritable(id) && !isSkipped(model, id));
   const isRefusal = (error: unknown) => isTimeExpired(error) || isOfDocument(error);
-  const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
+  const refused = await writeConfirmed(model, concern, ids, { idOf: (id) => id, write, isRefusal });
   for (const { item } of refused) skip(model, item);
 
   return ids.length === all.length && refused.length === 0;

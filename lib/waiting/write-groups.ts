@@ -81,6 +81,7 @@ async function write(definition: Definition, all: readonly Group[]): Promise<voi
   const { model, writeConcern: concern } = definition;
   const each = all.flatMap((group) => group.ids.filter(isWritable).map((id) => ({ id, group })));
   const refused = await writeConfirmed(model, concern, each, {
+    idOf: ({ id }) => id,
     write: (some, bounds) => writeAll(model, regrouped(some), bounds),
     isRefusal: (error) => isTimeExpired(error) || isOfDocument(error),
     weigh: ({ group }) => group.weight,

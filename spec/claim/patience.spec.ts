@@ -1,11 +1,11 @@
 import { mongo, Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import { useDatabase } from '../support/database';
-import { nativeOf } from '../support/raw';
+import { nativeOf, stored } from '../support/raw';
 
 jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
 
-type Native = Record<'findOneAndUpdate' | 'updateMany', (...args: any[]) => Promise<unknown>>;
+type Native = Record<'findOneAndUpdate' | 'updateMany' | 'bulkWrite', (...args: any[]) => Promise<unknown>>;
 
 /*
  * To a claim that takes its time, a large task and a busy server look like a lock. The server here carries out a claim only if it is given
@@ -66,11 +66,28 @@ describe('a claim that takes longer than it may', () => {
     expect(claim.mock.calls.map(([, , { maxTimeMS }]) => maxTimeMS)).toEqual([200, 50, 5_000]);
   });
 
+  it.each([
+    [60, true],
+    [1, false],
+  ])('marks what a task waits for where reading takes %i ms: %s', async (ms, isMarked) => {
+    const report = { type: Schema.Types.ObjectId, ref: 'Report', dependsOn: { type: 'DIRECT' } };
+    const Mail =
+      database.connection.models['Mail'] ?? database.connection.model('Mail', taskQueue(new Schema({ report })));
+    const { _id } = await Report.push({ number: 0 });
+    await (Mail as typeof Report).ensureTaskIndexes();
+    slowDown('bulkWrite');
+    readsTake(ms);
+
+    await (Mail as typeof Report).push({ report: _id } as object);
+
+    expect('armed' in (await stored(Report, _id))['_task']).toBe(isMarked);
+  });
+
   function slowDown(name: keyof Native): void {
     const native = nativeOf(Report) as unknown as Native;
     const write = native[name].bind(native);
     jest.spyOn(native, name).mockImplementation((...args: any[]) => {
-      const { maxTimeMS } = args[2] as { maxTimeMS?: number };
+      const { maxTimeMS } = args.at(-1) as { maxTimeMS?: number };
       return maxTimeMS === undefined || maxTimeMS >= 500
         ? write(...args)
         : Promise.reject(new mongo.MongoServerError({ message: 'operation exceeded time limit', code: 50 }));

@@ -35,6 +35,7 @@ describe('a write that waits only so long', () => {
   async function write(answer: (items: number[], bounds: Bounds) => void) {
     const writes: { items: number[]; w: unknown }[] = [];
     const refused = await writeConfirmed(Thing, MAJORITY, [1, 2, 3], {
+      idOf: (item) => item,
       write: async (items, bounds) => {
         writes.push({ items, w: bounds.writeConcern?.w });
         answer(items, bounds);
