@@ -111,6 +111,7 @@ describe('a key after its index was dropped', () => {
 
     it('leaves the first of several live tasks, and fails the others with the reason', async () => {
       const Plain = makePlain(await openConnection(database.uri));
+      await Plain.init();
       await nativeOf(Plain).drop();
       await nativeOf(Plain).insertMany([3, 1, 2].map((n) => raw(n, { state: 'CREATED' }, {})));
 
@@ -130,6 +131,7 @@ describe('a key after its index was dropped', () => {
 
     it('leaves the key to one that is held, and another that is held its work', async () => {
       const Plain = makePlain(await openConnection(database.uri));
+      await Plain.init();
       await nativeOf(Plain).drop();
       await Plain.push([{ n: 1 }, { n: 2 }, { n: 3 }]);
       const [one, two] = await Plain.popMany(2);
