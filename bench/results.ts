@@ -21,10 +21,10 @@ export async function results({ connection }: Setting): Promise<Comparison[]> {
     metric: 'perSecond',
     baseline: { ...byWorker(Task, filled, { concurrency }), name: 'nothing changed' },
     contenders: [
-      { ...byWorker(Task, filled, { concurrency, handler: keepResult }), name: 'two fields changed', cpu: 2.6 },
+      { ...byWorker(Task, filled, { concurrency, handler: keepResult }), name: 'two fields changed', cpu: 1.8 },
       {
         name: 'half of the attempts fail',
-        cpu: 2,
+        cpu: 1.6,
         prepare: (attempts) => half(attempts / 2),
         run: (attempts) => drainByWorker(Retried, attempts / 2, { concurrency, handler: failFirst }),
       },
