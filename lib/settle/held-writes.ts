@@ -78,6 +78,7 @@ async function serveBy(definition: Definition, calls: readonly Call[], statement
   const isRefused = new Set(refused.flatMap(({ places }) => places));
   const written = calls.filter((_, place) => !isRefused.has(place));
   if (error !== undefined) return written.forEach(({ reject }) => reject(error));
+  if (written.length === 0) return;
   // What was carried out of a statement before it was refused may be counted.
   const isExact = isRefused.size === refused.length;
   if (isExact && matchedCount === written.length) return written.forEach(({ resolve }) => resolve(true));
