@@ -1,6 +1,7 @@
 import type { AnyModel } from '../definition/definition';
 import { history, type HistoryMinute } from '../side/history';
 import type { Percentiles as Stored } from '../side/histogram';
+import { inParts } from '../values/group';
 import type { HistoryRow, Percentiles } from './answers';
 
 /** At most so many rows are shown: of a longer time each row is of several minutes. */
@@ -9,10 +10,7 @@ const MAX_ROWS = 180;
 /** What workers did in the last minutes, the oldest first. Minutes in which nothing was done are left out. */
 export async function historyOf(model: AnyModel, minutes: number): Promise<HistoryRow[]> {
   const rows = await history(model, { minutes });
-  const step = Math.ceil(rows.length / MAX_ROWS);
-  const parts = Array.from({ length: Math.ceil(rows.length / step) }, (_, part) =>
-    rows.slice(part * step, (part + 1) * step),
-  );
+  const parts = inParts(rows, Math.ceil(rows.length / MAX_ROWS));
 
   return parts.map(joined).filter((row) => row.finished + row.failed + row.retried + row.cancelled > 0);
 }

@@ -1,7 +1,7 @@
 import { mongo, Types } from 'mongoose';
 import type { Filter, RawDocument } from '../definition/definition';
 import type { State } from '../fields';
-import { groupBy } from '../values/group';
+import { groupBy, inParts } from '../values/group';
 import { absences } from './expected';
 
 /**
@@ -31,10 +31,11 @@ const MAX_BYTES = 10_000;
 
 /** Each write as a statement of its own. */
 export function apart(writes: readonly HeldWrite[]): Statement[] {
-  return writes.map(({ filter, update }, place) => ({
-    statement: { updateOne: { filter, update, hint: '_id_' } },
-    places: [place],
-  }));
+  return writes.map(alone);
+}
+
+function alone({ filter, update }: HeldWrite, place: number): Statement {
+  return { statement: { updateOne: { filter, update, hint: '_id_' } }, places: [place] };
 }
 
 /**
@@ -42,16 +43,16 @@ export function apart(writes: readonly HeldWrite[]): Statement[] {
  * the server that is a third of the work. If it is refused, some of its writes may have been carried out.
  */
 export function together(writes: readonly HeldWrite[]): Statement[] {
-  const alone = apart(writes);
   const groups = groupBy(writes.keys(), (place) => kindOf(writes[place]!) ?? place);
 
-  return [...groups.values()].flatMap((places) => {
-    if (places.length === 1) return alone[places[0]!]!;
-    const parts = Array.from({ length: Math.ceil(places.length / MAX_WRITES) }, (_, part) =>
-      places.slice(part * MAX_WRITES, (part + 1) * MAX_WRITES),
-    );
-    return parts.map((part) => ({ statement: joined(part.map((place) => writes[place]!)), places: part }));
-  });
+  return [...groups.values()].flatMap((alike) =>
+    inParts(alike, MAX_WRITES).map((places) => {
+      const [first] = places as [number];
+      return places.length === 1
+        ? alone(writes[first]!, first)
+        : { statement: joined(places.map((place) => writes[place]!)), places };
+    }),
+  );
 }
 
 const COMPARED = new Set(['_id', '_task.token', '_task.schedule', '_task.cancel', '_task.aside']);

@@ -1,10 +1,10 @@
 import { collectionOf, type Filter, type RawDocument } from '../definition/definition';
 import type { Watch } from '../dependencies/targets';
-import { groupBy } from '../values/group';
+import { groupBy, inParts } from '../values/group';
 import { keyOf } from '../values/id';
 import { writePastLocked } from './bounded-write';
 
-/** At most this many documents with different tokens are disarmed by one statement. */
+/** At most this many documents with different tokens are disarmed by one statement: the server compares each with all of its tokens. */
 const PART = 100;
 
 /** From this many documents with one token on, a statement of their own is cheaper. */
@@ -57,15 +57,10 @@ function disarmings({ mark }: Watch, ids: readonly unknown[], tokens: ReadonlyMa
 
   return [
     ...alike.map((group) => statement(group, { [armed]: tokens.get(group[0]) })),
-    ...inParts(others).map((part) => statement(part, isOneOf(part))),
+    ...inParts(others, PART).map((part) => statement(part, isOneOf(part))),
   ];
 }
 
 function tokenIn(document: RawDocument, { mark }: Watch): unknown {
   return (document['_task'] as { armed?: Record<string, unknown> }).armed?.[mark];
-}
-
-// The server compares each document with all of its statement's tokens.
-function inParts(ids: readonly unknown[]): unknown[][] {
-  return Array.from({ length: Math.ceil(ids.length / PART) }, (_, part) => ids.slice(part * PART, (part + 1) * PART));
 }
