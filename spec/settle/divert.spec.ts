@@ -41,6 +41,9 @@ describe('tasks with changed fields that end in the same moment', () => {
     return tasks as HydratedDocument<Fields & { state: State }> & typeof tasks;
   };
 
+  /** What the collection takes. */
+  const rule = (validator: object) => database.connection.db!.command({ collMod: 'emails', validator });
+
   const outcomes = async (work: Promise<unknown>[]) =>
     (await Promise.allSettled(work)).map((one) => (one.status === 'fulfilled' ? 'done' : (one.reason as Error).name));
 
@@ -239,7 +242,6 @@ describe('tasks with changed fields that end in the same moment', () => {
 
   it('fail alone where the rules of the collection refuse one', async () => {
     const tasks = await held(3);
-    const rule = (validator: object) => database.connection.db!.command({ collMod: 'emails', validator });
     for (const [index, task] of tasks.entries()) task.size = index === 1 ? 200 : 7;
     await rule({ size: { $lt: 100 } });
 
@@ -339,7 +341,6 @@ describe('tasks with changed fields that end in the same moment', () => {
 
   it('are told apart where a part of a statement was carried out before it was refused', async () => {
     const tasks = await held(4);
-    const rule = (validator: object) => database.connection.db!.command({ collMod: 'emails', validator });
     for (const [index, task] of tasks.entries()) task.size = index === 2 ? 200 : 7;
     await rule({ size: { $lt: 100 } });
     await endLease(Email, tasks[3]!._id);
