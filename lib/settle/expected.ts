@@ -19,6 +19,8 @@ export interface Known {
 
 /** The names that are required to be missing, of those that may be. */
 const ABSENT = ['_task.cancel', '_task.aside'] as const;
+/** All names that `expectedOf()` compares. */
+export const EXPECTED: readonly string[] = ['_task.schedule', ...ABSENT];
 
 export function knownOf({ schedule, cancel, aside, key }: Bookkeeping): Known {
   return { schedule: schedule ?? null, cancel, aside, isKeyed: key !== undefined };

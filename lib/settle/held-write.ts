@@ -2,7 +2,7 @@ import { mongo, Types } from 'mongoose';
 import type { Filter, RawDocument } from '../definition/definition';
 import type { State } from '../fields';
 import { groupBy, inParts } from '../values/group';
-import { absences } from './expected';
+import { absences, EXPECTED } from './expected';
 
 /**
  * A write that ends a lease: it matches a task that is RUNNING under the token and gives it another state. Hence it is applied once,
@@ -55,7 +55,7 @@ export function together(writes: readonly HeldWrite[]): Statement[] {
   );
 }
 
-const COMPARED = new Set(['_id', '_task.token', '_task.schedule', '_task.cancel', '_task.aside']);
+const COMPARED = new Set(['_id', '_task.token', ...EXPECTED]);
 
 /** Equal for writes that can be one statement; null for one that has to be alone. */
 function kindOf({ token, state, filter, update, isRepeat }: HeldWrite): string | null {
