@@ -37,7 +37,6 @@ async function endOverdue(model: AnyModel): Promise<void> {
   const ids = found.map(({ _id }) => _id as unknown);
   const end = { ...cancelled(definition, NOT_IN_TIME), '_task.token': new Types.ObjectId() };
   await writeConfirmed(model, writeConcern, ids, {
-    idOf: (id) => id,
     write: (some, bounds) =>
       collectionOf(model).updateMany(
         { ...overdue, _id: { $in: some as never[] } },

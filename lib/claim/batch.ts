@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
+import { withPatience } from '../server/patience';
 import { read } from '../server/read';
 import { LANDED_MS } from '../server/retry-later';
 import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
@@ -10,7 +11,6 @@ import { isWritable } from '../values/writable';
 import { claimUpdate } from './claim-update';
 import { confirmHeld } from './confirm-held';
 import { giveBackLater } from './give-back';
-import { withPatience } from './patience';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 import { isOfDocument, mend } from './repair';

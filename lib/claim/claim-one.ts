@@ -1,9 +1,9 @@
 import { Types } from 'mongoose';
 import type { Definition, Filter, RawDocument } from '../definition/definition';
+import { withPatience } from '../server/patience';
 import { isTimeExpired, persistently } from '../server/transient';
 import { isWritable } from '../values/writable';
 import { candidateIds } from './candidates';
-import { withPatience } from './patience';
 import type { ReadyQuery } from './ready';
 import { Refusals } from './refusals';
 import { isOfDocument, mend, mendNext } from './repair';

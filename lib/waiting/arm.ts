@@ -94,7 +94,7 @@ class Arms {
 async function setMarks({ model, mark }: Watch, ids: unknown[], concern: WriteConcern): Promise<unknown[]> {
   const write = (some: unknown[], bounds: Bounds) => setMark(model, mark, some, bounds);
   try {
-    const refused = await writeConfirmed(model, concern, ids, { idOf: (id) => id, write, isRefusal });
+    const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
     return refused.map(({ item }) => item);
   } catch (error) {
     if (isUnmarkable(error)) return ids;

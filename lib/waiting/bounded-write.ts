@@ -1,10 +1,10 @@
-import { withPatience } from '../claim/patience';
 import { isOfDocument } from '../claim/repair';
 import { isSkipped, skip } from '../claim/skipped';
 import type { AnyModel, WriteConcern } from '../definition/definition';
 import { type Parts, type Refused, writeInParts } from '../dependencies/chunks';
 import { generationOf } from '../server/clock';
 import { confirm } from '../server/confirm';
+import { withPatience } from '../server/patience';
 import { NoAnswerError } from '../server/time-limit';
 import { isTimeExpired, isUnconfirmed, persistently } from '../server/transient';
 import { isWritable } from '../values/writable';
@@ -18,8 +18,8 @@ export interface Bounds extends WriteConcern {
 }
 
 interface BoundedParts<Item> extends Pick<Parts<Item>, 'isRefusal' | 'weigh'> {
-  /** The id of the document that an item is written to. */
-  idOf(item: Item): unknown;
+  /** The id of the document that an item is written to. Default: the item. */
+  idOf?(item: Item): unknown;
   write(items: Item[], bounds: Bounds): Promise<unknown>;
 }
 
@@ -34,7 +34,7 @@ export async function writeConfirmed<Item>(
   model: AnyModel,
   concern: WriteConcern,
   items: readonly Item[],
-  { idOf, write, ...parts }: BoundedParts<Item>,
+  { idOf = (item) => item, write, ...parts }: BoundedParts<Item>,
 ): Promise<Refused<Item>[]> {
   for (let tries = 0; tries < TRIES; tries++) {
     const generation = generationOf(model);
@@ -83,7 +83,7 @@ export async function writePastLocked(
 ): Promise<boolean> {
   const ids = all.filter((id) => isWritable(id) && !isSkipped(model, id));
   const isRefusal = (error: unknown) => isTimeExpired(error) || isOfDocument(error);
-  const refused = await writeConfirmed(model, concern, ids, { idOf: (id) => id, write, isRefusal });
+  const refused = await writeConfirmed(model, concern, ids, { write, isRefusal });
   for (const { item } of refused) skip(model, item);
 
   return ids.length === all.length && refused.length === 0;

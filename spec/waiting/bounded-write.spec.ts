@@ -5,6 +5,8 @@ import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { nativeOf } from '../support/raw';
 
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
+
 const MAJORITY = { writeConcern: { w: 'majority' } } as const;
 
 /** The answer to a write that was applied, and that the majority did not have in time. */
@@ -12,8 +14,6 @@ const unconfirmed = () => Object.assign(new Error('waiting for replication timed
 const UNCONFIRMED = { name: 'MongoWriteConcernError', code: 64 };
 /** The answer to one that met a locked document. */
 const locked = () => Object.assign(new Error('operation exceeded time limit'), { code: 50 });
-
-jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
 
 describe('a write that waits only so long', () => {
   const database = useDatabase();
@@ -37,7 +37,6 @@ describe('a write that waits only so long', () => {
   async function write(answer: (items: number[], bounds: Bounds) => void) {
     const writes: { items: number[]; w: unknown }[] = [];
     const refused = await writeConfirmed(Thing, MAJORITY, [1, 2, 3], {
-      idOf: (item) => item,
       write: async (items, bounds) => {
         writes.push({ items, w: bounds.writeConcern?.w });
         answer(items, bounds);

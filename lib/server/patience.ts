@@ -1,6 +1,6 @@
 import type { AnyModel } from '../definition/definition';
-import { type Find, read } from '../server/read';
-import { isTimeExpired } from '../server/transient';
+import { type Find, read } from './read';
+import { isTimeExpired } from './transient';
 import { monotonic } from '../timers';
 
 /** A write may take this many times as long as reading its documents: a claim takes three times as long, a mark up to ten times. */
