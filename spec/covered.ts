@@ -130,6 +130,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/announcer': 'worker/worker',
   'worker/claimer': 'worker/parts',
   'worker/conclude': 'worker/worker',
+  'worker/outcome': 'worker/worker',
   'worker/drained': 'worker/status',
   'worker/emitter': 'types/messages',
   'worker/events': 'worker/worker',
@@ -244,7 +245,6 @@ export const COVERED: Readonly<Record<string, string>> = {
 
   'task/bookkeeping': 'bad-document-told',
   'task/ending': 'settle/settle',
-  'task/handle': 'settle/settle',
   'task/held': 'plugin/guard-saves',
   'task/stored-schedule': 'settle/recurrence',
   'task/trace': 'worker/log',

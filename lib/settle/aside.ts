@@ -31,7 +31,7 @@ export function writeEnd<C extends Change>(
   change: C,
   session: ClientSession | null,
 ): Promise<C | null> {
-  const write = async (one: C) => ((await writeIf(task, filter, one, session)) ? one : null);
+  const write = (one: C) => writeIf(task, filter, one, session).then((isWritten) => (isWritten ? one : null));
   const { key } = change.task;
 
   return change.state === State.CREATED && typeof key === 'string'

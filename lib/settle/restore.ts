@@ -1,5 +1,5 @@
 import type { AnyDocument } from '../definition/definition';
-import { handleOf } from '../task/handle';
+import { handleOf, undoable } from '../task/handle';
 
 /**
  * Remembers a document as it is, modifications and lease included. The returned function restores it, so that a write that failed can
@@ -8,7 +8,7 @@ import { handleOf } from '../task/handle';
 export function remember(document: AnyDocument): () => void {
   const { isNew } = document;
   const handle = handleOf(document);
-  const { settling: _, settlesBegun: _begun, settlesEnded: _ended, ...before } = handle;
+  const before = undoable(handle);
   const modified = document.directModifiedPaths();
   const fields = { ...rawFields(document) };
 

@@ -19,12 +19,11 @@ export function canSave(document: AnyDocument): boolean {
   return !$errors || Object.values($errors).every(({ name }) => name !== 'CastError');
 }
 
-const hookErrors = new WeakMap<AnyDocument, { readonly error: unknown }>();
-
 /** Throws what a save hook threw after the document was written: the write counts, and the caller gets the hook's error. */
 export function throwHookError(document: AnyDocument): void {
-  const thrown = hookErrors.get(document);
-  hookErrors.delete(document);
+  const handle = handleOf(document);
+  const { hookError: thrown } = handle;
+  handle.hookError = null;
   if (thrown) throw thrown.error;
 }
 
@@ -90,7 +89,7 @@ export async function save(
   } catch (error) {
     end();
     if (!document.isDirectModified(fields.state)) {
-      hookErrors.set(document, { error });
+      handle.hookError = { error };
       return true;
     }
     restore();

@@ -119,7 +119,7 @@ async function settleOnce<D extends AnyDocument>(
 
 /** The change with the token of its handle, by which it is recognised when it is sent again. */
 function signed(change: Change, token: Types.ObjectId): Signed {
-  return { state: change.state, task: { ...change.task, token } };
+  return Object.assign(change, { task: Object.assign(change.task, { token }) });
 }
 
 type Signed = Change & { readonly task: { readonly token: Types.ObjectId } };

@@ -1,7 +1,7 @@
 import { type ClientSession, Document } from 'mongoose';
 import type { AnyDocument } from '../definition/definition';
 import { whenUndone } from '../definition/transaction';
-import { handleOf } from '../task/handle';
+import { handleOf, undoable } from '../task/handle';
 import { rawFields } from './restore';
 
 /**
@@ -20,7 +20,7 @@ type Restore = () => void;
  */
 export function snapshot(document: AnyDocument): Restore {
   const handle = handleOf(document);
-  const { settling: _, settlesBegun: _begun, settlesEnded: _ended, ...before } = handle;
+  const before = undoable(handle);
   const restore = snapshotDocument(document);
 
   return () => {

@@ -34,7 +34,7 @@ const NO_REASON = 'The last attempt was to be retried, and no error was given fo
 export function finish<D extends AnyDocument>(task: D, options: SettleOptions = {}): Promise<D> {
   return settle(task, 'finish', options, (settledAt) => ({
     state: State.FINISHED,
-    task: { ...due(task), settledAt },
+    task: Object.assign(due(task), { settledAt }),
   }));
 }
 

@@ -10,18 +10,13 @@ import {
 import { State } from '../fields';
 import { answered } from '../server/time-limit';
 import { persistently } from '../server/transient';
+import { type Handle, handleOf } from '../task/handle';
 import { addBookkeeping, adopt, type Change } from './change';
 import { absences } from './expected';
 import { tokenIn, writeHeld } from './held-writes';
 import { canSave, noteFailed, save } from './save';
 import { endInBatch, type Ending } from './settle-batch';
 import { dropForged } from './stage-changes';
-
-/**
- * For each document that is being written, the writes that wait for their turn. One at a time: the second of two `finish()` must not write
- * the modified fields of the first.
- */
-const underWay = new Map<AnyDocument, (() => void)[]>();
 
 /**
  * Writes a change of the task's state together with the fields the user modified, in one update that happens only while `filter`
@@ -34,9 +29,11 @@ export async function writeIf(
   change: Change,
   session: ClientSession | null,
 ): Promise<boolean> {
-  const waiting = underWay.get(document);
-  if (waiting) await new Promise<void>((resolve) => waiting.push(resolve));
-  else underWay.set(document, []);
+  // One at a time: the second of two `finish()` must not write the modified fields of the first.
+  const handle = handleOf(document);
+  const { writes } = handle;
+  if (writes) await new Promise<void>((resolve) => writes.push(resolve));
+  else handle.writes = [];
   try {
     dropForged(document);
     const isSave = document.isModified() || !canSave(document);
@@ -51,19 +48,19 @@ export async function writeIf(
     noteFailed(document);
     throw error;
   } finally {
-    passTurn(document);
+    passTurn(handle);
   }
 }
 
 /** Whether a write of the document's state is under way. */
 export function isBeingWritten(document: AnyDocument): boolean {
-  return underWay.has(document);
+  return handleOf(document).writes !== null;
 }
 
-function passTurn(document: AnyDocument): void {
-  const next = underWay.get(document)!.shift();
+function passTurn(handle: Handle): void {
+  const next = handle.writes!.shift();
   if (next) next();
-  else underWay.delete(document);
+  else handle.writes = null;
 }
 
 function update(

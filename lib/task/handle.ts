@@ -42,6 +42,10 @@ export interface Handle {
   pushOutcome: PushOutcome | null;
   /** While a save of the user's is fenced: the filter the user had set. */
   userFilter: { filter: Record<string, unknown> | undefined } | null;
+  /** While the document is being written: the writes that wait for their turn. */
+  writes: (() => void)[] | null;
+  /** What a save hook threw after the document was written, until it is thrown. */
+  hookError: { readonly error: unknown } | null;
 }
 
 /** At most this many failures of a task are kept; older ones are dropped. */
@@ -50,10 +54,38 @@ export const MAX_FAILURES = 10;
 /** The failure of a task that used all its attempts without being settled. */
 export const LEASE_ENDED = 'The lease of the last attempt ended before the task was settled.';
 
-const handles = new WeakMap<object, Handle>();
+class Given {
+  constructor(document: object) {
+    return document;
+  }
+}
+
+// A private field of the document itself, which is found sooner than an entry of a WeakMap, and costs the garbage collector less. Like that
+// it is seen by nobody, and not copied.
+class Keeper extends Given {
+  #handle: Handle;
+
+  private constructor(document: object, handle: Handle) {
+    super(document);
+    this.#handle = handle;
+  }
+
+  static handleOf(document: object): Handle | undefined {
+    return #handle in document ? document.#handle : ofFrozen.get(document);
+  }
+
+  static give(document: object, handle: Handle): void {
+    if (#handle in document) document.#handle = handle;
+    else if (Object.isExtensible(document)) new Keeper(document, handle);
+    else ofFrozen.set(document, handle);
+  }
+}
+
+// What is frozen gets no field in future versions of JavaScript.
+const ofFrozen = new WeakMap<object, Handle>();
 
 export function handleOf(document: object): Handle {
-  let handle = handles.get(document);
+  let handle = Keeper.handleOf(document);
   if (!handle) {
     handle = {
       stored: {},
@@ -67,8 +99,10 @@ export function handleOf(document: object): Handle {
       rejudge: false,
       pushOutcome: null,
       userFilter: null,
+      writes: null,
+      hookError: null,
     };
-    handles.set(document, handle);
+    Keeper.give(document, handle);
   }
 
   return handle;
@@ -76,7 +110,14 @@ export function handleOf(document: object): Handle {
 
 /** Makes two documents of one task hold the same lease. */
 export function shareHandle(from: object, to: object): void {
-  handles.set(to, handleOf(from));
+  Keeper.give(to, handleOf(from));
+}
+
+/** As much of a handle as is taken back with a write. */
+export function undoable(handle: Handle) {
+  const { settling: _, settlesBegun: _begun, settlesEnded: _ended, writes: _writes, ...rest } = handle;
+
+  return rest;
 }
 
 /** Takes the bookkeeping out of a raw document before Mongoose makes a document of it. */

@@ -10,9 +10,10 @@ import { lease } from '../task/handle';
 import { tellModel } from '../task/tell-failed';
 import { keyOf, shownId } from '../values/id';
 import { type BlockedBy, blockedBy } from '../waiting/blocked-by';
-import { conclude, type Outcome } from '../worker/conclude';
+import { conclude } from '../worker/conclude';
 import { HeldTask } from '../worker/held-task';
 import { resolveWorkerOptions, type TaskHandler, type WorkerOptions } from '../worker/options';
+import type { Outcome } from '../worker/outcome';
 import { perform } from '../worker/perform';
 
 /** What became of a task that was run. */

@@ -5,22 +5,12 @@ import { State } from '../fields';
 import { isUncertain } from '../server/transient';
 import { setQuietly } from '../settle/stage-changes';
 import { failThrown, finish, release, retryAnyhow } from '../settle/verbs';
-import { cancelledError } from '../task/cancelled-error';
-import { failures, handleOf, lease, shareHandle } from '../task/handle';
+import { handleOf, lease, shareHandle } from '../task/handle';
 import { monotonic, sleep } from '../timers';
 import { safely, textOf } from '../values/describe';
-import type { HeldTask, Withdrawn } from './held-task';
+import type { HeldTask } from './held-task';
+import { asCancelled, earlierOutcome, type Outcome, outcomeOf } from './outcome';
 import type { Thrown } from './perform';
-
-/** How a task left the worker, and the error if its attempt failed. */
-export type Outcome = Ended & {
-  /** What a save hook threw after the task was settled. */
-  readonly hookError?: { readonly error: unknown };
-};
-
-type Ended =
-  | { readonly name: 'finished' | 'released'; readonly error?: undefined }
-  | { readonly name: 'retried' | 'failed' | 'cancelled' | 'lost'; readonly error: unknown };
 
 /** The reason of an abort after which the worker gives the task back without charging an attempt. */
 export class StoppedError extends Error {
@@ -37,8 +27,8 @@ const GRACE_MS = 300;
 type Tell = (error: unknown) => void;
 
 /**
- * Settles a task by how its handler ended. A task that was to be cancelled and was taken away by somebody else was cancelled by them. See
- * `concluded()`.
+ * Settles a task by how its handler ended. Once `abandoned` is aborted, it does not wait for a database that is out of reach. Rejects
+ * only with errors that are not the task's; an error of the model's backoff goes to `tell`.
  */
 export async function conclude(
   held: HeldTask,
@@ -46,29 +36,27 @@ export async function conclude(
   abandoned: AbortSignal,
   tell: Tell,
 ): Promise<Outcome> {
-  const outcome = await concluded(held, thrown, abandoned, tell);
-  if (outcome.name !== 'lost' || !held.cancelled) return outcome;
-  const isGone = outcome.error instanceof TaskStateError && outcome.error.state === null;
-
-  return isGone ? outcome : { name: 'cancelled', error: held.cancelled };
-}
-
-/**
- * Settles a task by how its handler ended. Once `abandoned` is aborted, it does not wait for a database that is out of reach. Rejects
- * only with errors that are not the task's; an error of the model's backoff goes to `tell`.
- */
-async function concluded(held: HeldTask, thrown: Thrown | null, abandoned: AbortSignal, tell: Tell): Promise<Outcome> {
   try {
     if (held.aborted) throw held.aborted.reason;
     const verb = thrown ? failOrRetryWith(tell) : end;
-    return await held.unlessAborted(settle(held.task, abandoned, thrown?.reason, verb));
+    return asCancelled(held, await held.unlessAborted(settle(held.task, abandoned, thrown?.reason, verb)));
   } catch (error) {
-    if (isAbort(held, error)) return concludeAborted(held, error, thrown?.reason, abandoned, tell);
-    if (isToBeRepeated(error) || !isOfChanges(held.task, error)) throw error;
-
-    // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
-    return concludeUnchanged(held, thrown?.reason ?? error, abandoned, tell);
+    return asCancelled(held, await concludeOtherwise(held, error, thrown?.reason, abandoned, tell));
   }
+}
+
+async function concludeOtherwise(
+  held: HeldTask,
+  error: unknown,
+  thrown: unknown,
+  abandoned: AbortSignal,
+  tell: Tell,
+): Promise<Outcome> {
+  if (isAbort(held, error)) return concludeAborted(held, error, thrown, abandoned, tell);
+  if (isToBeRepeated(error) || !isOfChanges(held.task, error)) throw error;
+
+  // The document cannot be saved as the handler left it: that makes the attempt fail, if it has not failed already.
+  return concludeUnchanged(held, thrown ?? error, abandoned, tell);
 }
 
 async function concludeUnchanged(
@@ -119,18 +107,6 @@ async function concludeAborted(
   });
 }
 
-/** The server carries out one of two settles of a lease: the earlier one, if the worker's was refused for the task's new state. */
-function earlierOutcome({ settling }: Withdrawn, { name, error }: Outcome, thrown: unknown): Outcome | null {
-  const isSettled = name === 'lost' && error instanceof TaskStateError && error.state !== null;
-
-  return settling && isSettled
-    ? outcomeNamed(
-        error.state === State.CANCELLED ? 'cancel' : settling.verb,
-        error.state === State.CANCELLED ? error : thrown,
-      )
-    : null;
-}
-
 const end = (task: AnyDocument) => finish(task);
 
 const giveBack = (task: AnyDocument) => release(task);
@@ -178,24 +154,6 @@ async function withoutChanges(
 
   setQuietly(task, state, unchanged.get(state));
   return outcome;
-}
-
-function outcomeOf(task: AnyDocument, error: unknown): Outcome {
-  const { settledAs, stored } = handleOf(task);
-  if (settledAs === 'finish') return FINISHED;
-  if (settledAs === 'cancel') return { name: 'cancelled', error: cancelledError(task, stored.cancel?.reason, null) };
-
-  return outcomeNamed(settledAs, error ?? failures(task).at(-1));
-}
-
-const FINISHED: Outcome = { name: 'finished' };
-
-function outcomeNamed(verb: string | null, error: unknown): Outcome {
-  if (verb === 'finish') return FINISHED;
-  if (verb === 'release') return { name: 'released' };
-  if (verb === 'cancel') return { name: 'cancelled', error };
-
-  return { name: verb === 'fail' ? 'failed' : 'retried', error };
 }
 
 // Whether the handler's changes caused the error. Without changes nothing is saved; a write concern error comes after the save.

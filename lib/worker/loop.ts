@@ -5,7 +5,7 @@ import { releaseMany } from '../settle/release-many';
 import type { Load } from '../side/beat';
 import { clearTimeout, nextTurn } from '../timers';
 import { type Claimed, Claimer } from './claimer';
-import { type Outcome, StoppedError } from './conclude';
+import { StoppedError } from './conclude';
 import { Draining } from './drained';
 import type { HeldTask } from './held-task';
 import { HeldTasks } from './held-tasks';
@@ -159,7 +159,7 @@ export class WorkLoop {
     while (!this.signals.ending.aborted && this.#hasSlot) {
       const held = this.#prefetched.next();
       if (!held) break;
-      if (held.aborted) this.#drop(held, { name: 'lost', error: held.aborted.reason });
+      if (held.aborted) this.#lose(held, held.aborted.reason);
       else void this.#perform(held);
     }
   }
@@ -192,9 +192,9 @@ export class WorkLoop {
     return this.#running < concurrency && this.#concluding <= MAX_SETTLED_BESIDE * (concurrency - 1);
   }
 
-  #drop(held: HeldTask, outcome: Outcome): void {
+  #lose(held: HeldTask, error: unknown): void {
     this.#held.drop(held);
-    tellOutcome(this.told, held, outcome);
+    tellOutcome(this.told, held, { name: 'lost', error });
   }
 
   /** A task that is not begun goes back at once, which ends it. */

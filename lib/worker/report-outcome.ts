@@ -4,9 +4,10 @@ import { State } from '../fields';
 import { trace } from '../task/trace';
 import { lineOf } from '../values/describe';
 import { shownId } from '../values/id';
-import { conclude, type Outcome } from './conclude';
+import { conclude } from './conclude';
 import type { WorkerEvents } from './events';
 import type { HeldTask } from './held-task';
+import type { Outcome } from './outcome';
 import type { Thrown } from './perform';
 
 /** Receives the events and errors of a run. */
@@ -30,9 +31,9 @@ export function concludeAndTell(
   abandoned: AbortSignal,
   told: Told,
 ): Promise<void> {
-  const run = () => concludeAndReport(held, thrown, abandoned, told);
-
-  return held.observed ? held.observed.within(run) : run();
+  return held.observed
+    ? held.observed.within(() => concludeAndReport(held, thrown, abandoned, told))
+    : concludeAndReport(held, thrown, abandoned, told);
 }
 
 async function concludeAndReport(
