@@ -57,8 +57,7 @@ export async function pop(model: AnyModel, options: PopOptions = {}): Promise<An
   refuseUnknown(options, ['category', 'populate'], 'pop()');
   checkPopOptions(model, options);
 
-  // Awaited, since the return of a promise would take two microtasks more.
-  return await whilePopping(model, () => popNext(model, options, tellModel(model)));
+  return whilePopping(model, () => popNext(model, options, tellModel(model)));
 }
 
 /** Takes the next ready task, or null, by options that were checked. Tasks that cannot be handed out are reported to `tell`. */
