@@ -283,6 +283,18 @@ describe('what ends in the same moment with changed fields', () => {
     await session.endSession();
   });
 
+  it('has its new fields in the same order where they were not set by their names', async () => {
+    const session = await connection.startSession();
+    const tasks = [1, 2, 3].map(() => ({
+      verb: 'finish',
+      before: ['a text', 'a number', 'anything', 'a date'],
+      after: [],
+    }));
+    const one = { schema: 'plain', full: 'empty', tasks };
+    expect(await outcomes(one, {})).toEqual(await outcomes(one, { session }));
+    await session.endSession();
+  });
+
   it.each(Object.keys(CHANGES))('is so with %s', async (change) => {
     const session = await connection.startSession();
     for (const full of Object.keys(STORED)) {

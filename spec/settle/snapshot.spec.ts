@@ -1,6 +1,8 @@
 import fc from '../support/property';
 import { mongo, Schema, type ClientSession, type Types } from 'mongoose';
 import { taskQueue, Worker } from 'mongoose-task-queue';
+import { snapshot } from '../../lib/settle/snapshot';
+import { isBeingWritten } from '../../lib/settle/write';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
 import { nativeOf, stored } from '../support/raw';
@@ -256,6 +258,18 @@ describe('a document of a transaction that runs again', () => {
     expect(fresh.isNew).toBe(true);
     await one!.finish();
     expect(await Job.countDocuments({ state: 'FINISHED' })).toBe(2);
+  });
+
+  it('can be put back while a write of it is under way', async () => {
+    await Job.push({});
+    const task = (await Job.pop())!;
+    const restore = snapshot(task as never);
+    const finished = task.finish();
+    while (!isBeingWritten(task as never)) await Promise.resolve();
+    restore();
+
+    expect(await finished).toBe(task);
+    expect(isBeingWritten(task as never)).toBe(false);
   });
 
   it('has what the handler of a worker changed once', async () => {
