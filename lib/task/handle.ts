@@ -54,13 +54,14 @@ export const MAX_FAILURES = 10;
 /** The failure of a task that used all its attempts without being settled. */
 export const LEASE_ENDED = 'The lease of the last attempt ended before the task was settled.';
 
+// A class that extends this one gives its private fields to the object that its constructor is given.
 class Given {
   constructor(document: object) {
     return document;
   }
 }
 
-// A private field of the document itself, which is found sooner than an entry of a WeakMap, and costs the garbage collector less. Like that
+// A private field of the document itself is found sooner than an entry of a WeakMap, and costs the garbage collector less. Like that entry
 // it is seen by nobody, and not copied.
 class Keeper extends Given {
   #handle: Handle;
