@@ -130,6 +130,20 @@ describe('one bad document among twenty good ones', () => {
       expect(told).toHaveLength(1);
     });
 
+    it.each([{ task: [] }, { task: [{}] }, { task: 'x' }])(
+      'a pattern that nobody can read, beside $task for bookkeeping, fails it, with the reason',
+      async ({ task }) => {
+        const fields = { any: new mongo.BSONRegExp(NO_PATTERN, 'i') };
+        await foreign.insert('jobs', foreignBytes({ ...bad, name: 'bad', ...fields, _task: task }));
+
+        expect((await consume(consumer)).toSorted()).toEqual(names);
+        await eventually(async () => {
+          const found = await nativeOf(Job).findOne({ name: 'bad' }, { projection: { state: 1, _task: 1 } });
+          expect(found).toMatchObject({ state: 'FAILED', _task: { errors: [{ attempt: 1 }] } });
+        });
+      },
+    );
+
     it('bookkeeping that nobody can read does not keep it from being finished', async () => {
       const task = {
         ...ready,

@@ -41,7 +41,12 @@ export class Single {
           // The update was applied; only its acknowledgement failed.
           this.#isUncertain ||= error instanceof mongo.MongoWriteConcernError;
           if (!isUnreadable(error)) throw error;
-        } else if (hasTakenNone(error)) return null;
+          taken = await this.#findConfirmed();
+          // Its bookkeeping may be of a type that holds no lease: then it can be claimed again and again, and has to be mended by its id.
+          if (!taken) throw error;
+          return taken;
+        }
+        if (hasTakenNone(error)) return null;
       }
       // What a rollback has taken back, or somebody has taken over, is not found: another is taken.
       taken = await this.#findConfirmed();
