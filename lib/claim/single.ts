@@ -37,19 +37,19 @@ export class Single {
       try {
         return await this.#update(extra, maxTimeMS);
       } catch (error) {
-        if (!isUnconfirmed(error)) {
+        const isUnread = isUnreadable(error);
+        if (isUnconfirmed(error)) {
+          if (hasTakenNone(error)) return null;
+        } else {
           // The update was applied; only its acknowledgement failed.
           this.#isUncertain ||= error instanceof mongo.MongoWriteConcernError;
-          if (!isUnreadable(error)) throw error;
-          taken = await this.#findConfirmed();
-          // Its bookkeeping may be of a type that holds no lease: then it can be claimed again and again, and has to be mended by its id.
-          if (!taken) throw error;
-          return taken;
+          if (!isUnread) throw error;
         }
-        if (hasTakenNone(error)) return null;
+        // What a rollback has taken back, or somebody has taken over, is not found: another is taken.
+        taken = await this.#findConfirmed();
+        // Its bookkeeping may be of a type that holds no lease: then it can be claimed again and again, and has to be mended by its id.
+        if (!taken && isUnread) throw error;
       }
-      // What a rollback has taken back, or somebody has taken over, is not found: another is taken.
-      taken = await this.#findConfirmed();
     }
 
     return taken;

@@ -1,7 +1,7 @@
 import type { AnyModel } from '../definition/definition';
+import { monotonic } from '../timers';
 import { type Find, read } from './read';
 import { isTimeExpired } from './transient';
-import { monotonic } from '../timers';
 
 /** A write may take this many times as long as reading its documents: a claim takes three times as long, a mark up to ten times. */
 const AS_LONG_AS_READING = 20;

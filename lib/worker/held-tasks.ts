@@ -15,7 +15,6 @@ export class HeldTasks {
   /** For each model of held tasks, the function that stops renewing them. */
   readonly #stops = new Map<AnyModel, () => void>();
   readonly #renewing = new Set<AnyModel>();
-  #size = 0;
   #isClosed = false;
   /** Stop listening for cancels. */
   #unheed: readonly (() => void)[] = [];
@@ -26,7 +25,7 @@ export class HeldTasks {
   ) {}
 
   get size(): number {
-    return this.#size;
+    return [...this.#held.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   *[Symbol.iterator](): Generator<HeldTask> {
@@ -48,7 +47,6 @@ export class HeldTasks {
     const model = modelOf(task);
     const ofModel = this.#held.get(model) ?? new Set();
     this.#held.set(model, ofModel.add(held));
-    this.#size++;
     this.#startRenewing(model);
 
     return held;
@@ -58,7 +56,7 @@ export class HeldTasks {
     held.end();
     const model = modelOf(held.task);
     const ofModel = this.#held.get(model);
-    if (ofModel?.delete(held)) this.#size--;
+    ofModel?.delete(held);
     if (ofModel?.size) return;
     this.#stops.get(model)?.();
     this.#stops.delete(model);

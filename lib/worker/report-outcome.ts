@@ -31,9 +31,9 @@ export function concludeAndTell(
   abandoned: AbortSignal,
   told: Told,
 ): Promise<void> {
-  return held.observed
-    ? held.observed.within(() => concludeAndReport(held, thrown, abandoned, told))
-    : concludeAndReport(held, thrown, abandoned, told);
+  const run = () => concludeAndReport(held, thrown, abandoned, told);
+
+  return held.observed ? held.observed.within(run) : run();
 }
 
 async function concludeAndReport(
