@@ -8,6 +8,7 @@ import {
   FAR_DATE,
   foreignBytes,
   foreignProgram,
+  NO_PATTERN,
   NO_TEXT,
   type ForeignProgram,
 } from './support/foreign-bytes';
@@ -154,6 +155,19 @@ describe.each(['without dependencies', 'with dependencies'])(
         expect(await bad()).toMatchObject({ state: 'FAILED' });
         expect(monitor.all().length).toBeLessThan(MAX_COMMANDS);
       });
+
+      it.each([{ task: [] }, { task: 'x' }])(
+        'hands out the others where its bookkeeping is $task, and nobody can read it',
+        async ({ task }) => {
+          await insert({ _id: FAR_DATE, any: new mongo.BSONRegExp(NO_PATTERN, 'i'), _task: task });
+
+          expect(await consume(consumer)).toEqual(names);
+          expect(await nativeOf(Job).findOne({ name: 'bad' }, { projection: { _id: 0, state: 1 } })).toEqual({
+            state: 'FAILED',
+          });
+          expect(monitor.all().length).toBeLessThan(MAX_COMMANDS);
+        },
+      );
 
       it('hands out the others where there is no room to claim it', async () => {
         const document = { _id: FAR_DATE, _task: ready, filler: '' };

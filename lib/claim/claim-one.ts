@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import type { Definition, Filter, RawDocument } from '../definition/definition';
 import { withPatience } from '../server/patience';
+import { isUnreadable } from '../server/read';
 import { isTimeExpired, persistently } from '../server/transient';
 import { isWritable } from '../values/writable';
 import { candidateIds } from './candidates';
@@ -92,6 +93,9 @@ async function claimMatching(
     return await claimMatching(definition, query, extra, maxTimeMS);
   } catch (error) {
     claim.end();
+    // What it took cannot be read and holds no lease.
+    if (isUnreadable(error) && (await mendNext(definition, query)))
+      return claimMatching(definition, query, extra, maxTimeMS);
     throw error;
   }
 }

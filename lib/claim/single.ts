@@ -47,7 +47,7 @@ export class Single {
         }
         // What a rollback has taken back, or somebody has taken over, is not found: another is taken.
         taken = await this.#findConfirmed();
-        // Its bookkeeping may be of a type that holds no lease: then it can be claimed again and again, and has to be mended by its id.
+        // Its bookkeeping may be of a type that holds no lease: then it can be claimed again and again, until it is mended.
         if (!taken && isUnread) throw error;
       }
     }
