@@ -6,6 +6,7 @@ import { claim } from './claim';
 import { drain } from './drain';
 import { contention } from './contention';
 import { dependencies } from './dependencies';
+import { compareBriefly, refuseDear } from './dear';
 import { compare, type Outcome } from './harness';
 import { handlers } from './handlers';
 import { idle } from './idle';
@@ -68,46 +69,34 @@ async function main(): Promise<void> {
   const mongod = await startMongod({ replicaSet });
   const server = `mongod ${await versionOf(mongod.uri)}, ${replicaSet ? 'replica set of one' : 'standalone'}`;
   console.log(`${server}, Node ${process.version}, best of ${rounds} rounds\n`);
-  const dear: string[] = [];
+  const measured: Outcome[] = [];
   try {
     for (const name of positionals.length > 0 ? positionals : Object.keys(isSmall ? quick : measures)) {
       const outcomes = await measure(
         mongod.uri,
         name,
-        { rounds, isSmall },
+        isSmall ? 'brief' : rounds,
         values.tasks ? Number(values.tasks) : undefined,
       );
       if (!isSmall) keep(replicaSet ? `${name}.replica-set` : name, server, outcomes);
       console.log(`${table(outcomes)}\n${busyNote()}`);
-      dear.push(...outcomes.flatMap(dearness));
+      measured.push(...outcomes);
     }
   } finally {
     await mongod.stop();
   }
-  if (isSmall && dear.length > 0) throw new Error(`Dearer than usual by more than two:\n${dear.join('\n')}`);
+  if (isSmall) refuseDear(measured);
 }
 
-/** A line for what takes more than twice its usual processor time. A busy machine makes both sides dearer alike. */
-function dearness({ title, name, cpu }: Outcome): string[] {
-  if (!cpu?.usual || cpu.ratio <= 2 * cpu.usual) return [];
-
-  return [`${title}, ${name}: ${cpu.ratio.toFixed(2)} of the processor time of its baseline, usually ${cpu.usual}`];
-}
-
-interface Extent {
-  readonly rounds: number;
-  /** A fifth of the operations. */
-  readonly isSmall: boolean;
-}
-
-async function measure(uri: string, name: string, { rounds, isSmall }: Extent, tasks?: number): Promise<Outcome[]> {
+async function measure(uri: string, name: string, rounds: number | 'brief', tasks?: number): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   await inDatabase(uri, name, async (setting) => {
+    const serverCpu = () => cpuOf(setting.database);
     for (const comparison of await all[name]!({ ...setting, tasks })) {
       try {
-        const { operations } = comparison;
-        const asked = { ...comparison, operations: isSmall ? operations / 5 : operations };
-        outcomes.push(...(await compare(asked, rounds, () => cpuOf(setting.database))));
+        const outcome =
+          rounds === 'brief' ? compareBriefly(comparison, serverCpu) : compare(comparison, rounds, serverCpu);
+        outcomes.push(...(await outcome));
       } finally {
         await comparison.close?.();
       }
