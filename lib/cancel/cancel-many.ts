@@ -44,8 +44,8 @@ export interface CancelledCount {
 
 /** At most this many tasks are read at a time. */
 const PAGE = 1_000;
-/** What a task weighs in a write that may have a statement for each: 250 of them are one part. */
-const WEIGHT = 4;
+/** What a statement of a write weighs at least, in documents. */
+const STATEMENT = 4;
 
 /** See `TaskStatics.cancel`. */
 export async function cancelMany(
@@ -65,14 +65,14 @@ export async function cancelMany(
   const left = () => limit - total.cancelled - total.cancelling;
   for await (const page of pages(definition, live, left)) {
     await writePage(definition, page, reason);
-    // Their holders hear of it while the tasks are counted.
-    const signal = page.some(({ state }) => state === State.RUNNING) ? signalCancel(model) : null;
+    // Holders hear of it before anything is counted: their work is what is to end soon.
+    const isSignalled = page.some(({ state }) => state === State.RUNNING);
+    if (isSignalled) await signalCancel(model);
     const { cancelled, cancelling, wereMissed } = await countedAfter(definition, live, page, reason);
-    await signal;
     total.cancelled += cancelled;
     total.cancelling += cancelling;
     if (cancelled > 0) announce(model);
-    if (cancelling > 0 && (wereMissed || !signal)) await signalCancel(model);
+    if (cancelling > 0 && (wereMissed || !isSignalled)) await signalCancel(model);
   }
 
   return total;
@@ -113,29 +113,35 @@ function asRead({ options }: Definition, raw: RawDocument): AsRead {
 async function writePage(definition: Definition, page: readonly AsRead[], reason: string | undefined): Promise<void> {
   const { model, writeConcern } = definition;
   const update = cancelUpdate(definition, reason);
+  const weights = new Map(
+    grouped(page).flatMap((group) => group.map((one) => [one, Math.max(1, STATEMENT / group.length)])),
+  );
   const refused = await writeConfirmed(model, writeConcern, page, {
     idOf: ({ _id }) => _id,
     write: (some, bounds) =>
       collectionOf(model).bulkWrite(
-        unchanged(definition, some).map((filter) => ({ updateMany: { filter, update, hint: '_id_' } })),
+        grouped(some).map((group) => ({ updateMany: { filter: unchanged(definition, group), update, hint: '_id_' } })),
         { ordered: false, ...bounds },
       ),
     isRefusal: isTimeExpired,
-    weigh: () => WEIGHT,
+    weigh: (one) => weights.get(one)!,
   });
   // An open transaction has written them: they come last, and are waited for.
   for (const { item } of refused) await cancelOne(definition, item, reason);
 }
 
-/** The filters for tasks that are still as they were read: those of one claim have one token, and those that were never claimed none. */
-function unchanged({ options }: Definition, some: readonly AsRead[]): Filter[] {
-  const groups = groupBy(some, ({ state, token }) => `${state} ${String(token)}`);
+/** Tasks that one statement can name as they were read: those of one claim have one token, and those that were never claimed none. */
+function grouped(some: readonly AsRead[]): AsRead[][] {
+  return [...groupBy(some, ({ state, token }) => `${state} ${String(token)}`).values()];
+}
 
-  return [...groups.values()].map((group) => ({
+/** The filter for the tasks of a group that are still as they were read. */
+function unchanged({ options }: Definition, group: readonly AsRead[]): Filter {
+  return {
     _id: { $in: group.map(({ _id }) => _id) },
     [options.fields.state]: group[0]!.state,
     '_task.token': tokenAsRead(group[0]!.token),
-  }));
+  };
 }
 
 async function cancelOne(definition: Definition, task: AsRead, reason: string | undefined): Promise<void> {
@@ -149,18 +155,22 @@ async function countedAfter(
   page: readonly AsRead[],
   reason: string | undefined,
 ): Promise<CancelledCount & { readonly wereMissed: boolean }> {
-  const ofPage: Filter = { _id: { $in: page.map(({ _id }) => _id) } };
-  const missed = (await readTasks(definition, { $and: [live, ofPage] }, page.length)).filter((one) => !isAsked(one));
-  for (const one of missed) await cancelOne(definition, asRead(definition, one), reason);
-
-  const found = await readTasks(definition, ofPage, page.length);
+  const ids = page.map(({ _id }) => _id);
+  const byIds = (some: readonly unknown[]): Filter => ({ _id: { $in: some } });
   const { state } = definition.options.fields;
-  const count = (isCounted: (one: RawDocument) => boolean) => found.filter(isCounted).length;
-  for (const one of found) if (one[state] === State.CANCELLED) await followEnd(definition, one);
+  const isEnded = (one: RawDocument) => one[state] === State.CANCELLED;
+  let found = await readTasks(definition, byIds(ids), ids.length);
+
+  // The filter is the caller's, and may be dear: it is asked only for tasks that are neither.
+  const others = found.filter((one) => !isEnded(one) && !isAsked(one)).map(({ _id }) => _id as unknown);
+  const missed = others.length > 0 ? await readTasks(definition, { $and: [live, byIds(others)] }, others.length) : [];
+  for (const one of missed) await cancelOne(definition, asRead(definition, one), reason);
+  if (missed.length > 0) found = await readTasks(definition, byIds(ids), ids.length);
+  for (const one of found.filter(isEnded)) await followEnd(definition, one);
 
   return {
-    cancelled: count((one) => one[state] === State.CANCELLED),
-    cancelling: count((one) => one[state] === State.RUNNING && isAsked(one)),
+    cancelled: found.filter(isEnded).length,
+    cancelling: found.filter((one) => one[state] === State.RUNNING && isAsked(one)).length,
     wereMissed: missed.length > 0,
   };
 }

@@ -4,6 +4,14 @@ import { readInput, say } from './talk';
 
 const { uri, concurrency } = readInput<{ uri: string; concurrency: number }>();
 
+/** Said together, later: a write for each would take longer than the aborts that are timed. */
+const aborted: Record<string, unknown>[] = [];
+
+function noteAborted(id: string, reason: unknown): void {
+  if (aborted.length === 0) setImmediate(() => aborted.splice(0).forEach(say));
+  aborted.push({ aborted: id, reason: (reason as Error).name, at: Date.now() });
+}
+
 /** Holds its tasks until they are cancelled, and says when each of their signals was aborted. */
 async function main(): Promise<void> {
   const connection = await createConnection(uri).asPromise();
@@ -15,7 +23,7 @@ async function main(): Promise<void> {
       say({ started: task.id });
       await new Promise<void>((_, refuse) => {
         signal.addEventListener('abort', () => {
-          say({ aborted: task.id, reason: (signal.reason as Error).name, at: Date.now() });
+          noteAborted(task.id as string, signal.reason);
           refuse(new Error('stopped'));
         });
       });
