@@ -2,7 +2,7 @@ import { atConcurrency, type Comparison, type Contender } from './harness';
 import type { Setting } from './setting';
 import { insertCopies, layouts, nativeOf, taskModel, type Stored, type Task } from './tasks';
 
-const FINISHED = 2_000_000;
+const FINISHED = 400_000;
 const FAILED = 100_000;
 const CALLS = 200;
 

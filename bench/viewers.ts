@@ -6,7 +6,7 @@ import type { Comparison, Contender } from './harness';
 import type { Setting } from './setting';
 import { insertCopies, layouts, nativeOf, taskModel } from './tasks';
 
-const FINISHED = 1_000_000;
+const FINISHED = 200_000;
 const OPERATIONS = 60_000;
 const CONCURRENCY = 32;
 

@@ -11,7 +11,7 @@ import { castFilter } from '../definition/filter';
 import { State } from '../fields';
 import { liveFilter } from '../indexes/claim-index';
 import { indexesReady } from '../indexes/prepare';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { inIdOrder } from '../server/id-order';
 import { read } from '../server/read';
 import { isTimeExpired, persistently } from '../server/transient';

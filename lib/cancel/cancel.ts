@@ -5,7 +5,7 @@ import { requireSettings } from '../definition/settings';
 import { sessionOf, whenCommitted } from '../definition/transaction';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { connected } from '../server/clock';
 import { explained, throwExplained } from '../server/explain-error';
 import { answered } from '../server/time-limit';

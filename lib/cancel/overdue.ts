@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { type AnyModel, collectionOf, definitionOf, type Filter } from '../definition/definition';
 import { ofKind } from '../definition/kind';
 import { State } from '../fields';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import { isMissingIndex, isTimeExpired } from '../server/transient';

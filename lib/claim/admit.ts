@@ -1,7 +1,7 @@
 import { collectionOf, type Definition, hydrate, type RawDocument } from '../definition/definition';
 import type { TaskCancelledError } from '../errors';
 import { State } from '../fields';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, isBookkeeping, readBookkeeping } from '../task/bookkeeping';
 import { cancelled, isOpen, isOverdue, NOT_IN_TIME, OF_LIVE } from '../task/cancellation';

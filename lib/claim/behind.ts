@@ -4,7 +4,7 @@ import { State, UNDONE_STATES } from '../fields';
 import { indexName } from '../indexes/claim-index';
 import { keyText, liveOf, ofKey } from '../indexes/key-index';
 import { withIndexes } from '../indexes/prepare';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { leniently, NEWEST, read } from '../server/read';
 import { persistently } from '../server/transient';
 import { type Bookkeeping, readBookkeeping } from '../task/bookkeeping';

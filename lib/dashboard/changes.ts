@@ -1,7 +1,7 @@
 import type { mongo } from 'mongoose';
 import type { AnyModel } from '../definition/definition';
-import { clockOf } from '../server/clock';
-import { openStream } from '../server/shared-stream';
+import { hasChangeStreams } from '../server/clock';
+import { openStream } from '../server/open-stream';
 import { clearTimeout, setTimeout } from '../timers';
 
 /** Without change streams, all that look are told to look again so often, in milliseconds. */
@@ -43,9 +43,9 @@ export class Changes {
 
   async #listen(): Promise<void> {
     try {
-      const { isReplicated } = await clockOf(this.models[0]!);
+      const hasStreams = await hasChangeStreams(this.models[0]!);
       if (!this.#isOn) return;
-      if (isReplicated) this.#open();
+      if (hasStreams) this.#open();
       else this.#later(POLL_MS, () => this.#poll());
     } catch {
       this.#later(RETRY_MS, () => void this.#listen());

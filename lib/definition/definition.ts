@@ -54,6 +54,11 @@ export function collectionOf(model: AnyModel): mongo.Collection<RawDocument> {
   return model.collection as unknown as mongo.Collection<RawDocument>;
 }
 
+/** The model's database, as the driver has it. */
+export function nativeDatabaseOf({ db }: AnyModel): mongo.Db {
+  return (db.getClient() as unknown as mongo.MongoClient).db(db.name);
+}
+
 /** The namespace of a model's collection: `database.collection`. */
 export function namespaceOf(model: AnyModel): string {
   return `${model.db.name}.${model.collection.name}`;

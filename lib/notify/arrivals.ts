@@ -6,12 +6,16 @@ type Listener = () => void;
 // same name only makes a queue look once more.
 const listeners = new Map<string, Set<Listener>>();
 
-/** Tells the idle consumers of this process that a task of the model may be ready. It is a hint: each consumer looks for itself. */
-export function announce(model: AnyModel): void {
-  announceNamespace(namespaceOf(model));
+/** A model whose changes may make tasks ready; `isAwaited`: tasks wait for its documents. */
+export interface Watched {
+  readonly model: AnyModel;
+  readonly isAwaited: boolean;
 }
 
-/** Tells the idle consumers of this process that a task of a collection, given as `database.collection`, may be ready. */
+/**
+ * Tells the idle consumers of this process that a task of a collection, given as `database.collection`, may be ready. It is a hint: each
+ * consumer looks for itself.
+ */
 export function announceNamespace(namespace: string): void {
   for (const listener of listeners.get(namespace) ?? []) listener();
 }

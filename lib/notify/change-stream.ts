@@ -1,17 +1,11 @@
 import type { mongo } from 'mongoose';
-import { type AnyModel, type AnySchema, optionsOf } from '../definition/definition';
+import { type AnySchema, nativeDatabaseOf, optionsOf } from '../definition/definition';
 import { State, UNDONE_STATES } from '../fields';
-import { clockOf } from '../server/clock';
 import { explained } from '../server/explain-error';
+import { changesOf } from '../server/open-stream';
 import { perClient } from '../server/per-client';
 import { SharedStream } from '../server/shared-stream';
-import { announceNamespace } from './arrivals';
-
-/** A model whose changes may make tasks ready; `isAwaited`: tasks wait for its documents. */
-export interface Watched {
-  readonly model: AnyModel;
-  readonly isAwaited: boolean;
-}
+import { announceNamespace, type Watched } from './arrivals';
 
 /** The driver's errors for a client that the application has closed: no reason to warn. */
 const CLOSED_BY_THE_APPLICATION = new Set(['MongoClientClosedError', 'MongoNotConnectedError']);
@@ -20,10 +14,10 @@ const CLOSED_BY_THE_APPLICATION = new Set(['MongoClientClosedError', 'MongoNotCo
 const written = {
   $ifNull: [{ $map: { input: { $objectToArray: '$updateDescription.updatedFields' }, in: '$$this.k' } }, ['']],
 };
-/** A renewal of a lease sets these fields at most. A wake also removes fields. */
-const isRenewal = {
+/** A renewal of a lease, and a request to cancel the task, set these fields at most. A wake also removes fields. */
+const isForHolder = {
   'updateDescription.removedFields': { $size: 0 },
-  $expr: { $setIsSubset: [written, ['_task.availableAt', '_task.progress']] },
+  $expr: { $setIsSubset: [written, ['_task.availableAt', '_task.progress', '_task.cancel']] },
 };
 
 /** The changes of one database and client, heard while a consumer is idle: it looks for itself, and goes on polling without them. */
@@ -36,10 +30,13 @@ class DatabaseChanges {
   #isWarned = false;
 
   constructor(database: mongo.Db) {
-    this.#stream = new SharedStream(database, {
-      name: 'change stream',
-      filter: () => this.#news(),
-      onChange: ({ db, coll }) => announceNamespace(`${db}.${coll}`),
+    this.#stream = new SharedStream({
+      name: `change stream on ${database.databaseName}`,
+      open: changesOf(
+        database,
+        () => this.#news(),
+        ({ db, coll }) => announceNamespace(`${db}.${coll}`),
+      ),
       onFailure: (error) => this.#warn(database.databaseName, error),
     });
   }
@@ -60,7 +57,7 @@ class DatabaseChanges {
     return size() > before;
   }
 
-  // Leaves out changes that make no task ready: a claim, the end of a task that no other waits for, a renewed lease.
+  // Leaves out changes that make no task ready: a claim, the end of a task that no other waits for, a renewed or cut lease.
   #news(): mongo.Document {
     const hasState = (states: readonly State[]) =>
       [...this.#stateFields].map((field) => ({ [`updateDescription.updatedFields.${field}`]: { $in: states } }));
@@ -70,7 +67,7 @@ class DatabaseChanges {
         ...ends,
         'ns.coll': { $nin: [...this.#awaited] },
       })),
-      isRenewal,
+      isForHolder,
     ];
 
     return {
@@ -90,27 +87,8 @@ class DatabaseChanges {
   }
 }
 
-const changesOf = perClient(
+/** The change stream of a model's database. */
+export const changeStreamOf = perClient(
   (model) => model.db.name,
-  (model) => new DatabaseChanges((model.db.getClient() as unknown as mongo.MongoClient).db(model.db.name)),
+  (model) => new DatabaseChanges(nativeDatabaseOf(model)),
 );
-
-/** Watches the models' collections by change streams, where the server has them. Resolves to a function that stops watching. */
-export async function watchChanges(watched: readonly Watched[]): Promise<() => void> {
-  const stops: (() => void)[] = [];
-  for (const [changes, ofThem] of await byDatabase(watched)) stops.push(changes.watch(ofThem));
-
-  return () => stops.forEach((stop) => stop());
-}
-
-async function byDatabase(watched: readonly Watched[]): Promise<Map<DatabaseChanges, Watched[]>> {
-  const found = new Map<DatabaseChanges, Watched[]>();
-  for (const one of watched) {
-    const clock = await clockOf(one.model);
-    if (!clock.isReplicated) continue;
-    const changes = changesOf(one.model);
-    found.set(changes, [...(found.get(changes) ?? []), one]);
-  }
-
-  return found;
-}

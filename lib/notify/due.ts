@@ -2,7 +2,7 @@ import { type AnyModel, namespaceOf } from '../definition/definition';
 import { perClient } from '../server/per-client';
 import { clearTimeout, monotonic, setTimeout } from '../timers';
 import { MAX_TIMER_MS } from '../values/check';
-import { announce } from './arrivals';
+import { announce } from './announce';
 
 /** At most this many due times are remembered per model, the next ones. Tasks due later are found by polling. */
 const MAX_TIMES = 1_000;

@@ -1,7 +1,7 @@
 import type { AnyModel } from '../definition/definition';
 import { watchesFor } from '../dependencies/references';
-import { onArrival } from '../notify/arrivals';
-import { watchChanges, type Watched } from '../notify/change-stream';
+import { onArrival, type Watched } from '../notify/arrivals';
+import { watchChanges } from '../notify/watch';
 import { onControl } from '../side/control';
 import { clearTimeout, setTimeout } from '../timers';
 
@@ -17,7 +17,7 @@ const MAX_PAUSE_MS = 100;
 
 /**
  * How a consumer waits when nothing is ready: shortly after activity, then up to `pollMs`. A task that arrives ends the wait, in this
- * process or, through a change stream, in another.
+ * process or in another.
  */
 export class Idle {
   #waitMs = EAGER_MS;

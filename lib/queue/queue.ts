@@ -29,8 +29,8 @@ export interface QueueOptions extends PopOptions {
   pollMs?: number | undefined;
 
   /**
-   * Whether an idle queue hears of new tasks by a change stream, where the server has them (a replica set). The idle consumers of a
-   * process share one stream per database. Default: `true`.
+   * Whether an idle queue hears at once of tasks that other processes push: by a change stream, on a standalone server by signals. The idle
+   * consumers of a process share one stream, or one look for signals, per database. Default: `true`.
    */
   changeStreams?: boolean | undefined;
 

@@ -31,8 +31,8 @@ export class ServerClock {
   #expirations = 0;
   #refreshing: Promise<void> | null = null;
 
-  /** Whether the server has an oplog, and with it change streams and transactions. Known after the first reading. */
-  isReplicated = false;
+  /** Whether the server has an oplog, and with it change streams and transactions. Undefined before the first reading. */
+  isReplicated: boolean | undefined;
 
   constructor(
     private readonly hello: () => Promise<Hello>,
@@ -147,6 +147,21 @@ export function generationOf(model: AnyModel): number | undefined {
 
 /** Whether the model's server may have transactions. */
 export const hasTransactions = (model: AnyModel): boolean => knownClock(model)?.isReplicated ?? true;
+
+/** Whether the model's server is known to have no oplog, and so no change streams. */
+export const isStandalone = (model: AnyModel): boolean => {
+  const client = model.db.getClient() as unknown as mongo.MongoClient | undefined;
+
+  return client !== undefined && clocks.get(client)?.isReplicated === false;
+};
+
+/** Whether the model's server has change streams. Asks it where that is not known yet. */
+export async function hasChangeStreams(model: AnyModel): Promise<boolean> {
+  const clock = await clockOf(model);
+  if (clock.isReplicated === undefined) await clock.refresh();
+
+  return clock.isReplicated!;
+}
 
 function watch(client: mongo.MongoClient): ServerClock {
   const clock = new ServerClock(() => askHello(client));

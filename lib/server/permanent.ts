@@ -79,6 +79,7 @@ export function unsupported(error: unknown): unknown {
   });
 }
 
-function codeOf(error: unknown): unknown {
+/** The server's code of an error. */
+export function codeOf(error: unknown): unknown {
   return safely(() => (error as { code?: unknown } | null)?.code);
 }

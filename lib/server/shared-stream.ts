@@ -1,5 +1,4 @@
 import { debuglog } from 'node:util';
-import type { mongo } from 'mongoose';
 import { clearTimeout, setTimeout } from '../timers';
 
 const debug = debuglog('task-queue');
@@ -9,54 +8,35 @@ const LINGER_MS = 10_000;
 /** How long after a failure a stream is opened again, in milliseconds. */
 const RETRY_MS = 30_000;
 
-/** Where a change was made. */
-export interface Namespace {
-  readonly db: string;
-  readonly coll: string;
-}
-
-/** Opens a change stream of a database. `onChange` is called without a namespace when the database was dropped, which ends it without an error. */
-export function openStream(
-  database: mongo.Db,
-  filter: mongo.Document,
-  onChange: (namespace: Namespace | undefined) => void,
-): mongo.ChangeStream {
-  const news = { $or: [{ operationType: 'invalidate' }, filter] };
-  const stream = database.watch([{ $match: news }, { $project: { ns: 1 } }], {
-    readPreference: 'primary',
-    readConcern: { level: 'majority' },
-  });
-
-  return stream.on('change', ({ ns }: { ns?: Namespace }) => onChange(ns));
+/** What an open stream tells of itself. */
+export interface StreamEvents {
+  /** It has ended without an error, and is to be opened again. */
+  onEnd(): void;
+  onError(error: Error): void;
 }
 
 /** What a shared stream is for. */
 export interface StreamPurpose {
   /** What `NODE_DEBUG=task-queue` calls the stream. */
   readonly name: string;
-  /** The changes that are news, as stages on change events. Read each time the stream is opened. */
-  filter(): mongo.Document;
-  /** Called with the collection of each change. */
-  onChange(namespace: Namespace): void;
+  /** Opens it. */
+  open(events: StreamEvents): { close(): Promise<unknown> };
   onFailure?(error: Error): void;
 }
 
 /**
- * A change stream of one database and client that is open while somebody watches, and opened again after a failure. What it tells is a
- * hint only: a watcher must be right without it, and later.
+ * A stream of hints, for one database and client, that is open while somebody watches, and opened again after a failure. A watcher must be
+ * right without it, and later.
  */
 export class SharedStream {
-  #stream: mongo.ChangeStream | null = null;
+  #stream: ReturnType<StreamPurpose['open']> | null = null;
   #watchers = 0;
   #closing: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
 
-  constructor(
-    private readonly database: mongo.Db,
-    private readonly purpose: StreamPurpose,
-  ) {}
+  constructor(private readonly purpose: StreamPurpose) {}
 
-  /** Keeps the stream open until the returned function is called. `isWider`: the filter takes in more than before. */
+  /** Keeps the stream open until the returned function is called. `isWider`: it has to tell more than before, and is opened anew. */
   watch(isWider: boolean): () => void {
     this.#watchers++;
     clearTimeout(this.#closing ?? undefined);
@@ -74,12 +54,12 @@ export class SharedStream {
   #open(): void {
     if (this.#stream || this.#retry || this.#watchers === 0) return;
     try {
-      const stream = openStream(this.database, this.purpose.filter(), (namespace) =>
-        namespace ? this.purpose.onChange(namespace) : this.#reopen(),
-      );
-      stream.on('error', (error) => this.#stream === stream && this.#fail(error));
+      const stream = this.purpose.open({
+        onEnd: () => this.#stream === stream && this.#reopen(),
+        onError: (error) => this.#stream === stream && this.#fail(error),
+      });
       this.#stream = stream;
-      debug('%s opened on %s', this.purpose.name, this.database.databaseName);
+      debug('%s opened', this.purpose.name);
     } catch (error) {
       this.#fail(error as Error);
     }
@@ -97,7 +77,7 @@ export class SharedStream {
       this.#open();
     }, RETRY_MS);
     this.#retry.unref();
-    debug('%s failed on %s: %s', this.purpose.name, this.database.databaseName, error.message);
+    debug('%s failed: %s', this.purpose.name, error.message);
     this.purpose.onFailure?.(error);
   }
 
@@ -105,6 +85,6 @@ export class SharedStream {
     const stream = this.#stream;
     this.#stream = null;
     stream?.close().catch(() => {});
-    if (stream) debug('%s closed on %s', this.purpose.name, this.database.databaseName);
+    if (stream) debug('%s closed', this.purpose.name);
   }
 }

@@ -4,7 +4,7 @@ import { followEnd } from '../claim/behind';
 import { type AnyDocument, collectionOf, definitionOf, type Filter, modelOf } from '../definition/definition';
 import { requireSettings } from '../definition/settings';
 import { LIVE_STATES, State } from '../fields';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { connected } from '../server/clock';
 import { throwExplained } from '../server/explain-error';
 import { answered } from '../server/time-limit';

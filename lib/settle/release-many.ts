@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import { giveBack, giveBackLater } from '../claim/give-back';
 import { type AnyDocument, definitionOf, modelOf } from '../definition/definition';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { handleOf, lease } from '../task/handle';
 import { heldBy } from '../task/held';
 import { trace } from '../task/trace';

@@ -4,7 +4,7 @@ import { requireSettings } from '../definition/settings';
 import { sessionOf, whenCommitted } from '../definition/transaction';
 import { TaskStateError } from '../errors';
 import { State } from '../fields';
-import { announce } from '../notify/arrivals';
+import { announce } from '../notify/announce';
 import { announceAt } from '../notify/due';
 import { whileSettling } from '../observe';
 import { knownNow, serverNow } from '../server/clock';

@@ -1,6 +1,7 @@
 import type { mongo } from 'mongoose';
-import type { AnyModel } from '../definition/definition';
-import { clockOf } from '../server/clock';
+import { type AnyModel, nativeDatabaseOf } from '../definition/definition';
+import { hasChangeStreams } from '../server/clock';
+import { changesOf } from '../server/open-stream';
 import { perClient } from '../server/per-client';
 import { SharedStream } from '../server/shared-stream';
 import { lookOf } from './look';
@@ -15,10 +16,10 @@ class ControlChanges {
   readonly #stream: SharedStream;
 
   constructor(database: mongo.Db) {
-    this.#stream = new SharedStream(database, {
-      name: 'control stream',
-      filter: () => ({ 'ns.coll': { $in: [...this.#models.keys()] }, 'documentKey._id': 'control' }),
-      onChange: ({ coll }) => this.#look(coll),
+    const news = () => ({ 'ns.coll': { $in: [...this.#models.keys()] }, 'documentKey._id': 'control' });
+    this.#stream = new SharedStream({
+      name: `control stream on ${database.databaseName}`,
+      open: changesOf(database, news, ({ coll }) => this.#look(coll)),
     });
   }
 
@@ -39,17 +40,17 @@ class ControlChanges {
   }
 }
 
-const changesOf = perClient(
+const controlsOf = perClient(
   (model) => model.db.name,
-  (model) => new ControlChanges((model.db.getClient() as unknown as mongo.MongoClient).db(model.db.name)),
+  (model) => new ControlChanges(nativeDatabaseOf(model)),
 );
 
 /** Has changes of the model's control document looked at as soon as they are there, where the server has change streams. */
 export function hearControl(model: AnyModel): () => void {
   let stop: (() => void) | null = null;
   let hasEnded = false;
-  const opening = clockOf(model).then(({ isReplicated }) => {
-    if (isReplicated && !hasEnded) stop = changesOf(model).listen(model);
+  const opening = hasChangeStreams(model).then((hasThem) => {
+    if (hasThem && !hasEnded) stop = controlsOf(model).listen(model);
   });
   opening.catch(() => {});
 

@@ -35,7 +35,7 @@ export interface WorkerOptions<Doc = AnyDocument> extends PopOptions {
   /** How long an idle worker waits between two looks, in milliseconds; the actual wait varies by a fifth. Default: 1 000. */
   pollMs?: number | undefined;
 
-  /** Whether an idle worker hears of new tasks by a change stream, where the server has them (a replica set). Default: `true`. */
+  /** Whether an idle worker hears at once of tasks that other processes push: by a change stream, on a standalone server by signals. Default: `true`. */
   changeStreams?: boolean | undefined;
 
   /**

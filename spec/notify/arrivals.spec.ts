@@ -1,5 +1,6 @@
 import { createConnection, Schema, type Connection } from 'mongoose';
-import { announce, onArrival } from '../../lib/notify/arrivals';
+import { announce } from '../../lib/notify/announce';
+import { onArrival } from '../../lib/notify/arrivals';
 import { useDatabase } from '../support/database';
 
 describe('an arrival', () => {

@@ -3,7 +3,7 @@ import { mongo, Schema, type Connection } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import type { AnyModel } from '../../lib/definition/definition';
 import { onArrival } from '../../lib/notify/arrivals';
-import { watchChanges } from '../../lib/notify/change-stream';
+import { watchChanges } from '../../lib/notify/watch';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { eventually } from '../support/eventually';
@@ -126,7 +126,7 @@ describe('the change stream of a database', () => {
       expect(heard()).toBe(before);
     });
 
-    it('nothing that concerns its holder alone: renewals, progress, and ends for which nobody waits', async () => {
+    it('nothing that concerns its holder alone: renewals, progress, requests to cancel it, and ends for which nobody waits', async () => {
       const Own = named('Own');
       await watchAs(false, Own);
       await delivering(named('Probe'));
@@ -138,6 +138,8 @@ describe('the change stream of a database', () => {
 
       await own.updateOne({ _id }, [{ $set: { '_task.availableAt': '$$NOW' } }]);
       await own.updateOne({ _id }, [{ $set: { '_task.availableAt': new Date(), '_task.progress': 0.5 } }]);
+      await own.updateOne({ _id }, { $set: { '_task.availableAt': new Date(Date.now() + 3_600_000) } });
+      expect(await Own.cancel({ _id }, { reason: 'enough' })).toEqual({ cancelled: 0, cancelling: 1 });
       await own.updateOne({ _id }, { $set: { state: 'FINISHED', '_task.settledAt': new Date() } });
       await quiet();
       expect(heardOfOwn()).toBe(0);

@@ -1,7 +1,7 @@
 import { createConnection, Schema } from 'mongoose';
 import { taskQueue } from 'mongoose-task-queue';
 import type { AnyModel } from '../../lib/definition/definition';
-import { announce } from '../../lib/notify/arrivals';
+import { announce } from '../../lib/notify/announce';
 import { Idle } from '../../lib/queue/idle';
 import { makeChain } from '../support/chain';
 
