@@ -246,6 +246,8 @@ export const COVERED: Readonly<Record<string, string>> = {
   'server/retry-later': 'claim/late',
   'server/id-order': 'strays',
   'server/per-client': 'notify/due',
+  'server/open-stream': 'notify/change-stream',
+  'side/listeners': 'notify/signals',
   'server/shared-stream': 'notify/change-stream',
 
   'task/bookkeeping': 'bad-document-told',

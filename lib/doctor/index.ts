@@ -13,13 +13,14 @@ import { indexes } from './indexes';
 import { keys } from './keys';
 import { leases } from './leases';
 import { marks } from './marks';
+import { removed } from './removed';
 import { server } from './server';
 import { waiting } from './waiting';
 
 export type { Diagnosis, Finding } from './finding';
 
 /** In the order in which they are made: what one repairs the next may need. */
-const CHECKS: readonly Check[] = [server, indexes, claim, clocks, waiting, marks, keys, leases, bookkeeping];
+const CHECKS: readonly Check[] = [server, indexes, claim, removed, clocks, waiting, marks, keys, leases, bookkeeping];
 
 /** Options of `doctor()`. */
 export interface DoctorOptions {

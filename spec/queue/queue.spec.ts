@@ -771,7 +771,7 @@ describe('queue', () => {
 
       await abandon(queue);
 
-      expect(intervals).toHaveBeenCalledTimes(2);
+      expect(intervals).toHaveBeenCalled();
       const started = intervals.mock.results.map(({ value }) => value as NodeJS.Timeout);
       expect(cleared.mock.calls.map(([timer]) => timer)).toEqual(expect.arrayContaining(started));
       await eventually(() => expect(timers()).toBeLessThanOrEqual(before));
