@@ -8,6 +8,9 @@ import { announceNamespace, type Watched } from './arrivals';
 import type { Signal } from './signal';
 import { openTail } from './signal-tail';
 
+/** A tail keeps one connection busy. Where there are fewer, those who work need them all. */
+const FEW_CONNECTIONS = 5;
+
 /** A collection whose signals are heard. */
 interface Heard {
   readonly model: AnyModel;
@@ -35,6 +38,7 @@ class DatabaseSignals {
 
   /** Keeps the tail open until the returned function is called. */
   watch(watched: readonly Watched[]): () => void {
+    if (this.#isShort) return () => {};
     const stop = this.#stream.watch(false);
     // What is no queue sends no signals.
     const heard = watched
@@ -51,6 +55,12 @@ class DatabaseSignals {
       clearInterval(this.#renewing ?? undefined);
       this.#renewing = null;
     };
+  }
+
+  get #isShort(): boolean {
+    const { maxPoolSize } = this.database.client.options;
+
+    return maxPoolSize > 0 && maxPoolSize < FEW_CONNECTIONS;
   }
 
   #entry(model: AnyModel): Heard {

@@ -2,12 +2,16 @@ import type { mongo } from 'mongoose';
 import { codeOf } from '../server/permanent';
 import type { StreamEvents } from '../server/shared-stream';
 import { SELF } from '../side/listeners';
+import { sleep } from '../timers';
 import { SIGNALS, type Signal } from './signal';
 
 /** The size of the collection in bytes: some thousand signals, for whoever is slow to read. */
 const SIZE = 2 ** 18;
 /** How long the server holds a look that finds nothing. Shorter than the time after which clients are often set to give up on an answer. */
 const HOLD_MS = 20_000;
+
+/** How long after its end a tail is opened again, in milliseconds: a server that knows no tailable cursors ends each at once. */
+const REST_MS = 1_000;
 
 const NAMESPACE_EXISTS = 48;
 const BAD_VALUE = 2;
@@ -36,6 +40,7 @@ export function openTail(
   };
   read()
     .catch((error: unknown) => mend(database, error))
+    .then(() => sleep(REST_MS, undefined, { ref: false }))
     .then(onEnd, onError);
 
   return {

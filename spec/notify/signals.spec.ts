@@ -132,6 +132,37 @@ describe('on a server without change streams an idle consumer', () => {
     expect(tails).toHaveLength(1);
   });
 
+  it('opens the cursor again only after a while where the server ends it at once', async () => {
+    const find = mongo.Collection.prototype.find;
+    const finding = jest.spyOn(mongo.Collection.prototype, 'find').mockImplementation(function (
+      this: mongo.Collection,
+      filter = {},
+    ) {
+      return find.call(this, filter) as never;
+    });
+    const tails = () => finding.mock.calls.filter(([, options]) => options?.tailable).length;
+
+    await watch(Order);
+    await eventually(async () => expect(await signals().countDocuments()).toBeGreaterThan(0));
+    // As many round trips as a hundred tails would take.
+    for (let trip = 0; trip < 400; trip++) await database.connection.db!.command({ ping: 1 });
+
+    expect(tails()).toBeLessThan(10);
+  });
+
+  it('does without it where its pool has few connections', async () => {
+    const small = await openConnection(database.uri, { maxPoolSize: 4 });
+    const finding = jest.spyOn(mongo.Collection.prototype, 'find');
+    const Small = makeOrder(small);
+    await Small.isEmpty();
+
+    await watch(Small);
+    await Small.isEmpty();
+
+    expect(finding.mock.calls.filter(([, options]) => options?.tailable)).toEqual([]);
+    await small.destroy();
+  });
+
   it('closes the cursor a while after the last one went back to work', async () => {
     const passed = recordTimers(LINGER_MS);
     const finding = jest.spyOn(mongo.Collection.prototype, 'find');
@@ -271,7 +302,7 @@ describe('on a server without change streams an idle consumer', () => {
       await pushThree();
       expect(asked(finding)).toBe(1);
 
-      clock.mockReturnValue(performance.now() + 2_000);
+      clock.mockReturnValue(performance.now() + 2_001);
       await pushThree();
       expect(asked(finding)).toBe(2);
     });
