@@ -175,6 +175,6 @@ describe('what a worker writes down', () => {
 
     expect(totals(await Off.history())).toEqual({ finished: 0, failed: 0, retried: 0, cancelled: 0 });
     expect(await Off.stats()).toMatchObject({ finishedLastHour: 0 });
-    expect(await sideOf(Off).countDocuments()).toBe(0);
+    expect(await sideOf(Off).countDocuments({ _id: { $ne: 'listeners' } } as never)).toBe(0);
   });
 });

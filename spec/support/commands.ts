@@ -22,6 +22,14 @@ const HOUSEKEEPING = ['hello', 'ismaster', 'ping', 'endSessions', 'listIndexes',
 const isLook = (name: string, { filter }: mongo.Document) =>
   name === 'find' && (filter as { _id?: unknown } | undefined)?._id === 'control';
 
+/** Who listens on a standalone server, asked and said every few seconds, and what is told to them. */
+const isOfSignals = (name: string, { filter, updates, collection, ...body }: mongo.Document) => {
+  const [update] = (updates ?? []) as { q?: { _id?: unknown } }[];
+  const id = (filter as { _id?: unknown } | undefined)?._id ?? update?.q?._id;
+
+  return id === 'listeners' || [body[name], collection].includes('queue.signals');
+};
+
 const isOfStream = ({ pipeline }: mongo.Document) =>
   Array.isArray(pipeline) && '$changeStream' in ((pipeline as object[])[0] ?? {});
 
@@ -42,7 +50,7 @@ function requestsOfStreams(client: mongo.MongoClient): (name: string, body: mong
 
 /**
  * A second connection to a spec's database that writes down the commands it sends, without looks at pauses unless `countsLooks`, and without
- * what change streams ask for. It is closed at the end of the spec file.
+ * what change streams and signals ask for. It is closed at the end of the spec file.
  */
 export async function monitoredConnection(uri: string, { countsLooks = false } = {}): Promise<MonitoredConnection> {
   const connection = await openConnection(uri, { monitorCommands: true });
@@ -50,6 +58,7 @@ export async function monitoredConnection(uri: string, { countsLooks = false } =
   const isOfOpenStream = requestsOfStreams(connection.getClient());
   connection.getClient().on('commandStarted', ({ commandName, command }) => {
     if (!countsLooks && isLook(commandName, command as mongo.Document)) return;
+    if (isOfSignals(commandName, command as mongo.Document)) return;
     if (isOfOpenStream(commandName, command as mongo.Document)) return;
     commands.push({ name: commandName, body: command as mongo.Document });
   });
