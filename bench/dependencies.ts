@@ -7,7 +7,7 @@ import type { Setting } from './setting';
 import { insertCopies, nativeOf, recreate, type Stored } from './tasks';
 
 const CALLERS = 64;
-const DRAINED = 10_000;
+const DRAINED = 7_000;
 const POPPED = 200;
 const BLOCKED = [1_000, 100_000, 1_000_000];
 const FINISHED = 1_000;

@@ -15,7 +15,7 @@ import {
 } from './tasks';
 
 const CALLERS = 32;
-const OPERATIONS = 20_000;
+const OPERATIONS = 15_000;
 
 /** A queue that is full is worked empty: by loops that take a task and finish it, and by a worker whose handler does nothing. */
 export async function drain({ connection, database }: Setting): Promise<Comparison[]> {

@@ -6,8 +6,8 @@ import { layouts, taskModel } from './tasks';
 
 /** How many handlers wait at once, how long, in milliseconds, as those do that ask another service, and for how many tasks. */
 const CASES = [
-  { concurrency: 50, ms: 10, operations: 10_000 },
-  { concurrency: 50, ms: 100, operations: 1_000 },
+  { concurrency: 50, ms: 10, operations: 5_000 },
+  { concurrency: 50, ms: 100, operations: 500 },
   { concurrency: 1_000, ms: 10, operations: 20_000 },
   { concurrency: 1_000, ms: 100, operations: 20_000 },
 ];

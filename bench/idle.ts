@@ -9,7 +9,7 @@ import { layouts, recreate, taskModel } from './tasks';
 
 const WORKERS = 20;
 /** Server operations of a round. */
-const OPERATIONS = 100;
+const OPERATIONS = 40;
 /** Until the waits of an idle worker have grown to `pollMs`. */
 const REST_MS = 2_500;
 const LOOK_MS = 10;
@@ -26,7 +26,7 @@ export async function idle({ connection, database, uri }: Setting): Promise<Comp
     {
       title: `server operations of ${WORKERS} workers that wait`,
       operations: OPERATIONS,
-      turns: 2,
+      turns: 1,
       metric: 'perSecond',
       baseline: counted('loops of the plain driver, a look each second', database, () => {
         const ending = new AbortController();

@@ -6,9 +6,9 @@ import type { Setting } from './setting';
 import { familyModels, insertCopies, nativeOf, pushFamilies, recreate, type Stored } from './tasks';
 
 const LOOPS = 64;
-const CHILDREN = 20_000;
+const CHILDREN = 6_000;
 const PAIRS = 500;
-const WATCHERS = 100_000;
+const WATCHERS = 30_000;
 const BATCH = 500;
 
 /** Tasks that become ready because of others: from the end of what they wait for until they are popped. */

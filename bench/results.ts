@@ -4,7 +4,7 @@ import type { Setting } from './setting';
 import { type HydratedTask, layouts, taskModel } from './tasks';
 
 const CONCURRENCIES = [32, 300];
-const OPERATIONS = 20_000;
+const OPERATIONS = 15_000;
 
 /** A full queue worked empty by handlers that keep a result, two changed fields, or that fail first, beside the same by one that does nothing. */
 export async function results({ connection }: Setting): Promise<Comparison[]> {

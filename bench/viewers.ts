@@ -7,7 +7,7 @@ import type { Setting } from './setting';
 import { insertCopies, layouts, nativeOf, taskModel } from './tasks';
 
 const FINISHED = 200_000;
-const OPERATIONS = 60_000;
+const OPERATIONS = 30_000;
 const CONCURRENCY = 32;
 
 /** A queue that is worked empty while five people look at it, beside many tasks that have ended or wait. */

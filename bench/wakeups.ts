@@ -8,7 +8,7 @@ import { claim, rawQueue } from './raw';
 import type { Setting } from './setting';
 import { familyModels, layouts, nativeOf, payload, pushFamilies, recreate, taskModel, type Task } from './tasks';
 
-const PUSHES = 80;
+const PUSHES = 40;
 /** Between the start of one task and the push of the next: so that the worker has settled, has found nothing, and rests. */
 const PAUSE_MS = 60;
 
