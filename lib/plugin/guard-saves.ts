@@ -6,6 +6,7 @@ import { hasMisfit, unmark } from '../settle/restore';
 import { keepForUndo } from '../settle/snapshot';
 import { dropForged } from '../settle/stage-changes';
 import { forgetUnchanged } from '../settle/tasks-in-hand';
+import { traceAgain } from '../settle/traces';
 import { type Bookkeeping, handleOf, takeBookkeeping } from '../task/handle';
 import { holdFilter } from '../task/held';
 import { changesReferences, judgeAnew } from '../waiting/change';
@@ -28,6 +29,7 @@ export function hasHooks(schema: AnySchema): boolean {
 }
 
 const keep = builtIn(function keep(this: AnyDocument) {
+  traceAgain();
   keepForUndo(this.$session(), this);
 });
 

@@ -10,6 +10,7 @@ import { canDivert, divert, type Send } from './divert';
 import { tokenIn, writeHeld } from './held-writes';
 import { hasMisfit, remember } from './restore';
 import { stage, unstage } from './stage-changes';
+import { beginSave, withTrace } from './traces';
 
 // Whether a save can succeed. A value that could not be cast when it was set counts as no modification, but makes a save fail. A stored
 // value that does not fit has an error of another name, and must not keep the task from being settled.
@@ -45,11 +46,15 @@ function letGo(document: AnyDocument): void {
 
 async function savedWithin(document: AnyDocument, options: object): Promise<void> {
   try {
-    await answered(document.save(options), undefined, SAVE_PATIENCE);
+    await answered(
+      beginSave(() => document.save(options)),
+      undefined,
+      SAVE_PATIENCE,
+    );
   } catch (error) {
     // A save that never ends must not keep the document from being saved again.
     if (error instanceof NoAnswerError) letGo(document);
-    throw error;
+    throw withTrace(error);
   }
 }
 
