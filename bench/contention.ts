@@ -5,7 +5,7 @@ import type { Comparison, Contender } from './harness';
 import type { Setting } from './setting';
 import { insertCopies, layouts, nativeOf, recreate, taskModel } from './tasks';
 
-const OPERATIONS = 12_000;
+const OPERATIONS = 24_000;
 const PROCESSES = [2, 4];
 
 /** One queue that is worked empty by a worker in one process, and by workers in several. */
