@@ -1,6 +1,6 @@
 import { collectionOf, type Definition, type Filter, type RawDocument } from '../definition/definition';
 import { LIVE_STATES, State } from '../fields';
-import { isPermanent } from '../server/permanent';
+import { codeOf, isPermanent } from '../server/permanent';
 import { isUnreadable, read } from '../server/read';
 import { answered } from '../server/time-limit';
 import { isMissingIndex, isNetworkError, isTimeExpired, isUnconfirmed } from '../server/transient';
@@ -77,7 +77,7 @@ function repairs({ options }: Definition, raw: RawDocument, error: unknown): obj
 
   const wrong = misfits(task);
   if (wrong.length > 0) return [{ $unset: Object.fromEntries(wrong.map((name) => [`_task.${name}`, true])) }];
-  if (!TOO_LARGE.has((error as { code?: unknown } | undefined)?.code)) return [];
+  if (!TOO_LARGE.has(codeOf(error))) return [];
 
   const failed = { [options.fields.state]: State.FAILED };
   const reason: Omit<TaskFailure, 'at'> = { message: 'The document is too large to be claimed.', attempt: 0 };

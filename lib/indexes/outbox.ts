@@ -2,7 +2,7 @@ import { type AnyModel, type AnySchema, collectionOf, rootOf } from '../definiti
 import { certainWatchesFor, watchesFor } from '../dependencies/references';
 import type { Watch } from '../dependencies/targets';
 import { UnauthorizedError } from '../errors';
-import { isUnauthorized } from '../server/permanent';
+import { codeOf, isUnauthorized } from '../server/permanent';
 import { patiently } from '../server/transient';
 import { declare } from './declared';
 import { hasIndex, type TaskIndex } from './existing';
@@ -39,7 +39,7 @@ function indexable(schema: AnySchema, fields: readonly string[]): string[] {
 
 /** Whether the server refuses to mark any document of a collection: it is a view, or the user lacks the right. */
 export function isUnmarkable(error: unknown): boolean {
-  return error instanceof UnauthorizedError || REFUSED.has((error as { code?: unknown }).code);
+  return error instanceof UnauthorizedError || REFUSED.has(codeOf(error));
 }
 
 /** The watches of a model whose documents can be marked. */

@@ -3,6 +3,7 @@ import { collectionOf, type Definition, type RawDocument } from '../definition/d
 import { indexName } from '../indexes/claim-index';
 import { formsOf, liveOf } from '../indexes/key-index';
 import { withIndexes } from '../indexes/prepare';
+import { codeOf } from '../server/permanent';
 import { answered } from '../server/time-limit';
 
 /** Thrown when a live task has the key. */
@@ -45,7 +46,7 @@ export async function refuseTaken(definition: Definition, wanted: Wanted): Promi
   try {
     await upsert(definition, wanted, NO_DOCUMENT, null);
   } catch (error) {
-    if ((error as { code?: unknown }).code === IS_NO_DOCUMENT) return;
+    if (codeOf(error) === IS_NO_DOCUMENT) return;
     throw error;
   }
   throw new KeyTakenError();

@@ -1,6 +1,7 @@
 import { Error as MongooseError, type mongo } from 'mongoose';
 import { sleep } from '../timers';
 import { explained } from './explain-error';
+import { codeOf } from './permanent';
 import { answered, NoAnswerError } from './time-limit';
 
 const TRIES = 5;
@@ -135,10 +136,6 @@ export function isUncertain(error: unknown): boolean {
 
 function isTransient(error: unknown): boolean {
   return isWriteConflict(error) || isNetworkError(error);
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { code?: unknown } | null)?.code;
 }
 
 function hasLabel(error: Error, label: string): boolean {
