@@ -33,6 +33,7 @@ class DatabaseSignals {
         this.#isOpen = false;
         return openTail(database, (signal) => this.#hear(signal), events);
       },
+      onFailure: () => (this.#isOpen = false),
     });
   }
 
