@@ -12,7 +12,7 @@ const WATCHERS = 30_000;
 const BATCH = 500;
 
 /** Tasks that become ready because of others: from the end of what they wait for until they are popped. */
-export async function release({ connection, database }: Setting): Promise<Comparison[]> {
+export async function release({ connection, database, tasks = WATCHERS }: Setting): Promise<Comparison[]> {
   const family = familyModels(connection);
   const { Parent, Child } = family;
   const [parents, children] = [nativeOf(Parent), nativeOf(Child)];
@@ -101,7 +101,7 @@ export async function release({ connection, database }: Setting): Promise<Compar
     { title: 'one after the other', operations: PAIRS, metric: 'p50Ms', baseline: freely, contenders: [finishThenPop] },
     {
       title: `popMany(${BATCH}) until all were popped`,
-      operations: WATCHERS,
+      operations: tasks,
       turns: 1,
       metric: 'perSecond',
       baseline: {
