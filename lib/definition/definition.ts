@@ -54,10 +54,11 @@ export function collectionOf(model: AnyModel): mongo.Collection<RawDocument> {
   return model.collection as unknown as mongo.Collection<RawDocument>;
 }
 
-/** The model's database, as the driver has it. */
-export function nativeDatabaseOf({ db }: AnyModel): mongo.Db {
-  return (db.getClient() as unknown as mongo.MongoClient).db(db.name);
-}
+/** The driver's client of a model's connection; undefined until that is opened. */
+export const clientOf = ({ db }: AnyModel) => db.getClient() as unknown as mongo.MongoClient | undefined;
+
+/** The database of a model whose connection was opened, as the driver has it. */
+export const nativeDatabaseOf = (model: AnyModel): mongo.Db => clientOf(model)!.db(model.db.name);
 
 /** The namespace of a model's collection: `database.collection`. */
 export function namespaceOf(model: AnyModel): string {

@@ -1,4 +1,5 @@
-import type { AnyModel } from '../definition/definition';
+import { type AnyModel, clientOf } from '../definition/definition';
+import { askHello } from '../server/supported';
 import { answered } from '../server/time-limit';
 import { lastHour } from '../side/history';
 import type { Check, Found } from './finding';
@@ -26,11 +27,10 @@ export const removed: Check = {
 
 /** How long a replica set keeps what was removed, in seconds. */
 async function windowOf(model: AnyModel): Promise<number> {
-  const admin = model.db.getClient().db('admin');
-  const { setName } = await answered(admin.command({ hello: 1 }));
+  const { setName } = await askHello(clientOf(model)!);
   if (setName === undefined) return 0;
   const { minSnapshotHistoryWindowInSeconds: window } = await answered(
-    admin.command({ getParameter: 1, minSnapshotHistoryWindowInSeconds: 1 }),
+    model.db.getClient().db('admin').command({ getParameter: 1, minSnapshotHistoryWindowInSeconds: 1 }),
   );
 
   return Number(window);

@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import type { AnyModel } from '../definition/definition';
+import { type AnyModel, clientOf } from '../definition/definition';
 import { monotonic as monotonicClock, sleep, wallClock } from '../timers';
 import { askHello, type Hello, requireVersion } from './supported';
 import { NotConnectedError } from './transient';
@@ -129,7 +129,7 @@ export function knownNow(model: AnyModel): Date | null {
 
 /** Undefined where the connection has not been opened yet. */
 function knownClock(model: AnyModel): ServerClock | undefined {
-  const client = model.db.getClient() as unknown as mongo.MongoClient | undefined;
+  const client = clientOf(model);
   if (!client) return undefined;
   const clock = clocks.get(client) ?? watch(client);
   clocks.set(client, clock);
@@ -145,12 +145,9 @@ export function generationOf(model: AnyModel): number | undefined {
   return knownClock(model)?.generation;
 }
 
-/** Whether the model's server may have transactions. */
-export const hasTransactions = (model: AnyModel): boolean => knownClock(model)?.isReplicated ?? true;
-
-/** Whether the model's server is known to have no oplog, and so no change streams. */
+/** Whether the model's server is known to have no oplog, and so no change streams and no transactions. */
 export const isStandalone = (model: AnyModel): boolean => {
-  const client = model.db.getClient() as unknown as mongo.MongoClient | undefined;
+  const client = clientOf(model);
 
   return client !== undefined && clocks.get(client)?.isReplicated === false;
 };

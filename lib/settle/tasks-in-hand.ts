@@ -1,7 +1,7 @@
 import type { mongo } from 'mongoose';
-import { type AnyDocument, type AnyModel, modelOf } from '../definition/definition';
+import { type AnyDocument, type AnyModel, clientOf, modelOf } from '../definition/definition';
 import { onTransaction } from '../definition/transaction';
-import { hasTransactions } from '../server/clock';
+import { isStandalone } from '../server/clock';
 import { handleOf } from '../task/handle';
 import { snapshot } from './snapshot';
 
@@ -38,7 +38,7 @@ const handsOf = new WeakMap<mongo.MongoClient, TasksInHand>();
  * as they are then, so that an abort also undoes what its callback changed before it first wrote the task.
  */
 export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
-  const client = model.db.getClient() as unknown as mongo.MongoClient;
+  const client = clientOf(model)!;
   let ofClient = holders.get(client);
   if (!ofClient) {
     const all = new Set<Holder>();
@@ -54,8 +54,8 @@ export function onHandsAsked(model: AnyModel, holder: Holder): () => void {
 /** Has transactions remember a task that was handed to a caller, for as long as the caller keeps the document and its lease. */
 export function noteInHand(task: AnyDocument): void {
   const model = modelOf(task);
-  if (!hasTransactions(model)) return;
-  const client = model.db.getClient() as unknown as mongo.MongoClient;
+  if (isStandalone(model)) return;
+  const client = clientOf(model)!;
   let hands = handsOf.get(client);
   if (!hands) {
     hands = new TasksInHand();
