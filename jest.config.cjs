@@ -30,6 +30,7 @@ const legacy = {
   ...shared,
   displayName: 'legacy',
   roots: ['<rootDir>/spec'],
+  setupFilesAfterEnv: ['<rootDir>/spec/support/unhurried.ts'],
   testMatch: ['**/*.spec.ts'],
   testPathIgnorePatterns: ['/spec/standard/', ...needsMongoose9],
   moduleNameMapper: {

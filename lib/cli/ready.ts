@@ -1,7 +1,7 @@
 import { mongo } from 'mongoose';
 import { definitionOf } from '../definition/definition';
 import { State } from '../fields';
-import { countBounded } from '../inspect/bounded';
+import { type Counted, countBounded } from '../inspect/bounded';
 import { indexName, liveFilter } from '../indexes/claim-index';
 import { workers } from '../side/workers';
 import type { Named } from './context';
@@ -12,11 +12,7 @@ export async function explainReady(named: Named, now: Date): Promise<string[]> {
   const { model, task } = named;
   const [all, before] = await Promise.all([workers(model), countBefore(named, now)]);
   const due = task.availableAt ? ` since ${time(task.availableAt, now)}` : '';
-  const others =
-    before.value > 0
-      ? `; ${before.more ? 'more than ' : ''}${count(before.value, 'task')} ${before.value === 1 ? 'comes' : 'come'} before it`
-      : '';
-  const ready = `It is ready${due}${others}.`;
+  const ready = `It is ready${due}${othersBefore(before)}.`;
   if (all.length === 0)
     return [
       ready,
@@ -32,8 +28,14 @@ export async function explainReady(named: Named, now: Date): Promise<string[]> {
   ];
 }
 
+function othersBefore({ value, more }: Counted): string {
+  if (value === 0) return more ? '; how many come before it, the database did not tell in time' : '';
+
+  return `; ${more ? 'more than ' : ''}${count(value, 'task')} ${value === 1 ? 'comes' : 'come'} before it`;
+}
+
 /** How many ready tasks come before it in the claim order. */
-function countBefore({ model, raw, task }: Named, now: Date): Promise<{ value: number; more: boolean }> {
+function countBefore({ model, raw, task }: Named, now: Date): Promise<Counted> {
   const definition = definitionOf(model);
   const { state, priority: path } = definition.options.fields;
   const priority = (raw[path] as unknown) ?? null;

@@ -76,7 +76,7 @@ export interface Target {
   q?: string;
 }
 
-/** POST api/count takes a `Target` and answers this. `more`: counting stopped at 10 000. */
+/** POST api/count takes a `Target` and answers this. `more`: counting stopped at 10 000, or took too long. */
 export interface Matched {
   matched: number;
   more: boolean;

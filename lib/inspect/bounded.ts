@@ -7,9 +7,8 @@ import { answered } from '../server/time-limit';
 import { isWrongQuery } from '../server/permanent';
 import { isMissingIndex, isTimeExpired } from '../server/transient';
 import { lineOf } from '../values/describe';
+import { ANSWER_MS } from './limits';
 
-/** How long the server may look for one answer, in milliseconds. */
-export const MAX_TIME_MS = 400;
 /** To this many documents are counted. */
 export const MAX_COUNT = 10_000;
 
@@ -18,19 +17,19 @@ export class TooSlowError extends TaskQueueError {
   override name = 'TooSlowError';
 }
 
-/** Reads documents, for MAX_TIME_MS at most. @throws {TooSlowError} */
+/** Reads documents, for ANSWER_MS at most. @throws {TooSlowError} */
 export function readBounded(model: AnyModel, find: Find): Promise<RawDocument[]> {
-  return bounded(model, read(model, { maxTimeMS: MAX_TIME_MS, ...find }));
+  return bounded(model, read(model, { maxTimeMS: ANSWER_MS, ...find }));
 }
 
-/** Reads what a pipeline makes, for MAX_TIME_MS at most. @throws {TooSlowError} */
+/** Reads what a pipeline makes, for ANSWER_MS at most. @throws {TooSlowError} */
 export function aggregateBounded(
   model: AnyModel,
   pipeline: mongo.Document[],
   options: { readonly hint?: string; readonly maxTimeMS?: number } = {},
 ): Promise<RawDocument[]> {
   const cursor = collectionOf(model).aggregate(pipeline, {
-    maxTimeMS: MAX_TIME_MS,
+    maxTimeMS: ANSWER_MS,
     ...NEWEST,
     ...LENIENT,
     ...options,
@@ -47,16 +46,22 @@ export interface Counted {
 
 /** Counts up to MAX_COUNT documents. Where that takes too long, all that is told is that there may be more. */
 export async function countBounded(model: AnyModel, query: Filter, hint?: string): Promise<Counted> {
-  // Not by the command `count`, which knows no `$$NOW` before MongoDB 7.
-  const pipeline = [{ $match: query }, { $limit: MAX_COUNT + 1 }, { $count: 'n' }];
   try {
-    const [found] = await aggregateBounded(model, pipeline, hint === undefined ? {} : { hint });
-    const n = (found?.['n'] as number | undefined) ?? 0;
-    return { value: Math.min(n, MAX_COUNT), more: n > MAX_COUNT };
+    return await countExactly(model, query, hint);
   } catch (error) {
     if (!(error instanceof TooSlowError)) throw error;
     return { value: 0, more: true };
   }
+}
+
+/** Counts up to MAX_COUNT documents. @throws {TooSlowError} */
+export async function countExactly(model: AnyModel, query: Filter, hint?: string): Promise<Counted> {
+  // Not by the command `count`, which knows no `$$NOW` before MongoDB 7.
+  const pipeline = [{ $match: query }, { $limit: MAX_COUNT + 1 }, { $count: 'n' }];
+  const [found] = await aggregateBounded(model, pipeline, hint === undefined ? {} : { hint });
+  const n = (found?.['n'] as number | undefined) ?? 0;
+
+  return { value: Math.min(n, MAX_COUNT), more: n > MAX_COUNT };
 }
 
 async function bounded<T>(model: AnyModel, reading: Promise<T>): Promise<T> {
@@ -64,12 +69,9 @@ async function bounded<T>(model: AnyModel, reading: Promise<T>): Promise<T> {
     return await reading;
   } catch (error) {
     if (isTimeExpired(error))
-      throw new TooSlowError(
-        `The database was stopped after ${MAX_TIME_MS} ms. Ask for less, or for an indexed path.`,
-        {
-          cause: error,
-        },
-      );
+      throw new TooSlowError(`The database was stopped after ${ANSWER_MS} ms. Ask for less, or for an indexed path.`, {
+        cause: error,
+      });
     if (isMissingIndex(error))
       throw new TooSlowError(
         `An index of ${model.modelName} is missing, without which this may take long. Call \`${model.modelName}.ensureTaskIndexes()\` once.`,

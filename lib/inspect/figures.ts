@@ -5,7 +5,7 @@ import { State } from '../fields';
 import { claimOrder, indexName, liveFilter } from '../indexes/claim-index';
 import { connected, serverNow } from '../server/clock';
 import { NEVER } from '../values/check';
-import { aggregateBounded, countBounded, MAX_COUNT, readBounded } from './bounded';
+import { aggregateBounded, countExactly, MAX_COUNT, readBounded } from './bounded';
 
 const HOUR_MS = 3_600_000;
 /** So many priorities are looked at for the oldest ready task, the highest first. */
@@ -33,7 +33,7 @@ export async function figuresOf(model: AnyModel): Promise<Figures> {
   const definition = definitionOf(model);
   const now = await serverNow(model);
   const { state } = definition.options.fields;
-  const ended = (query: Filter) => countBounded(model, query, indexName(definition, 'ended'));
+  const ended = (query: Filter) => countExactly(model, query, indexName(definition, 'ended'));
   const own = ofKind(definition.kind);
   const [due, later, never, failed, cancelled, recent, oldest] = await Promise.all([
     countIn(definition, { $lte: now }),

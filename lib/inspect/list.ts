@@ -10,6 +10,7 @@ import { holdersOf } from './crew';
 import { firstPaths } from './fields';
 import { type Query, queryOf, type Search } from './filter';
 import { checkPath } from './operators';
+import { PART_MS } from './limits';
 import { planOf } from './plan';
 import { rowOf, rowProjection } from './row';
 import type { View } from './view';
@@ -28,8 +29,6 @@ const MAX_ROWS = 200;
 /** Where a search takes too long, it is made in so many tasks of the state instead. */
 const FIRST_COUNT = 10_000;
 const NEWEST_COUNT = 2_000;
-/** So long, in milliseconds, each. */
-const PART_TIME_MS = 250;
 
 /**
  * Lists tasks. It costs the server three commands of less than half a second: where that is not enough, the answer is a part, and its
@@ -96,14 +95,14 @@ function findInFirst(
   const inOrder = hint === undefined ? [] : [{ $sort: sort }];
   const pipeline = [{ $match: filter }, ...inOrder, { $limit: FIRST_COUNT }, { $match: search }, ...page];
 
-  return aggregateBounded(model, pipeline, { maxTimeMS: PART_TIME_MS, ...(hint !== undefined && { hint }) });
+  return aggregateBounded(model, pipeline, { maxTimeMS: PART_MS, ...(hint !== undefined && { hint }) });
 }
 
 /** The last resort, where an index is missing or hardly any document is in the state. */
 function findInNewest(model: AnyModel, filter: Filter, page: mongo.Document[]): Promise<RawDocument[]> {
   const pipeline = [{ $sort: { _id: -1 } }, { $limit: NEWEST_COUNT }, { $match: filter }, ...page];
 
-  return aggregateBounded(model, pipeline, { maxTimeMS: PART_TIME_MS }).catch((error: unknown) => {
+  return aggregateBounded(model, pipeline, { maxTimeMS: PART_MS }).catch((error: unknown) => {
     if (!(error instanceof TooSlowError)) throw error;
     return [];
   });

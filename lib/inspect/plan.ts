@@ -2,8 +2,8 @@ import { type AnyModel, collectionOf } from '../definition/definition';
 import { NEWEST } from '../server/read';
 import { answered } from '../server/time-limit';
 import type { TaskPage } from './answers';
-import { MAX_TIME_MS } from './bounded';
 import type { Query } from './filter';
+import { ANSWER_MS } from './limits';
 
 interface Stage {
   readonly stage?: string;
@@ -32,7 +32,7 @@ export async function planOf(model: AnyModel, { filter, sort, paths }: Query): P
 
 /** The stages of the plan that is taken, and of each that was weighed against it: with few documents any may win. */
 async function explain(model: AnyModel, filter: Query['filter'], sort: Query['sort']): Promise<Stage[][] | null> {
-  const cursor = collectionOf(model).find(filter, { sort, limit: 1, maxTimeMS: MAX_TIME_MS, ...NEWEST });
+  const cursor = collectionOf(model).find(filter, { sort, limit: 1, maxTimeMS: ANSWER_MS, ...NEWEST });
   const explained = (await answered(cursor.explain('queryPlanner')).catch(() => null)) as {
     queryPlanner?: { winningPlan?: Stage; rejectedPlans?: readonly Stage[] };
   } | null;

@@ -8,6 +8,7 @@ import type { Action } from './answers';
 import { type Counted, countBounded, MAX_COUNT, readBounded } from './bounded';
 import { queryOf, type Search } from './filter';
 import { idOf } from './ids';
+import { ACT_MS } from './limits';
 import type { View } from './view';
 
 /** Actions on tasks; the others are on a whole queue. */
@@ -20,9 +21,6 @@ export interface Target extends Search {
   /** As Extended JSON, or as the schema casts them. */
   readonly ids?: readonly string[] | undefined;
 }
-
-/** How long the server may look for the tasks of an action, in milliseconds: that is asked for rarely, and once. */
-const ACT_TIME_MS = 5_000;
 
 /** How many tasks an action would change. */
 export async function countTarget(view: View, model: AnyModel, target: Target): Promise<Counted> {
@@ -41,7 +39,7 @@ export async function idsOf(view: View, model: AnyModel, target: Target, limit: 
     filter,
     projection: { _id: 1 },
     limit: limit + 1,
-    maxTimeMS: ACT_TIME_MS,
+    maxTimeMS: ACT_MS,
     ...(hint !== undefined && { hint }),
   });
 

@@ -1,5 +1,6 @@
 import { Schema } from 'mongoose';
 import { taskQueue, Worker } from 'mongoose-task-queue';
+import { ANSWER_MS } from '../../lib/inspect/limits';
 import { worstFirst } from '../../lib/inspect/problems';
 import { lookAt } from '../../lib/inspect/queue';
 import { Rested } from '../../lib/inspect/rested';
@@ -133,7 +134,7 @@ describe('the look at a queue', () => {
     expect(commands.length).toBeLessThanOrEqual(16);
     const ofTasks = commands.filter(({ name, body }) => body[name] === Other.collection.name);
     expect(ofTasks.length).toBeGreaterThan(0);
-    expect(ofTasks.every(({ body }) => body['maxTimeMS'] === 400)).toBe(true);
+    expect(ofTasks.every(({ body }) => body['maxTimeMS'] === ANSWER_MS)).toBe(true);
   });
 });
 

@@ -65,6 +65,21 @@ describeInBrowser('actions on the page', () => {
     expect(await world.Email.countDocuments({ state: 'FAILED' })).toBe(1);
   });
 
+  it('can be carried out on tasks that could not be counted in time', async () => {
+    await page.route('**/api/count', (route) => route.fulfill({ json: { matched: 0, more: true } }));
+    await at('Email/tasks?state=FAILED');
+    await page.reload();
+    await press(/^all 1 that match/);
+    await press('Delete');
+    await dialog().getByText('Delete all matching tasks?').waitFor();
+    await dialog().getByText('Counting them took too long: all that match are meant.').waitFor();
+
+    expect(await dialog().getByRole('button', { name: 'Delete all matching' }).isEnabled()).toBe(true);
+    await page.keyboard.press('Escape');
+    await dialog().waitFor({ state: 'detached' });
+    await page.unroute('**/api/count');
+  });
+
   it('leave a selected task alone that has left the state in which it was shown', async () => {
     const failed = (await world.Email.findOne({ state: 'FAILED' }))!;
     await at('Email/tasks?state=FAILED');

@@ -66,7 +66,7 @@ function ActDialog({ action, on, subject, onClose }: Props) {
     }
   };
   const failure = error ?? matched.error;
-  const many = matched.count && upTo(matched.count.matched, matched.count.more);
+  const many = matched.count && howMany(matched.count);
   const title = `${verb.label} ${subject ?? (many ? `${many} ${many === '1' ? 'task' : 'tasks'}` : '…')}${phase === 'done' ? '' : '?'}`;
 
   return (
@@ -85,9 +85,7 @@ function ActDialog({ action, on, subject, onClose }: Props) {
           }}
         >
           <p>{verb.explained}</p>
-          {matched.count?.more && (
-            <p>Counting stopped at {number(matched.count.matched)}: there are more, and all are meant.</p>
-          )}
+          {matched.count?.more && <p>{uncounted(matched.count)}</p>}
           {verb.ofQueue && categories.length > 0 && <Categories all={categories} onChange={setCategory} />}
           {verb.asks === 'reason' && (
             <Field label="Reason (optional)" hint="Kept with what is written down." onInput={setGiven} />
@@ -102,7 +100,7 @@ function ActDialog({ action, on, subject, onClose }: Props) {
             <button
               type="submit"
               class={verb.danger ? 'danger' : 'primary'}
-              disabled={subject === undefined && !matched.count?.matched}
+              disabled={subject === undefined && !(matched.count?.matched || matched.count?.more)}
             >
               {verb.label} {subject === undefined && many}
             </button>
@@ -129,6 +127,16 @@ function useMatched(target: Target, known: boolean): { count?: Matched; error?: 
   }, []);
 
   return answer;
+}
+
+function howMany({ matched, more }: Matched): string {
+  return matched === 0 && more ? 'all matching' : upTo(matched, more);
+}
+
+function uncounted({ matched }: Matched): string {
+  return matched === 0
+    ? 'Counting them took too long: all that match are meant.'
+    : `Counting stopped at ${number(matched)}: there are more, and all are meant.`;
 }
 
 function parameter(asks: 'reason' | 'delay' | undefined, given: string): object {
