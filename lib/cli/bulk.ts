@@ -1,8 +1,8 @@
 import type { AnyModel } from '../any';
 import { act } from '../inspect/act';
 import type { ActOptions, Outcome } from '../inspect/act-options';
-import { MAX_COUNT } from '../inspect/bounded';
 import { idText } from '../inspect/ids';
+import { MAX_COUNT } from '../inspect/limits';
 import { idsOf, type TaskAction } from '../inspect/target';
 import { type Context, ofEach, taskNamed, viewOf, withoutKinds } from './context';
 import { stateNamed, wholeNumber } from './options';

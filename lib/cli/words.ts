@@ -1,5 +1,7 @@
 /** Numbers and times as people read them. */
 
+import { MAX_COUNT } from '../inspect/limits';
+
 const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -40,9 +42,6 @@ export function count(value: number, one = '', many = `${one}s`): string {
 
   return one === '' ? shown : `${shown} ${value === 1 ? one : many}`;
 }
-
-/** Where counting stops, as the queue's own figures do. */
-const MAX_COUNT = 10_000;
 
 /** A count that stops at 10 000. */
 export function counted(value: number): string {

@@ -7,10 +7,7 @@ import { answered } from '../server/time-limit';
 import { isWrongQuery } from '../server/permanent';
 import { isMissingIndex, isTimeExpired } from '../server/transient';
 import { lineOf } from '../values/describe';
-import { ANSWER_MS } from './limits';
-
-/** To this many documents are counted. */
-export const MAX_COUNT = 10_000;
+import { ANSWER_MS, MAX_COUNT } from './limits';
 
 /** The database was not asked for longer, or lacks an index that makes it quick: nothing is wrong with what was asked for. */
 export class TooSlowError extends TaskQueueError {

@@ -5,7 +5,8 @@ import { State } from '../fields';
 import { claimOrder, indexName, liveFilter } from '../indexes/claim-index';
 import { connected, serverNow } from '../server/clock';
 import { NEVER } from '../values/check';
-import { aggregateBounded, countExactly, MAX_COUNT, readBounded } from './bounded';
+import { aggregateBounded, countExactly, readBounded } from './bounded';
+import { MAX_COUNT } from './limits';
 
 const HOUR_MS = 3_600_000;
 /** So many priorities are looked at for the oldest ready task, the highest first. */

@@ -5,12 +5,12 @@ import { State } from '../fields';
 import { connected, serverNow } from '../server/clock';
 import { requireInteger, shown } from '../values/check';
 import type { TaskPage } from './answers';
-import { aggregateBounded, countBounded, MAX_COUNT, readBounded, TooSlowError } from './bounded';
+import { aggregateBounded, countBounded, readBounded, TooSlowError } from './bounded';
 import { holdersOf } from './crew';
 import { firstPaths } from './fields';
 import { type Query, queryOf, type Search } from './filter';
+import { FIRST_COUNT, MAX_COUNT, NEWEST_COUNT, PART_MS } from './limits';
 import { checkPath } from './operators';
-import { PART_MS } from './limits';
 import { planOf } from './plan';
 import { rowOf, rowProjection } from './row';
 import type { View } from './view';
@@ -26,9 +26,6 @@ export interface ListOptions extends Search {
 }
 
 const MAX_ROWS = 200;
-/** Where a search takes too long, it is made in so many tasks of the state instead. */
-const FIRST_COUNT = 10_000;
-const NEWEST_COUNT = 2_000;
 
 /**
  * Lists tasks. It costs the server three commands of less than half a second: where that is not enough, the answer is a part, and its

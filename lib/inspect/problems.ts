@@ -2,13 +2,13 @@ import type { AnyModel } from '../definition/definition';
 import type { Pause } from '../side/pause';
 import type { Problem, ProblemKind, ScheduleRow } from './answers';
 import type { Figures } from './figures';
+import { MAX_COUNT } from './limits';
 import { duration } from './schedule';
 
 /** A ready task that waits for so long, in milliseconds, is late. */
 const LATE_MS = 60_000;
 /** After so long, in milliseconds, somebody should have come. */
 const NOBODY_MS = 30_000;
-const MAX_COUNT = 10_000;
 
 /** The worst first. */
 const ORDER: readonly ProblemKind[] = ['nobody', 'index', 'paused', 'full', 'late', 'failed', 'stuck-schedule'];

@@ -5,10 +5,10 @@ import { connected, serverNow } from '../server/clock';
 import { openRequest } from '../task/cancellation';
 import { NEVER, shown } from '../values/check';
 import type { Action } from './answers';
-import { type Counted, countBounded, MAX_COUNT, readBounded } from './bounded';
+import { type Counted, countBounded, readBounded } from './bounded';
 import { queryOf, type Search } from './filter';
 import { idOf } from './ids';
-import { ACT_MS } from './limits';
+import { ACT_MS, MAX_COUNT } from './limits';
 import type { View } from './view';
 
 /** Actions on tasks; the others are on a whole queue. */

@@ -7,25 +7,27 @@ import { useDatabase } from '../../support/database';
 import { eventually } from '../../support/eventually';
 
 describeInBrowser('actions on the page', () => {
-  const database = useDatabase('replicaSet');
-  const chromium = useBrowser();
   let world: World;
   let mounted: Mounted;
   let page: Page;
   let complaints: string[];
   let closeVisit: () => Promise<void>;
 
+  // Before the hook of the database: a worker that has lost it would try for half a minute to say what became of its tasks.
+  afterAll(async () => {
+    await closeVisit?.();
+    await mounted?.close();
+    await world?.end();
+  });
+
+  const database = useDatabase('replicaSet');
+  const chromium = useBrowser();
+
   beforeAll(async () => {
     world = await makeWorld(database.connection);
     const { Email, Report, Thumbnail, Cleanup } = world;
     mounted = await mount('/admin/queues', { models: [Email, Report, Thumbnail, Cleanup], hide: ['password'] });
     ({ page, complaints, close: closeVisit } = await visit(chromium.browser, '', mounted));
-  });
-
-  afterAll(async () => {
-    await closeVisit?.();
-    await mounted?.close();
-    await world?.end();
   });
 
   afterEach(() => expect(complaints.splice(0)).toEqual([]));

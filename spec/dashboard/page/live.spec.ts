@@ -7,10 +7,17 @@ import { useDatabase } from '../../support/database';
 import { eventually } from '../../support/eventually';
 
 describeInBrowser('the page while things happen', () => {
-  const database = useDatabase('replicaSet');
-  const chromium = useBrowser();
   let world: World;
   let mounted: Mounted;
+
+  // Before the hook of the database: a worker that has lost it would try for half a minute to say what became of its tasks.
+  afterAll(async () => {
+    await mounted?.close();
+    await world?.end();
+  });
+
+  const database = useDatabase('replicaSet');
+  const chromium = useBrowser();
   let page: Page;
   let complaints: string[];
   let closeVisit: () => Promise<void>;
@@ -25,11 +32,6 @@ describeInBrowser('the page while things happen', () => {
   });
 
   afterEach(() => closeVisit());
-
-  afterAll(async () => {
-    await mounted?.close();
-    await world?.end();
-  });
 
   const push = (file: string) => world.Thumbnail.push({ file });
   const main = () => page.locator('main');

@@ -46,11 +46,18 @@ const VIEWS: readonly View[] = [
 ];
 
 describeInBrowser('the page', () => {
-  const database = useDatabase('replicaSet');
-  const chromium = useBrowser();
   let world: World;
   let atRoot: Mounted;
   let below: Mounted;
+
+  // Before the hook of the database: a worker that has lost it would try for half a minute to say what became of its tasks.
+  afterAll(async () => {
+    await Promise.all([atRoot?.close(), below?.close()]);
+    await world?.end();
+  });
+
+  const database = useDatabase('replicaSet');
+  const chromium = useBrowser();
 
   beforeAll(async () => {
     world = await makeWorld(database.connection);
@@ -61,11 +68,6 @@ describeInBrowser('the page', () => {
     below = await mount('/admin/queues', options);
     // A worker is known some seconds after its start.
     await eventually(async () => expect(await Email.workers()).toHaveLength(1));
-  });
-
-  afterAll(async () => {
-    await Promise.all([atRoot?.close(), below?.close()]);
-    await world?.end();
   });
 
   const MODES: readonly (readonly [mode: string, options: () => VisitOptions])[] = [
