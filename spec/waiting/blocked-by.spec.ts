@@ -278,12 +278,13 @@ describe('what a task waits for', () => {
   it('may be a thousand documents', async () => {
     const sources = await pushSources(1_000);
     const report = await Report.push({ parts: sources.map(({ _id }) => _id) });
-    const start = performance.now();
+    const find = jest.spyOn(nativeOf(Source), 'find');
 
     const [clause] = await report.blockedBy();
 
     expect(clause!.documents).toHaveLength(1_000);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect([1, 2, 3]).toContain(find.mock.calls.length);
+    find.mockRestore();
   });
 
   describe('in a circle', () => {
