@@ -1,10 +1,11 @@
-import { Schema, Types, type mongo } from 'mongoose';
+import { Schema, Types } from 'mongoose';
 import { LeaseLostError, State, taskQueue } from 'mongoose-task-queue';
 import { monitoredConnection, type MonitoredConnection } from '../support/commands';
 import { useDatabase } from '../support/database';
 import { deferred } from '../support/deferred';
 import { eventually } from '../support/eventually';
 import { nativeOf, rawUpdate, stored } from '../support/raw';
+import { renewalsSent } from '../support/renewals';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
 
 jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
@@ -63,7 +64,7 @@ describe('the leases of tasks in hand', () => {
 
     monitored.forget();
     const renewals = await eventually(() => {
-      const sent = renewalsSent();
+      const sent = renewalsSent(monitored);
       expect(sent.length).toBeGreaterThanOrEqual(4);
       return sent;
     });
@@ -82,9 +83,9 @@ describe('the leases of tasks in hand', () => {
     await call(4);
 
     monitored.forget();
-    await eventually(() => expect(renewalsSent().length).toBeGreaterThanOrEqual(6));
+    await eventually(() => expect(renewalsSent(monitored).length).toBeGreaterThanOrEqual(6));
 
-    const names = renewalsSent().map(({ body }) => String(body['update']));
+    const names = renewalsSent(monitored).map(({ body }) => String(body['update']));
     const counts = ['emails', 'reports'].map((name) => names.filter((one) => one === name).length);
     expect(Math.abs(counts[0]! - counts[1]!)).toBeLessThanOrEqual(1);
     calls.forEach(({ end }) => end.resolve());
@@ -246,14 +247,6 @@ describe('the leases of tasks in hand', () => {
       const result = await bulkWrite.apply(collection, args);
       if (JSON.stringify(args[0]).includes('settledAt')) await until;
       return result;
-    });
-  }
-
-  function renewalsSent(): { body: mongo.Document }[] {
-    return monitored.sent('update').filter(({ body }) => {
-      const [{ q, u }] = body['updates'] as [{ q: mongo.Document; u: mongo.Document }];
-      const $set = (Array.isArray(u) ? u[0].$set : {}) as object;
-      return '_task.token' in q && '_task.availableAt' in $set && !('state' in $set);
     });
   }
 });
