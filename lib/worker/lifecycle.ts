@@ -13,7 +13,7 @@ import { type ResolvedWorkerOptions, SIGNALS } from './options';
 import { areAllPaused, heldStatus, type WorkerStatus } from './status';
 
 /** How long `stop()` waits, after its limit, for aborted tasks to be given back and for the last beat, in milliseconds. */
-const LEAVE_MS = 700;
+export const LEAVE_MS = 700;
 
 /** The functions of the worker that a run calls. */
 interface Owner {

@@ -3,6 +3,7 @@ import { type ClientSession, Schema } from 'mongoose';
 import { constant, LeaseLostError, State, taskQueue, UnrecoverableError } from 'mongoose-task-queue';
 import { ServerClock } from '../../lib/server/clock';
 import { sideOf } from '../../lib/side/collection';
+import { LEAVE_MS } from '../../lib/worker/lifecycle';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { deferred, type Deferred } from '../support/deferred';
@@ -10,6 +11,8 @@ import { eventually } from '../support/eventually';
 import { startProxy } from '../support/proxy';
 import { nativeOf, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
+
+jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
 
 const LATER_MS = 3_600_000;
 
@@ -357,6 +360,15 @@ describe('a worker with something that does not come to its end', () => {
       ['release', 'released'],
       ['fail', 'failed'],
     ];
+
+    // A server that is busy may need longer for the worker's own settle than stop() waits for it.
+    beforeEach(() => {
+      const { setTimeout } = globalThis;
+      jest
+        .spyOn(globalThis, 'setTimeout')
+        .mockImplementation(((listener: () => void, ms?: number) =>
+          setTimeout(listener, ms === LEAVE_MS ? 100 * LEAVE_MS : ms)) as typeof setTimeout);
+    });
 
     /** Tells how a settle of the handler's ended. */
     const answerTo = (settled: Promise<unknown>) =>
