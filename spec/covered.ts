@@ -142,6 +142,7 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/heartbeat': 'worker/held-tasks',
   'worker/held-task': 'worker/held-tasks',
   'worker/loop': 'worker/parts',
+  'worker/limits': 'worker/hanging',
   'worker/models': 'types',
   'worker/lifecycle': 'worker/stop',
   'worker/slow-watch': 'worker/status',

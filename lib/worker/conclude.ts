@@ -9,6 +9,7 @@ import { handleOf, lease, shareHandle } from '../task/handle';
 import { monotonic, sleep } from '../timers';
 import { safely, textOf } from '../values/describe';
 import type { HeldTask } from './held-task';
+import { GRACE_MS } from './limits';
 import { asCancelled, earlierOutcome, type Outcome, outcomeOf } from './outcome';
 import type { Thrown } from './perform';
 
@@ -20,8 +21,6 @@ export class StoppedError extends Error {
 /** How long to wait before a settle is sent again while the database is out of reach, in milliseconds; the wait doubles. */
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 700;
-/** How long a settle that was under way at an abort may take before the worker sends its own, in milliseconds. */
-const GRACE_MS = 300;
 
 /** Called with an error that is not the task's, for example of the model's backoff. */
 type Tell = (error: unknown) => void;

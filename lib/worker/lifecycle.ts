@@ -8,12 +8,10 @@ import { clearTimeout, setTimeout } from '../timers';
 import { shownId } from '../values/id';
 import type { Announcer } from './announcer';
 import type { WorkerEvents } from './events';
+import { LEAVE_MS } from './limits';
 import { WorkLoop } from './loop';
 import { type ResolvedWorkerOptions, SIGNALS } from './options';
 import { areAllPaused, heldStatus, type WorkerStatus } from './status';
-
-/** How long `stop()` waits, after its limit, for aborted tasks to be given back and for the last beat, in milliseconds. */
-export const LEAVE_MS = 700;
 
 /** The functions of the worker that a run calls. */
 interface Owner {

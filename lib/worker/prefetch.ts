@@ -4,12 +4,9 @@ import { hearControl } from '../side/control-stream';
 import { isHeldBack } from '../side/pause';
 import { clearTimeout, setTimeout } from '../timers';
 import type { HeldTask } from './held-task';
+import { AHEAD_MS, STALE_MS } from './limits';
 import { isAnyPaused } from './status';
 
-/** How far tasks are claimed ahead: those that will start within this time, in milliseconds. */
-const AHEAD_MS = 50;
-/** How long the buffer is kept while no slot is freed, in milliseconds: then handlers are slower than before, and it is given back. */
-const STALE_MS = 1_000;
 /** The weight of the newest task in the moving average. */
 const WEIGHT = 0.1;
 

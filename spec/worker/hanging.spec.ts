@@ -3,7 +3,7 @@ import { type ClientSession, Schema } from 'mongoose';
 import { constant, LeaseLostError, State, taskQueue, UnrecoverableError } from 'mongoose-task-queue';
 import { ServerClock } from '../../lib/server/clock';
 import { sideOf } from '../../lib/side/collection';
-import { LEAVE_MS } from '../../lib/worker/lifecycle';
+import { LEAVE_MS } from '../../lib/worker/limits';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { deferred, type Deferred } from '../support/deferred';
@@ -12,6 +12,8 @@ import { startProxy } from '../support/proxy';
 import { nativeOf, stored } from '../support/raw';
 import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '../support/worker';
 
+// What is stopped here hangs as long as it is not cut off.
+jest.unmock('../../lib/worker/limits');
 jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
 
 const LATER_MS = 3_600_000;

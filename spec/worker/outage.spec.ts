@@ -12,6 +12,9 @@ import { nativeOf, stored } from '../support/raw';
 import { makeShift } from '../support/shift';
 import { heldHandler, recordEvents, startWorker } from '../support/worker';
 
+// A worker that is stopped while the server is away shall not wait for it.
+jest.unmock('../../lib/worker/limits');
+
 const LEASE_MS = 60_000;
 
 type Shifts = ReturnType<typeof makeShift>;
