@@ -135,7 +135,6 @@ export const COVERED: Readonly<Record<string, string>> = {
   'worker/announcer': 'worker/worker',
   'worker/claimer': 'worker/parts',
   'worker/conclude': 'worker/worker',
-  'worker/outcome': 'worker/worker',
   'worker/drained': 'worker/status',
   'worker/emitter': 'types/messages',
   'worker/events': 'worker/worker',

@@ -27,10 +27,11 @@ export const removed: Check = {
 
 /** How long a replica set keeps what was removed, in seconds. */
 async function windowOf(model: AnyModel): Promise<number> {
-  const { setName } = await askHello(clientOf(model)!);
+  const client = clientOf(model)!;
+  const { setName } = await askHello(client);
   if (setName === undefined) return 0;
   const { minSnapshotHistoryWindowInSeconds: window } = await answered(
-    model.db.getClient().db('admin').command({ getParameter: 1, minSnapshotHistoryWindowInSeconds: 1 }),
+    client.db('admin').command({ getParameter: 1, minSnapshotHistoryWindowInSeconds: 1 }),
   );
 
   return Number(window);

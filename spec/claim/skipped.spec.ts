@@ -26,6 +26,7 @@ describe('a task that an open transaction has written', () => {
   });
 
   afterEach(async () => {
+    jest.restoreAllMocks();
     await session.endSession(); // Aborts what is open.
   });
 
@@ -50,7 +51,6 @@ describe('a task that an open transaction has written', () => {
     const claims = sent('findAndModify').map(({ body }) => JSON.stringify(body['query']));
     expect(claims.length).toBeGreaterThan(0);
     expect(claims.filter((query) => !query.includes('$nin'))).toEqual([]);
-    jest.restoreAllMocks();
     await connection.destroy();
   });
 

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientSession, Schema } from 'mongoose';
-import { constant, LeaseLostError, State, taskQueue, UnrecoverableError } from 'mongoose-task-queue';
+import { constant, State, taskQueue, UnrecoverableError } from 'mongoose-task-queue';
 import { ServerClock } from '../../lib/server/clock';
 import { sideOf } from '../../lib/side/collection';
-import { LEAVE_MS } from '../../lib/worker/limits';
 import { openConnection } from '../support/connections';
 import { useDatabase } from '../support/database';
 import { deferred, type Deferred } from '../support/deferred';
@@ -14,7 +13,6 @@ import { heldHandler, makeWorker, nextEvent, recordEvents, startWorker } from '.
 
 // What is stopped here hangs as long as it is not cut off.
 jest.unmock('../../lib/worker/limits');
-jest.mock('../../lib/timers', () => jest.requireActual<object>('../support/fakeable-timers'));
 
 const LATER_MS = 3_600_000;
 
@@ -352,95 +350,5 @@ describe('a worker with something that does not come to its end', () => {
       expect((await failed)[1]).toBe(thrown);
       expect(await stored(Email, _id)).toMatchObject({ state: State.FAILED });
     });
-  });
-
-  describe('tells of one outcome, the handler and its listeners alike,', () => {
-    type Verb = 'finish' | 'retry' | 'release' | 'fail';
-    const verbs: [Verb, string][] = [
-      ['finish', 'finished'],
-      ['retry', 'retried'],
-      ['release', 'released'],
-      ['fail', 'failed'],
-    ];
-
-    // A server that is busy may need longer for the worker's own settle than stop() waits for it.
-    beforeEach(() => {
-      const { setTimeout } = globalThis;
-      jest
-        .spyOn(globalThis, 'setTimeout')
-        .mockImplementation(((listener: () => void, ms?: number) =>
-          setTimeout(listener, ms === LEAVE_MS ? 100 * LEAVE_MS : ms)) as typeof setTimeout);
-    });
-
-    /** Tells how a settle of the handler's ended. */
-    const answerTo = (settled: Promise<unknown>) =>
-      settled.then(
-        () => 'ok',
-        (error: unknown) => (error instanceof LeaseLostError ? 'LeaseLostError' : error),
-      );
-
-    it.each(verbs)('where it calls %s() when it hears of the abort', async (verb) => {
-      const Email = makeEmail();
-      const { _id } = await Email.push({ to: 'ada' });
-      const answered = deferred<unknown>();
-      const { handler, call } = heldHandler<Email>();
-      const worker = await startWorker(Email, {
-        handler: (email, context) => {
-          context.signal.addEventListener('abort', () => void answerTo(email[verb]()).then(answered.resolve));
-          return handler(email, context);
-        },
-      });
-      await call(1);
-      const events = recordEvents(worker);
-
-      await worker.stop({ timeoutMs: 0 });
-
-      expect(await answered.promise).toBe('LeaseLostError');
-      expect(events.map(([name]) => name)).toEqual(['released', 'stopped']);
-      expect(await stored(Email, _id)).toMatchObject({ state: State.CREATED, _task: { attempts: 0 } });
-    });
-
-    describe.each(['answered soon', 'answered late', 'sent late'] as const)(
-      'where it called one before, which is %s:',
-      (when) => {
-        it.each(verbs)('%s()', async (verb, name) => {
-          const Email = makeEmail();
-          const { _id } = await Email.push({ to: 'ada' });
-          const collection = nativeOf(Email) as unknown as Record<string, Call>;
-          const [sent, go] = [deferred(), deferred()];
-          let isFirst = true;
-          for (const method of ['updateOne', 'bulkWrite']) {
-            const original = collection[method]!;
-            jest.spyOn(collection, method).mockImplementation(async (...args) => {
-              const isHeld = isFirst;
-              isFirst = false;
-              sent.resolve();
-              if (isHeld && when === 'sent late') await go.promise;
-              const result = await original.apply(collection, args);
-              if (isHeld && when !== 'sent late') await go.promise;
-              return result;
-            });
-          }
-          const answered = deferred<unknown>();
-          const worker = await startWorker(Email, {
-            handler: async (email) => answered.resolve(await answerTo(email[verb]())),
-          });
-          await sent.promise;
-          const events = recordEvents(worker);
-          await eventually(async () => {
-            const { state } = await stored(Email, _id);
-            expect(state === State.RUNNING).toBe(when === 'sent late');
-          });
-          if (when === 'answered soon') setTimeout(go.resolve, 20);
-
-          await worker.stop({ timeoutMs: 0 });
-          go.resolve();
-
-          const isOurs = when === 'sent late';
-          expect(await answered.promise).toBe(isOurs ? 'LeaseLostError' : 'ok');
-          expect(events.map(([event]) => event)).toEqual([isOurs ? 'released' : name, 'stopped']);
-        });
-      },
-    );
   });
 });

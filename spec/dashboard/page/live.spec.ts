@@ -9,6 +9,9 @@ import { eventually } from '../../support/eventually';
 describeInBrowser('the page while things happen', () => {
   let world: World;
   let mounted: Mounted;
+  let page: Page;
+  let complaints: string[];
+  let closeVisit: () => Promise<void>;
 
   // Before the hook of the database: a worker that has lost it would try for half a minute to say what became of its tasks.
   afterAll(async () => {
@@ -18,9 +21,6 @@ describeInBrowser('the page while things happen', () => {
 
   const database = useDatabase('replicaSet');
   const chromium = useBrowser();
-  let page: Page;
-  let complaints: string[];
-  let closeVisit: () => Promise<void>;
 
   beforeAll(async () => {
     world = await makeWorld(database.connection);
